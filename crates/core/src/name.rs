@@ -1,0 +1,343 @@
+//! The names users give: streams, event types, tags.
+//!
+//! All three are text, compared byte for byte: no case folding and no Unicode
+//! normalisation, so what was written is what is found. Refused are
+//!
+//! - the empty name, because nothing could be asked for by it;
+//! - a name over its limit ([`StreamName::BYTES_MAX`] and friends), because
+//!   every record carries its names and an index must be able to bound them;
+//! - control characters, line separators and text-direction overrides, because
+//!   a name is printed in terminals, logs and reports and must not be able to
+//!   forge a line or hide a part of itself.
+//!
+//! Everything else is allowed: spaces, slashes, dots, any script. No name is
+//! ever used as a file name. Names that begin with `$` are kept for the
+//! system's own streams by convention; the store does not treat them apart.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+/// Why a text cannot be a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// There are no characters in it.
+    #[error("{what} is empty: give it at least one character")]
+    Empty {
+        /// What was being named.
+        what: &'static str,
+    },
+    /// It has more bytes of UTF-8 than fit.
+    #[error("{what} has {bytes} bytes, and at most {limit} are allowed: shorten it")]
+    TooLong {
+        /// What was being named.
+        what: &'static str,
+        /// Its length in bytes of UTF-8.
+        bytes: usize,
+        /// The most there may be.
+        limit: usize,
+    },
+    /// It holds a character that could forge what a reader sees.
+    #[error(
+        "{what} holds {character:?} at byte {offset}: control characters, line separators and direction overrides are refused; remove or escape it"
+    )]
+    Forbidden {
+        /// What was being named.
+        what: &'static str,
+        /// The first such character.
+        character: char,
+        /// Where it begins, in bytes.
+        offset: usize,
+    },
+    /// Its bytes are not UTF-8.
+    #[error("{what} is not valid UTF-8 at byte {offset}: names are text; escape other bytes first")]
+    NotUtf8 {
+        /// What was being named.
+        what: &'static str,
+        /// Where the first bad byte is.
+        offset: usize,
+    },
+}
+
+fn check(what: &'static str, text: &str, limit: usize) -> Result<(), NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty { what });
+    }
+    if text.len() > limit {
+        return Err(NameError::TooLong { what, bytes: text.len(), limit });
+    }
+    // Nearly every name is printable ASCII; that is one pass without decoding.
+    if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+        return Ok(());
+    }
+    match text.char_indices().find(|(_, character)| is_forbidden(*character)) {
+        Some((offset, character)) => Err(NameError::Forbidden { what, character, offset }),
+        None => Ok(()),
+    }
+}
+
+/// Whether names refuse this character; for whoever escapes foreign names.
+pub fn is_forbidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $limit:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(ByteString);
+
+        impl $name {
+            /// The most bytes of UTF-8 there may be.
+            pub const BYTES_MAX: usize = $limit;
+
+            /// Checks and takes a text; see [the module](self) for what is refused.
+            pub fn new(text: impl Into<ByteString>) -> Result<Self, NameError> {
+                let text = text.into();
+                check($what, &text, Self::BYTES_MAX)?;
+                Ok(Self(text))
+            }
+
+            /// As [`Self::new`], from bytes that ought to be UTF-8.
+            pub fn from_utf8(bytes: impl Into<Bytes>) -> Result<Self, NameError> {
+                let text = Self::utf8(bytes.into())?;
+                Self::new(text)
+            }
+
+            /// For a store reading back what [`Self::new`] accepted when it
+            /// was written: only the encoding is checked again, nothing copied.
+            pub fn from_stored(bytes: Bytes) -> Result<Self, NameError> {
+                Ok(Self(Self::utf8(bytes)?))
+            }
+
+            fn utf8(bytes: Bytes) -> Result<ByteString, NameError> {
+                if let Err(error) = std::str::from_utf8(&bytes) {
+                    return Err(NameError::NotUtf8 { what: $what, offset: error.valid_up_to() });
+                }
+                ByteString::try_from(bytes).map_err(|_| NameError::NotUtf8 { what: $what, offset: 0 })
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:?}", self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = NameError;
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = NameError;
+            fn try_from(text: &str) -> Result<Self, NameError> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+            fn try_from(text: String) -> Result<Self, NameError> {
+                Self::new(text)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                self.as_str()
+            }
+        }
+    };
+}
+
+name! {
+    /// The name of a stream: the ordered events of one subject.
+    StreamName, "the stream name", 1024
+}
+name! {
+    /// What kind of fact an event is, e.g. `OrderPlaced`.
+    EventType, "the event type", 256
+}
+name! {
+    /// A label that queries and append conditions can ask for, e.g. `course:c1`.
+    Tag, "the tag", 256
+}
+
+impl StreamName {
+    /// The text before the first `-`, or all of it: `cart-42` is of category `cart`.
+    pub fn category(&self) -> &str {
+        self.as_str().split('-').next().unwrap_or_default()
+    }
+}
+
+/// The tags of one event: a small set, in the order they were given.
+///
+/// Kept in the form it is stored in, so that neither reading nor writing an
+/// event copies a tag: for each tag its length as u16 little-endian, then its
+/// text.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Tags(Bytes);
+
+/// Why tags cannot be given to an event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{count} tags, and an event may carry at most {}: keep those that conditions and queries need",
+    Tags::COUNT_MAX
+)]
+pub struct TooManyTags {
+    count: usize,
+}
+
+impl Tags {
+    /// The most tags an event may carry.
+    pub const COUNT_MAX: usize = 64;
+
+    /// No tags.
+    pub const fn none() -> Self {
+        Self(Bytes::new())
+    }
+
+    /// The given tags; one given twice counts once.
+    pub fn new(tags: impl IntoIterator<Item = Tag>) -> Result<Self, TooManyTags> {
+        let mut seen: Vec<Tag> = Vec::new();
+        for tag in tags {
+            if !seen.contains(&tag) {
+                seen.push(tag);
+            }
+        }
+        if seen.len() > Self::COUNT_MAX {
+            return Err(TooManyTags { count: seen.len() });
+        }
+        let mut stored = Vec::with_capacity(seen.iter().map(|tag| 2 + tag.as_str().len()).sum());
+        for tag in &seen {
+            stored.extend_from_slice(&(tag.as_str().len() as u16).to_le_bytes());
+            stored.extend_from_slice(tag.as_str().as_bytes());
+        }
+        Ok(Self(stored.into()))
+    }
+
+    /// Takes back what [`Self::as_stored`] gave; `None` if it is not that.
+    pub fn from_stored(stored: Bytes) -> Option<Self> {
+        let mut rest = &stored[..];
+        let mut count = 0;
+        while let Some((length, after)) = rest.split_first_chunk::<2>() {
+            let text = after.get(..usize::from(u16::from_le_bytes(*length)))?;
+            std::str::from_utf8(text).ok()?;
+            rest = &after[text.len()..];
+            count += 1;
+        }
+        (rest.is_empty() && count <= Self::COUNT_MAX).then_some(Self(stored))
+    }
+
+    /// The stored form described at the type.
+    pub fn as_stored(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Each tag's text, in the order given.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let mut rest = &self.0[..];
+        std::iter::from_fn(move || {
+            let (length, after) = rest.split_first_chunk::<2>()?;
+            let (text, after) = after.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+            rest = after;
+            std::str::from_utf8(text).ok()
+        })
+    }
+
+    /// Whether this tag is among them.
+    pub fn contains(&self, tag: &Tag) -> bool {
+        self.iter().any(|text| text == tag.as_str())
+    }
+}
+
+impl fmt::Debug for Tags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+/// A text shared between many values, e.g. in errors that many callers get.
+pub type SharedText = Arc<str>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepts_any_printable_text() {
+        for text in ["a", "order-1", "src/main.rs", "../etc/passwd", "Grüße 🦀", "$all", "a b", "CON"] {
+            assert_eq!(StreamName::new(text).unwrap().as_str(), text);
+        }
+        assert!(StreamName::new("x".repeat(StreamName::BYTES_MAX)).is_ok());
+    }
+
+    #[test]
+    fn refuses_with_a_reason() {
+        let rows: &[(&str, &str)] = &[
+            ("", "is empty"),
+            ("a\nb", "control characters"),
+            ("a\u{0}b", "control characters"),
+            ("\u{1b}[31m", "control characters"),
+            ("a\u{85}b", "control characters"),
+            ("a\u{202e}b", "direction overrides"),
+            ("a\u{2028}b", "line separators"),
+        ];
+        for (text, reason) in rows {
+            let error = StreamName::new(*text).unwrap_err().to_string();
+            assert!(error.contains(reason), "{text:?}: {error}");
+        }
+        let error = StreamName::new("x".repeat(StreamName::BYTES_MAX + 1)).unwrap_err();
+        assert_eq!(error, NameError::TooLong { what: "the stream name", bytes: 1025, limit: 1024 });
+        let error = Tag::from_utf8(&b"ab\xff"[..]).unwrap_err();
+        assert_eq!(error, NameError::NotUtf8 { what: "the tag", offset: 2 });
+    }
+
+    #[test]
+    fn twins_in_two_unicode_forms_are_two_names() {
+        assert_ne!(StreamName::new("caf\u{e9}").unwrap(), StreamName::new("cafe\u{301}").unwrap());
+    }
+
+    #[test]
+    fn category_is_the_text_before_the_first_dash() {
+        assert_eq!(StreamName::new("cart-42-x").unwrap().category(), "cart");
+        assert_eq!(StreamName::new("cart").unwrap().category(), "cart");
+        assert_eq!(StreamName::new("-x").unwrap().category(), "");
+    }
+
+    #[test]
+    fn tags_are_a_set_that_survives_storage() {
+        let tag = |text: &str| Tag::new(text.to_owned()).unwrap();
+        let tags = Tags::new([tag("a"), tag("course:c1"), tag("a")]).unwrap();
+        assert_eq!(tags.iter().collect::<Vec<_>>(), ["a", "course:c1"]);
+        assert!(tags.contains(&tag("course:c1")) && !tags.contains(&tag("course:c")));
+        assert_eq!(Tags::from_stored(tags.as_stored().clone()), Some(tags));
+        for broken in [&b"\x01"[..], b"\x02\x00a", b"\x01\x00\xff"] {
+            assert_eq!(Tags::from_stored(Bytes::from_static(broken)), None);
+        }
+        assert!(Tags::new((0..65).map(|n| tag(&format!("t{n}")))).is_err());
+    }
+}
