@@ -23,12 +23,16 @@
 //! - once a sync failed, nothing is known about what was written before it,
 //!   and a later sync that succeeds proves nothing.
 
+#[cfg(feature = "faulty")]
+pub mod faulty;
 mod file;
 mod memory;
 
 use std::io;
 use std::sync::Arc;
 
+#[cfg(feature = "faulty")]
+pub use faulty::FaultyDisk;
 pub use file::FileDisk;
 pub use memory::MemoryDisk;
 

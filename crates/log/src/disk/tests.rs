@@ -7,12 +7,18 @@ use super::*;
 /// Runs a rule on each disk, fresh, with the store's directory made.
 fn on_each_disk(rule: impl Fn(&dyn Disk)) {
     let dir = tempfile::tempdir().unwrap();
-    let disks: Vec<Box<dyn Disk>> =
-        vec![Box::new(FileDisk::new(dir.path().join("store"))), Box::new(MemoryDisk::new())];
-    for disk in disks {
+    for disk in disks_in(&dir) {
         assert!(disk.create_root().unwrap());
         rule(&*disk);
     }
+}
+
+fn disks_in(dir: &tempfile::TempDir) -> [Box<dyn Disk>; 3] {
+    [
+        Box::new(FileDisk::new(dir.path().join("store"))),
+        Box::new(MemoryDisk::new()),
+        Box::new(FaultyDisk::new(7)),
+    ]
 }
 
 #[track_caller]
@@ -46,9 +52,7 @@ fn the_root_is_made_once() {
 #[test]
 fn without_a_root_nothing_is_found() {
     let dir = tempfile::tempdir().unwrap();
-    let disks: [Box<dyn Disk>; 2] =
-        [Box::new(FileDisk::new(dir.path().join("store"))), Box::new(MemoryDisk::new())];
-    for disk in disks {
+    for disk in disks_in(&dir) {
         refused(disk.list(""), ErrorKind::NotFound);
         refused(disk.lock(), ErrorKind::NotFound);
         refused(disk.create("file"), ErrorKind::NotFound);
@@ -196,6 +200,7 @@ fn the_lock_is_exclusive_until_it_is_dropped() {
 #[test]
 fn names_stay_inside_the_store() {
     on_each_disk(|disk| {
+        put(disk, "file", b"abc");
         for name in ["", ".", "..", "../file", "/etc/passwd", "a//b", "a/../b", "a/"] {
             refused(disk.open(name, false), ErrorKind::InvalidInput);
             refused(disk.create(name), ErrorKind::InvalidInput);
