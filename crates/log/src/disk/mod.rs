@@ -1,14 +1,19 @@
 //! The only door to the file system.
 //!
 //! Everything the engine asks of a disk is these two traits, so that the same
-//! engine runs on files (`FileDisk`), in memory (`MemoryDisk`) and on a
+//! engine runs on files ([`FileDisk`]), in memory ([`MemoryDisk`]) and on a
 //! disk that loses, tears, misdirects and refuses writes (`FaultyDisk`,
 //! feature `faulty`).
 //!
 //! Names are paths relative to the store with `/` between the parts, e.g.
-//! `raw/0000000001.seg`. Operations may be short or interrupted, as the
-//! system's own are; [`read_exact_at`] and [`write_all_at`] go on where they
-//! stopped.
+//! `raw/0000000001.seg`; empty parts, `.` and `..` are refused. Reads and
+//! writes may be short or interrupted, as the system's own are;
+//! [`read_exact_at`] and [`write_all_at`] go on where they stopped. No other
+//! operation is interrupted.
+//!
+//! Only plain files are opened. Where a name stands for something else (a
+//! directory, a link, a pipe), opening it is refused with `InvalidInput` and
+//! never waits.
 //!
 //! What a crash may do, and therefore what the engine must expect:
 //! - bytes written but not synced may be there, or not, or in part, in any
@@ -18,12 +23,24 @@
 //! - once a sync failed, nothing is known about what was written before it,
 //!   and a later sync that succeeds proves nothing.
 
+#[cfg(feature = "faulty")]
+pub mod faulty;
+mod file;
+mod memory;
+
 use std::io;
 use std::sync::Arc;
 
+#[cfg(feature = "faulty")]
+pub use faulty::FaultyDisk;
+pub use file::FileDisk;
+pub use memory::MemoryDisk;
+
 /// A directory that holds one store.
 pub trait Disk: Send + Sync {
-    /// Makes the store's own directory if it is absent; false if it was there.
+    /// Makes the store's own directory if it is absent, durably; false if it
+    /// was there. The directory it stands in must exist: one that does not may
+    /// be a disk that is not mounted.
     fn create_root(&self) -> io::Result<bool>;
 
     /// Takes the store for this process, for as long as the guard lives.
@@ -40,7 +57,8 @@ pub trait Disk: Send + Sync {
     /// Its directory entry is durable only after [`Disk::sync_dir`].
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
 
-    /// Makes a directory; fine if it is there.
+    /// Makes a directory; fine if it is there. Durable after the directory it
+    /// stands in was synced.
     fn create_dir(&self, name: &str) -> io::Result<()>;
 
     /// What is in a directory (`""`: the store's own), in no order.
@@ -79,7 +97,8 @@ pub trait DiskFile: Send + Sync {
     fn write_at(&self, buffer: &[u8], offset: u64) -> io::Result<usize>;
 
     /// Grows it to this length with zeros and reserves the room, so that
-    /// writing inside it cannot run out of disk.
+    /// writing inside it cannot run out of disk. Never makes it shorter
+    /// (`InvalidInput`); leaves it as it was if there is not enough room.
     fn allocate(&self, bytes: u64) -> io::Result<()>;
 
     /// Makes everything written so far durable.
@@ -121,7 +140,29 @@ pub fn write_all_at(file: &dyn DiskFile, mut buffer: &[u8], mut offset: u64) -> 
     Ok(())
 }
 
+/// Refuses a name that may lead out of the store.
+fn check_name(name: &str) -> io::Result<()> {
+    if name.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        let what = format!("{name:?} is not a name inside the store");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    }
+    Ok(())
+}
+
+/// The answer to opening what is no plain file.
+fn not_a_plain_file(name: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, format!("{name} is not a plain file"))
+}
+
+/// The answer to allocating less than there is.
+fn longer_already(bytes: u64) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, format!("the file is longer than {bytes} bytes already"))
+}
+
 /// Whether the system asks only that the same call be made again.
 fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::Interrupted)
 }
+
+#[cfg(test)]
+mod tests;
