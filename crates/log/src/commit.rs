@@ -80,7 +80,8 @@ impl Rewrite {
     /// failed flush may have marked clean, and flushes them.
     pub fn run(&self) -> Result<(), StorageError> {
         let name = self.segment.name();
-        write_all_at(&*self.segment.file, &self.bytes, self.offset).map_err(|error| io_error("write", &name, error))?;
+        write_all_at(&*self.segment.file, &self.bytes, self.offset)
+            .map_err(|error| io_error("write", &name, error))?;
         self.segment.file.sync().map_err(|error| io_error("flush", &name, error))
     }
 }
@@ -97,7 +98,8 @@ impl Writer {
             return answer_all(batch.replies, || AppendError::Unknown(error.clone()));
         }
         if batch.segment.number != self.segment {
-            let end = SegmentEnd { end_offset: self.end_offset, last_sequence: self.sequence, last_crc: self.crc };
+            let end =
+                SegmentEnd { end_offset: self.end_offset, last_sequence: self.sequence, last_crc: self.crc };
             engine.housekeeper.push(Job::Seal { segment: self.segment, end });
         }
         self.segment = batch.segment.number;

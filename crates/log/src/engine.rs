@@ -160,7 +160,11 @@ impl Engine {
         let after = segments.partition_point(|segment| segment.committed(|c| c.first_position) <= position);
         // A segment that was begun but holds nothing yet begins at the same
         // position as the event that will come; the one before may end there.
-        segments[..after].iter().rev().find(|segment| segment.committed(|c| position < c.end_position)).cloned()
+        segments[..after]
+            .iter()
+            .rev()
+            .find(|segment| segment.committed(|c| position < c.end_position))
+            .cloned()
     }
 
     /// A segment by its number.
@@ -168,11 +172,6 @@ impl Engine {
         let segments = self.segments.read();
         let at = segments.binary_search_by_key(&number, |segment| segment.number).ok()?;
         Some(segments[at].clone())
-    }
-
-    /// The segment after one, if it was begun.
-    pub fn segment_after(&self, number: u32) -> Option<Arc<Segment>> {
-        self.segment(number + 1)
     }
 
     /// The prepared next segment.
@@ -185,7 +184,9 @@ impl Engine {
     pub fn index(&self, segment: &Segment) -> Result<Arc<SealedIndex>, StorageError> {
         self.indexes.get_or_insert_with(&segment.number, || {
             match SealedIndex::load(&*self.disk, self.store.id, segment.number)? {
-                Ok(index) if index.end().end_offset == segment.committed(|c| c.end_offset) => Ok(Arc::new(index)),
+                Ok(index) if index.end().end_offset == segment.committed(|c| c.end_offset) => {
+                    Ok(Arc::new(index))
+                }
                 Ok(_) | Err(_) => self.rebuild_index(segment),
             }
         })
@@ -223,7 +224,10 @@ impl Engine {
         let narrowed = self.indexes.get(&segment.number).filter(|_| segment.is_sealed()).and_then(|index| {
             let batches = (0..index.batches()).map(|at| index.batch(at));
             let first = batches.clone().take_while(|batch| batch.offset <= offset).last()?.first_position;
-            let end = batches.clone().find(|batch| batch.offset > offset).map_or(index.end_position(), |b| b.first_position);
+            let end = batches
+                .clone()
+                .find(|batch| batch.offset > offset)
+                .map_or(index.end_position(), |b| b.first_position);
             Some(Position::new(first)..=Position::new(end.saturating_sub(1).max(first)))
         });
         StorageError::Corrupt { file, offset, positions: narrowed.or(positions), what }

@@ -10,7 +10,7 @@ use crate::index::live::Live;
 use crate::secret::Secret;
 use crate::segment::batch::BatchHeader;
 use crate::segment::format::BATCH_HEADER_BYTES;
-use crate::segment::record::{RecordView, is_intact, records};
+use crate::segment::record::{RecordView, records};
 use crate::segment::scan::{Scan, Step, Stop};
 use crate::segment::{BatchEntry, Segment};
 
@@ -91,7 +91,8 @@ pub fn follow(
         if let Err(what) = add_records(secret, &header, offset, &bytes, live, &mut each) {
             return Ok(Ended::Wrong(offset, what));
         }
-        let entry = BatchEntry { first_position: header.first_position, recorded_at: header.recorded_at, offset };
+        let entry =
+            BatchEntry { first_position: header.first_position, recorded_at: header.recorded_at, offset };
         segment.commit(entry, header.events, scan.offset());
         chain.follow(&header);
         each(Seen::Batch(Passed { header, offset, bytes }));
@@ -119,7 +120,10 @@ fn add_records(
     let mut end = 0;
     for (at, view) in records(body) {
         if view.position() != position {
-            return Err(format!("a record says it is at position {}, and it is at {position}", view.position()));
+            return Err(format!(
+                "a record says it is at position {}, and it is at {position}",
+                view.position()
+            ));
         }
         let Ok(name) = std::str::from_utf8(view.stream()) else {
             return Err(format!("the stream of the event at position {position} is no UTF-8"));
@@ -137,15 +141,11 @@ fn add_records(
         end = at + view.bytes().len();
     }
     if position != header.end_position() || end != body.len() {
-        return Err(format!("the batch holds {} records, not {}", position - header.first_position, header.events));
+        return Err(format!(
+            "the batch holds {} records, not {}",
+            position - header.first_position,
+            header.events
+        ));
     }
     Ok(())
-}
-
-/// Whether every record of a batch is whole by its own checksum.
-pub fn first_broken_record(passed: &Passed, salt: u32) -> Option<u64> {
-    let body = &passed.bytes[BATCH_HEADER_BYTES..BATCH_HEADER_BYTES + passed.header.body_bytes as usize];
-    records(body).find(|(_, view)| !is_intact(view.bytes(), salt)).map(|(at, _)| {
-        passed.offset + (BATCH_HEADER_BYTES + at) as u64
-    })
 }

@@ -134,9 +134,10 @@ impl Housekeeper {
 
     fn run_job(&self, engine: &Engine, job: Job) {
         let result = match job {
-            Job::Prepare { segment } if engine.poisoned().is_none() => prepare(engine, segment, &self.hurry).map(|segment| {
-                self.state.lock().prepared = Some(segment);
-            }),
+            Job::Prepare { segment } if engine.poisoned().is_none() => prepare(engine, segment, &self.hurry)
+                .map(|segment| {
+                    self.state.lock().prepared = Some(segment);
+                }),
             Job::Seal { segment, end } => {
                 // Without its index a segment stays live: that costs memory,
                 // and the next opening builds it. No reason to stop.

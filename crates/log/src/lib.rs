@@ -1,6 +1,6 @@
 //! The embedded event log.
-pub mod disk;
 mod commit;
+pub mod disk;
 mod engine;
 mod error;
 mod follow;

@@ -104,7 +104,8 @@ impl Log {
             .read()
             .iter()
             .map(|segment| {
-                let (first, end, end_offset) = segment.committed(|c| (c.first_position, c.end_position, c.end_offset));
+                let (first, end, end_offset) =
+                    segment.committed(|c| (c.first_position, c.end_position, c.end_offset));
                 SegmentStats {
                     number: segment.number,
                     first_position: (end > first).then(|| Position::new(first)),
@@ -120,12 +121,9 @@ impl Log {
             events: end,
             streams: engine.live.read().streams() as u64,
             last_position: Position::new(end).previous(),
-            last_recorded_at: engine
-                .segments
-                .read()
-                .iter()
-                .rev()
-                .find_map(|segment| segment.committed(|c| (c.end_position > c.first_position).then_some(c.last_recorded_at))),
+            last_recorded_at: engine.segments.read().iter().rev().find_map(|segment| {
+                segment.committed(|c| (c.end_position > c.first_position).then_some(c.last_recorded_at))
+            }),
             log_bytes: segments.iter().map(|segment| segment.log_bytes).sum(),
             disk_bytes: listed.iter().flatten().map(|entry| entry.bytes).sum(),
             segments,
@@ -143,7 +141,8 @@ impl Log {
         }
         let overhead = padded_bytes(0);
         let bytes_max = engine.store.append_bytes_max().saturating_sub(overhead);
-        Request::new(append, engine.store.secret, bytes_max, reply).map_err(|(error, reply)| (error.into(), reply))
+        Request::new(append, engine.store.secret, bytes_max, reply)
+            .map_err(|(error, reply)| (error.into(), reply))
     }
 
     fn push(&self, request: Request, when_full: WhenFull) {
@@ -320,7 +319,10 @@ fn lock(disk: &dyn Disk, path: &str, options: &LogOptions) -> Result<Option<Box<
         // Where nothing can be written, nobody else appends either.
         Err(error)
             if options.access == Access::Read
-                && matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) =>
+                && matches!(
+                    error.kind(),
+                    io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
+                ) =>
         {
             Ok(None)
         }

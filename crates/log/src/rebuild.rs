@@ -51,7 +51,8 @@ pub fn rebuild(engine: &Engine, segment: &Arc<Segment>) -> Result<SealedIndex, S
 
 /// The newest segment before `number` with events of a stream.
 fn older_segment(engine: &Engine, stream: StreamHash, number: u32) -> Result<u32, StorageError> {
-    let older = engine.segments.read().iter().filter(|segment| segment.number < number).cloned().collect::<Vec<_>>();
+    let older =
+        engine.segments.read().iter().filter(|segment| segment.number < number).cloned().collect::<Vec<_>>();
     for segment in older.iter().rev() {
         if engine.index(segment)?.find(stream).is_some() {
             return Ok(segment.number);

@@ -41,9 +41,7 @@ use crate::recent::Recent;
 use crate::request::Request;
 use crate::secret::Secret;
 use crate::segment::batch::{BatchHeader, Found, find};
-use crate::segment::format::{
-    APPEND_BYTES_MAX, BATCH_BYTES_MAX, BLOCK_BYTES, SEGMENT_HEADER_BYTES,
-};
+use crate::segment::format::{APPEND_BYTES_MAX, BATCH_BYTES_MAX, BLOCK_BYTES, SEGMENT_HEADER_BYTES};
 use crate::segment::record::RecordView;
 use crate::segment::scan::{Scan, Step};
 use crate::segment::{
@@ -172,7 +170,12 @@ impl Recovering<'_> {
         let bytes = file.bytes().map_err(|error| io_error("look at", &name, error))?;
         if bytes != expected {
             let what = format!("the file has {bytes} bytes instead of {expected}");
-            return Err(StorageError::Corrupt { file: name, offset: bytes.min(expected), positions: None, what });
+            return Err(StorageError::Corrupt {
+                file: name,
+                offset: bytes.min(expected),
+                positions: None,
+                what,
+            });
         }
         Ok(Arc::new(Segment::new(number, file, expected, self.chain.next_position)))
     }
@@ -344,17 +347,24 @@ impl Recovering<'_> {
             && header.sequence > self.chain.sequence
         {
             let before = self.segments.last().cloned().unwrap_or_else(|| segment.clone());
-            return self.damaged(&before, self.end_offset, format!(
-                "batch {} is missing or broken, and batch {} in {} shows that it was acknowledged",
-                self.chain.sequence + 1, header.sequence, segment.name()
-            ));
+            return self.damaged(
+                &before,
+                self.end_offset,
+                format!(
+                    "batch {} is missing or broken, and batch {} in {} shows that it was acknowledged",
+                    self.chain.sequence + 1,
+                    header.sequence,
+                    segment.name()
+                ),
+            );
         }
         Ok(())
     }
 
     fn damaged(&mut self, segment: &Segment, offset: u64, what: String) -> Result<(), StorageError> {
         let first = Position::new(self.chain.next_position);
-        let error = StorageError::Corrupt { file: segment.name(), offset, positions: Some(first..=first), what };
+        let error =
+            StorageError::Corrupt { file: segment.name(), offset, positions: Some(first..=first), what };
         if self.options.access == Access::Read {
             self.report.damage = Some(error.to_string());
             return Ok(());
@@ -423,8 +433,14 @@ impl Recovering<'_> {
             uncovered,
             rewrite,
         };
-        let recovered =
-            Recovered { live: self.live, segments: self.segments, sequencer, writer, prepared, committed_end };
+        let recovered = Recovered {
+            live: self.live,
+            segments: self.segments,
+            sequencer,
+            writer,
+            prepared,
+            committed_end,
+        };
         Ok((recovered, self.jobs, self.report))
     }
 
@@ -443,7 +459,8 @@ fn segment_numbers(disk: &dyn Disk) -> Result<Vec<u32>, StorageError> {
         io::ErrorKind::NotFound => missing(1),
         _ => io_error("list", SEGMENTS_DIR, error),
     })?;
-    let found: BTreeMap<u32, ()> = entries.iter().filter_map(|entry| Some((number_of(&entry.name)?, ()))).collect();
+    let found: BTreeMap<u32, ()> =
+        entries.iter().filter_map(|entry| Some((number_of(&entry.name)?, ()))).collect();
     for (number, expected) in found.keys().zip(1..) {
         if *number != expected {
             return Err(missing(expected));

@@ -67,7 +67,12 @@ pub struct ConditionPart {
 
 impl Request {
     /// Validates and encodes an append. `bytes_max` is what fits into a batch.
-    pub fn new(append: Append, secret: Secret, bytes_max: u64, reply: Reply) -> Result<Self, (InvalidAppend, Reply)> {
+    pub fn new(
+        append: Append,
+        secret: Secret,
+        bytes_max: u64,
+        reply: Reply,
+    ) -> Result<Self, (InvalidAppend, Reply)> {
         match Self::check(&append, bytes_max) {
             Ok(bytes) => Ok(Self::encode(append, secret, bytes as usize, reply)),
             Err(error) => Err((error, reply)),
@@ -76,9 +81,10 @@ impl Request {
 
     fn check(append: &Append, bytes_max: u64) -> Result<u64, InvalidAppend> {
         append.validate()?;
-        let records = append.writes.iter().flat_map(|write| {
-            write.events.iter().map(|event| record::encoded_bytes(event, &write.stream))
-        });
+        let records = append
+            .writes
+            .iter()
+            .flat_map(|write| write.events.iter().map(|event| record::encoded_bytes(event, &write.stream)));
         let bytes = records.sum();
         if bytes > bytes_max {
             return Err(InvalidAppend::TooLarge { bytes, limit: bytes_max });
@@ -116,7 +122,14 @@ impl Request {
         request
     }
 
-    fn encode_event(&mut self, event: &NewEvent, stream: &StreamName, hash: StreamHash, secret: Secret, salt: u32) {
+    fn encode_event(
+        &mut self,
+        event: &NewEvent,
+        stream: &StreamName,
+        hash: StreamHash,
+        secret: Secret,
+        salt: u32,
+    ) {
         let own_crc = record::encode(event, stream, salt, &mut self.records);
         self.labels.push(secret.event_type(event.event_type.as_str()));
         self.labels.extend(event.tags.iter().map(|tag| secret.tag(tag)));

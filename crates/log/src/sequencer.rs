@@ -34,7 +34,9 @@ use crate::recent::Recent;
 use crate::request::{Reply, Request, WritePart};
 use crate::resolve::{Candidate, Question};
 use crate::segment::batch::padded_bytes;
-use crate::segment::format::{BATCH_BYTES_MAX, BATCH_HEADER_BYTES, BLOCK_BYTES, SEGMENT_HEADER_BYTES, batch_flags};
+use crate::segment::format::{
+    BATCH_BYTES_MAX, BATCH_HEADER_BYTES, BLOCK_BYTES, SEGMENT_HEADER_BYTES, batch_flags,
+};
 use crate::segment::{Segment, record};
 
 /// After how much quiet the last batch is confirmed by an empty one.
@@ -209,13 +211,22 @@ impl Sequencer {
         if request.events.is_empty() { self.accept_nothing(live, request) } else { Verdict::Accept }
     }
 
-    fn standing(&self, live: &Live, request: &Request, write: &WritePart, events: std::ops::Range<usize>) -> Standing {
+    fn standing(
+        &self,
+        live: &Live,
+        request: &Request,
+        write: &WritePart,
+        events: std::ops::Range<usize>,
+    ) -> Standing {
         let head = live.head(write.hash);
         let actual = head.and_then(|head| Revision::new(head.next_revision).previous());
         let met = write.expected.is_met_by(actual);
         let conflict = || {
             let (stream, expected) = (write.stream.clone(), write.expected);
-            Standing::Failed(AppendError::Conflict { stream, expected, actual }, head.map(|head| head.last_position))
+            Standing::Failed(
+                AppendError::Conflict { stream, expected, actual },
+                head.map(|head| head.last_position),
+            )
         };
         let known = |index: usize| {
             let event = &request.events[index];
@@ -330,7 +341,13 @@ impl Sequencer {
                 let labels = &request.labels[request.labels_range(index)];
                 let revision = live.record(write.hash, self.next_position, body_at + range.start as u64);
                 let event = &request.events[index];
-                record::place(&mut request.records[range], event.own_crc, self.next_position, revision, recorded_at);
+                record::place(
+                    &mut request.records[range],
+                    event.own_crc,
+                    self.next_position,
+                    revision,
+                    recorded_at,
+                );
                 self.recent.push(write.hash, event.id, event.key, revision, labels);
                 self.next_position += 1;
                 index += 1;

@@ -119,7 +119,8 @@ impl StoreFile {
         if format > FORMAT {
             return Err(OpenError::NewerFormat { path: path.to_owned(), found: format, known: FORMAT });
         }
-        let crc = u32::from_str_radix(field("crc32c")?, 16).map_err(|_| corrupt("the checksum is no number"))?;
+        let crc =
+            u32::from_str_radix(field("crc32c")?, 16).map_err(|_| corrupt("the checksum is no number"))?;
         let covered = text.find("crc32c ").map_or("", |at| &text[..at]);
         if crc32c::crc32c(covered.as_bytes()) != crc {
             return Err(corrupt("the checksum does not match"));

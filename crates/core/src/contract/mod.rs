@@ -60,7 +60,6 @@ pub mod precedence;
 pub mod read;
 pub mod subscribe;
 
-
 /// How long the law waits for what must happen. Long, because a machine may
 /// be busy; shorter in this crate's own tests, which try broken stores too.
 pub const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 15 });

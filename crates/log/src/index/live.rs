@@ -131,11 +131,21 @@ impl Live {
                     false => Previous::in_segment(head.segment),
                 };
                 let revision = head.next_revision;
-                *head = Head { next_revision: revision + 1, last_position: position, segment: open.number, ordinal };
+                *head = Head {
+                    next_revision: revision + 1,
+                    last_position: position,
+                    segment: open.number,
+                    ordinal,
+                };
                 (revision, previous)
             }
             Entry::Vacant(entry) => {
-                entry.insert(Head { next_revision: 1, last_position: position, segment: open.number, ordinal });
+                entry.insert(Head {
+                    next_revision: 1,
+                    last_position: position,
+                    segment: open.number,
+                    ordinal,
+                });
                 (0, Previous::NONE)
             }
         };
@@ -163,19 +173,9 @@ impl Live {
         self.full.iter().find(|segment| segment.number == number).cloned()
     }
 
-    /// The full segments, oldest first.
-    pub fn full_segments(&self) -> Vec<Arc<LiveSegment>> {
-        self.full.iter().cloned().collect()
-    }
-
     /// Forgets a segment that has its index now.
     pub fn drop_segment(&mut self, number: u32) {
         self.full.retain(|segment| segment.number != number);
-    }
-
-    /// Whether the records of this segment are here.
-    pub fn has_segment(&self, number: u32) -> bool {
-        self.live_segment(number).is_some()
     }
 
     fn live_segment(&self, number: u32) -> Option<&LiveSegment> {

@@ -51,7 +51,7 @@ pub fn file_name(segment: u32) -> String {
 }
 
 /// What an index is built from, besides the records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SegmentEnd {
     /// Where the last batch ends.
     pub end_offset: u64,
@@ -102,7 +102,8 @@ pub fn build(store: Uuid, segment: &LiveSegment, batches: &[BatchEntry], end: Se
     put(&mut bytes, 12, &segment.number.to_le_bytes());
     put(&mut bytes, 16, store.as_bytes());
     put(&mut bytes, 32, &segment.first_position.to_le_bytes());
-    let recorded_at = |batch: Option<&BatchEntry>| batch.map_or(i64::MIN, |batch| batch.recorded_at.as_micros());
+    let recorded_at =
+        |batch: Option<&BatchEntry>| batch.map_or(i64::MIN, |batch| batch.recorded_at.as_micros());
     put(&mut bytes, 40, &recorded_at(batches.first()).to_le_bytes());
     put(&mut bytes, 48, &recorded_at(batches.last()).to_le_bytes());
     put(&mut bytes, 56, &end.end_offset.to_le_bytes());

@@ -101,7 +101,10 @@ impl<E: Deref<Target = Engine>> Forward<E> {
                 Step::Batch(header, _, _) if header.end_position() <= self.next => {}
                 Step::Batch(header, begun, bytes) => {
                     if header.first_position > self.next {
-                        let what = format!("a batch begins at position {} where {} was due", header.first_position, self.next);
+                        let what = format!(
+                            "a batch begins at position {} where {} was due",
+                            header.first_position, self.next
+                        );
                         return Err(self.engine.corrupt(scan.segment(), begun, what));
                     }
                     self.body = Body::of_batch(bytes, header.body_bytes as usize);

@@ -94,9 +94,9 @@ impl From<Until> for End {
 /// does. All events of a batch are recorded at the same time.
 fn first_position(engine: &Engine, late: impl Fn(Timestamp) -> bool) -> Result<u64, StorageError> {
     let segments = engine.segments.read().clone();
-    let found = segments.iter().find(|segment| {
-        segment.committed(|c| c.end_position > c.first_position && late(c.last_recorded_at))
-    });
+    let found = segments
+        .iter()
+        .find(|segment| segment.committed(|c| c.end_position > c.first_position && late(c.last_recorded_at)));
     let Some(segment) = found else { return Ok(engine.committed_end()) };
     let live = segment.committed(|committed| {
         let at = committed.batches.partition_point(|batch| !late(batch.recorded_at));

@@ -128,11 +128,20 @@ impl Walk {
         Some(Span { segment: segment.clone(), first_revision, offsets })
     }
 
-    fn walk_sealed(&mut self, engine: &Engine, hash: StreamHash, segment: &Arc<Segment>) -> Result<Span, StorageError> {
+    fn walk_sealed(
+        &mut self,
+        engine: &Engine,
+        hash: StreamHash,
+        segment: &Arc<Segment>,
+    ) -> Result<Span, StorageError> {
         let Bounds { positions, revisions, limit } = &self.bounds;
         let index = engine.index(segment)?;
         let Some(stream) = index.find(hash) else {
-            return Err(engine.corrupt(segment, 0, "an index names this segment for a stream that is not in it"));
+            return Err(engine.corrupt(
+                segment,
+                0,
+                "an index names this segment for a stream that is not in it",
+            ));
         };
         self.segment = stream.older_segment;
         let (first, end) = segment.committed(|committed| (committed.first_position, committed.end_position));
@@ -147,7 +156,11 @@ impl Walk {
         let to = revisions.end.saturating_sub(stream.first_revision).min(u64::from(stream.count)) as u32;
         // Where the positions' end cuts through this segment, which events are
         // beyond it is known only after reading them.
-        let from = if end <= positions.end { from.max(to.saturating_sub((*limit).min(u64::from(to)) as u32)) } else { from };
+        let from = if end <= positions.end {
+            from.max(to.saturating_sub((*limit).min(u64::from(to)) as u32))
+        } else {
+            from
+        };
         Ok(Span {
             segment: segment.clone(),
             first_revision: stream.first_revision + u64::from(from),
@@ -230,7 +243,13 @@ impl Records {
         if let Some(found) = found.filter(|found| is_it(found, &self.place.name)) {
             return Ok(found);
         }
-        let not_there = |at| engine.corrupt(segment, at, format!("the event at revision {revision} of stream {:?} is not whole", self.place.name));
+        let not_there = |at| {
+            engine.corrupt(
+                segment,
+                at,
+                format!("the event at revision {revision} of stream {:?} is not whole", self.place.name),
+            )
+        };
         if !segment.is_sealed() {
             return Err(not_there(0));
         }
@@ -284,7 +303,13 @@ struct Window {
 impl Window {
     /// The record at an offset, with its checksum checked; `None` if there is
     /// no whole one. Reads on to `ahead`.
-    fn record(&mut self, engine: &Engine, segment: &Segment, offset: u64, ahead: u64) -> Result<Option<FoundRecord>, StorageError> {
+    fn record(
+        &mut self,
+        engine: &Engine,
+        segment: &Segment,
+        offset: u64,
+        ahead: u64,
+    ) -> Result<Option<FoundRecord>, StorageError> {
         if let Some(found) = self.inside(segment, offset, engine.salt) {
             return Ok(Some(found));
         }
@@ -340,15 +365,26 @@ impl<E: Deref<Target = Engine>> Iterator for StreamEvents<E> {
         };
         let event = found.view().to_event(&found.bytes, found.at);
         let broken = || {
-            let what = format!("an event of stream {:?} has texts that are no UTF-8", self.records.place.name);
-            StorageError::Corrupt { file: crate::segment::SEGMENTS_DIR.into(), offset: 0, positions: None, what }.into()
+            let what =
+                format!("an event of stream {:?} has texts that are no UTF-8", self.records.place.name);
+            StorageError::Corrupt {
+                file: crate::segment::SEGMENTS_DIR.into(),
+                offset: 0,
+                positions: None,
+                what,
+            }
+            .into()
         };
         Some(event.ok_or_else(broken))
     }
 }
 
 /// The record of one event of a stream, if it is committed.
-pub fn find_revision(engine: &Engine, place: &StreamPlace, revision: u64) -> Result<Option<FoundRecord>, StorageError> {
+pub fn find_revision(
+    engine: &Engine,
+    place: &StreamPlace,
+    revision: u64,
+) -> Result<Option<FoundRecord>, StorageError> {
     let end = engine.committed_end();
     let Some(newest) = newest_segment(engine, place.hash, end)? else { return Ok(None) };
     let mut bounds = Bounds::positions(0..end);

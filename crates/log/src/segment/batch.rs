@@ -3,14 +3,13 @@
 use factum_core::Timestamp;
 
 use super::format::{
-    BATCH_HEADER_BYTES, BATCH_MAGIC, BLOCK_BYTES, FORMAT, batch_flags, i64_at, put, round_to_block, u16_at,
-    u32_at, u64_at,
+    BATCH_HEADER_BYTES, BATCH_MAGIC, BLOCK_BYTES, FORMAT, i64_at, put, round_to_block, u16_at, u32_at, u64_at,
 };
 
 /// A batch's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchHeader {
-    /// See [`batch_flags`].
+    /// See [`batch_flags`](super::format::batch_flags).
     pub flags: u16,
     /// The segment it belongs to.
     pub segment: u32,
@@ -61,19 +60,9 @@ impl BatchHeader {
         padded_bytes(u64::from(self.body_bytes))
     }
 
-    /// Whether it is there only to say what is durable.
-    pub fn is_empty(&self) -> bool {
-        self.events == 0
-    }
-
     /// Position of the event after its last.
     pub fn end_position(&self) -> u64 {
         self.first_position.saturating_add(u64::from(self.events))
-    }
-
-    /// Whether the last thing that happened to the store was an orderly close.
-    pub fn is_close(&self) -> bool {
-        self.flags & batch_flags::CLOSED != 0
     }
 
     /// Writes the header in front of `batch`, which holds room for it, the

@@ -160,7 +160,9 @@ impl Segment {
 /// the batches are not at hand.
 fn positions_at(committed: &Committed, offset: u64) -> Option<RangeInclusive<Position>> {
     let after = committed.batches.partition_point(|batch| batch.offset <= offset);
-    let first = after.checked_sub(1).map_or(committed.first_position, |index| committed.batches[index].first_position);
+    let first = after
+        .checked_sub(1)
+        .map_or(committed.first_position, |index| committed.batches[index].first_position);
     let end = committed.batches.get(after).map_or(committed.end_position, |batch| batch.first_position);
     let last = end.checked_sub(1).filter(|last| *last >= first)?;
     Some(Position::new(first)..=Position::new(last))
@@ -200,7 +202,12 @@ pub fn create_stub(disk: &dyn Disk, store: &StoreFile, number: u32) -> Result<()
 /// Checks that a file is the segment its name says it is.
 pub fn check_header(file: &dyn DiskFile, store: &StoreFile, number: u32) -> Result<(), StorageError> {
     let name = file_name(number);
-    let corrupt = |what: &str| StorageError::Corrupt { file: name.clone(), offset: 0, positions: None, what: what.into() };
+    let corrupt = |what: &str| StorageError::Corrupt {
+        file: name.clone(),
+        offset: 0,
+        positions: None,
+        what: what.into(),
+    };
     let mut block = [0; SEGMENT_HEADER_BYTES as usize];
     read_exact_at(file, &mut block, 0).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => corrupt("the file is shorter than its header"),
@@ -215,7 +222,9 @@ pub fn check_header(file: &dyn DiskFile, store: &StoreFile, number: u32) -> Resu
     Err(corrupt(&match whole {
         None => "neither copy of the header is whole".to_owned(),
         Some(copy) if u64_at(copy, 0) != Some(SEGMENT_MAGIC) => "this is not a segment".to_owned(),
-        Some(copy) if copy[16..32] != *store.id.as_bytes() => "this segment belongs to another store".to_owned(),
+        Some(copy) if copy[16..32] != *store.id.as_bytes() => {
+            "this segment belongs to another store".to_owned()
+        }
         Some(copy) => format!("this is segment {}, not {number}", u32_at(copy, 12).unwrap_or_default()),
     }))
 }

@@ -96,8 +96,7 @@ fn complete(own_crc: u32, record: &[u8]) -> u32 {
 pub fn is_intact(record: &[u8], salt: u32) -> bool {
     record.len() >= RECORD_HEADER_BYTES
         && u32_at(record, 0) == Some(record.len() as u32)
-        && u32_at(record, 4)
-            == Some(complete(crc32c::crc32c_append(salt, &record[RECORD_OWN_AT..]), record))
+        && u32_at(record, 4) == Some(complete(crc32c::crc32c_append(salt, &record[RECORD_OWN_AT..]), record))
 }
 
 /// The fields of a record that indexes and searches need, without copying.
@@ -124,9 +123,10 @@ impl<'a> RecordView<'a> {
         }
         let bytes = bytes.get(..length)?;
         let flags = u16_at(bytes, 48)?;
-        let optional = [(record_flags::OCCURRED_AT, 8), (record_flags::CORRELATION, 16), (record_flags::CAUSATION, 16)];
-        let stream_at =
-            RECORD_HEADER_BYTES + optional.iter().map(|(flag, size)| if flags & flag != 0 { *size } else { 0 }).sum::<usize>();
+        let optional =
+            [(record_flags::OCCURRED_AT, 8), (record_flags::CORRELATION, 16), (record_flags::CAUSATION, 16)];
+        let stream_at = RECORD_HEADER_BYTES
+            + optional.iter().map(|(flag, size)| if flags & flag != 0 { *size } else { 0 }).sum::<usize>();
         let type_at = stream_at + usize::from(u16_at(bytes, 50)?);
         let content_at = type_at + usize::from(u16_at(bytes, 52)?);
         let tags_at = content_at + usize::from(u16_at(bytes, 54)?);

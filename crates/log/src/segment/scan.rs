@@ -52,7 +52,15 @@ impl Scan {
 
     /// From a batch's offset to an end.
     pub fn new(segment: Arc<Segment>, salt: u32, offset: u64, end: u64) -> Self {
-        Self { segment, salt, read_ahead: READ_AHEAD_BYTES, offset, end, chunk: Bytes::new(), chunk_at: offset }
+        Self {
+            segment,
+            salt,
+            read_ahead: READ_AHEAD_BYTES,
+            offset,
+            end,
+            chunk: Bytes::new(),
+            chunk_at: offset,
+        }
     }
 
     /// Reads little more than the batches that are asked for.

@@ -1,0 +1,3 @@
+//! The log's tests from outside, in one program.
+
+mod contract;
