@@ -325,3 +325,6 @@ fn with_called_name(mut arguments: Vec<OsString>) -> Vec<OsString> {
     }
     arguments
 }
+
+#[cfg(test)]
+mod tests;
