@@ -6,13 +6,16 @@ use std::fmt;
 use std::path::Path;
 use std::process::Command;
 
+use serde::Serialize;
+use serde_json::json;
+
 use crate::BenchError;
 use crate::bench::{Bench, DiskContext};
 use crate::machine::{COMMIT, Machine};
 use crate::outcome::{Outcome, bytes, count, micros, rate};
 
 /// One target and what became of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
     /// What was done.
     pub name: &'static str,
@@ -24,6 +27,8 @@ pub struct Row {
     pub share: String,
     /// The raw disk in the same minute, as far as the target is about it.
     pub raw: String,
+    /// Whether there is a figure at all, or an error in its place.
+    pub has_figure: bool,
     /// Whether the target was reached.
     pub reached: bool,
 }
@@ -223,7 +228,7 @@ impl Target {
                 if !durable {
                     measured.push_str(&format!("; durability: {}", outcome.durability));
                 }
-                Row { name, target, measured, share, raw, reached: reached && durable }
+                Row { name, target, measured, share, raw, has_figure: true, reached: reached && durable }
             }
             Err(error) => Row {
                 name,
@@ -231,6 +236,7 @@ impl Target {
                 measured: format!("no figure: {}", with_sources(error)),
                 share: String::new(),
                 raw: String::new(),
+                has_figure: false,
                 reached: false,
             },
         }
@@ -267,8 +273,9 @@ impl Table {
         let mut row = |targets: &[Target], measure: &dyn Fn() -> Result<Outcome, BenchError>| {
             progress(targets[0].name);
             let outcome = measure();
-            table.rows.extend(targets.iter().map(|target| target.row(&outcome)));
-            table.outcomes.extend(outcome);
+            let rows: Vec<_> = targets.iter().map(|target| target.row(&outcome)).collect();
+            table.outcomes.extend(outcome.map(|outcome| outcome.with("targets", json!(rows))));
+            table.rows.extend(rows);
         };
         row(&[ONE_CALLER], &|| bench.append(1, 1, false));
         row(&[CALLERS_64], &|| bench.append(64, 1, false));
@@ -311,8 +318,6 @@ impl fmt::Display for Table {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::bench::tests::tiny;
     use crate::outcome::tests::example;
