@@ -62,9 +62,23 @@ pub struct Bench {
 
 /// What stood around a measurement.
 struct Around {
+    /// The stricter of the two probes.
     disk: DiskFigures,
+    /// Flushes a second in each of them.
+    flushes_per_s: [f64; 2],
     memory_peak_bytes: Option<u64>,
 }
+
+impl Around {
+    fn new(before: DiskFigures, after: DiskFigures, memory_peak_bytes: Option<u64>) -> Self {
+        let flushes_per_s = [before.flushes_per_s, after.flushes_per_s];
+        Self { disk: before.stricter(after), flushes_per_s, memory_peak_bytes }
+    }
+}
+
+/// How many times slower the raw disk may be at one moment than at another
+/// before a share of it is not to be relied on.
+pub const UNSTEADY: f64 = 2.0;
 
 /// The raw disk in three ways of writing; see [`crate::disk`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -110,7 +124,7 @@ impl Bench {
         memory::begin_peak();
         let context = self.disk_context()?;
         let disk = context.recycled;
-        let around = Around { disk, memory_peak_bytes: memory::peak_bytes() };
+        let around = Around::new(disk, disk, memory::peak_bytes());
         let mut outcome = self.outcome("disk", "the raw disk, without a store", None, &around);
         outcome.bytes_per_s = Some(disk.bytes_per_s);
         outcome.p50_us = Some(disk.flush_p50_us);
@@ -386,7 +400,7 @@ impl Bench {
             last = Some(reopened);
         }
         let memory_peak_bytes = memory::peak_bytes();
-        let disk = before.stricter(self.probe.recycled()?);
+        let around = Around::new(before, self.probe.recycled()?, memory_peak_bytes);
         let (Some(filled), Some(reopened)) = (first, last) else {
             unreachable!("there is at least one round")
         };
@@ -401,7 +415,7 @@ impl Bench {
         let peaks: Vec<_> = filled.memory_peaks.iter().map(|peak| bytes(*peak as f64)).collect();
         let fill_rate = filled.data_bytes as f64 / filled.seconds;
         let mut outcome = self
-            .outcome("reopen", &title, Some(durability), &Around { disk, memory_peak_bytes })
+            .outcome("reopen", &title, Some(durability), &around)
             .with_latency(latency.percentiles())
             .line(
                 "reopen",
@@ -444,8 +458,7 @@ impl Bench {
         memory::begin_peak();
         let measured = measure(scratch.open()?, &scratch)?;
         let memory_peak_bytes = memory::peak_bytes();
-        let disk = before.stricter(self.probe.recycled()?);
-        Ok((measured, Around { disk, memory_peak_bytes }))
+        Ok((measured, Around::new(before, self.probe.recycled()?, memory_peak_bytes)))
     }
 
     fn outcome(
@@ -459,7 +472,7 @@ impl Bench {
         if IS_DEBUG_BUILD {
             more.insert("debug_build".to_owned(), Value::Bool(true));
         }
-        Outcome {
+        let outcome = Outcome {
             workload: workload.to_owned(),
             events_per_s: None,
             bytes_per_s: None,
@@ -476,6 +489,19 @@ impl Bench {
             lines: Vec::new(),
         }
         .with("memory_peak_bytes", around.memory_peak_bytes)
+        .with("disk_flushes_per_s_before_after", around.flushes_per_s.to_vec());
+        let [before, after] = around.flushes_per_s;
+        match before.max(after) > UNSTEADY * before.min(after) {
+            true => outcome.line(
+                "UNSTEADY",
+                format!(
+                    "{} flushes/s before and {} after: measure again when the machine is quiet",
+                    count(before),
+                    count(after)
+                ),
+            ),
+            false => outcome,
+        }
     }
 
     fn times(&self) -> String {

@@ -1,5 +1,10 @@
 //! The table: every target, what was measured in one run, and whether it was
 //! reached. A row that was missed, or came to no figure, stays in it.
+//!
+//! A disk that was disturbed while it was probed is a low limit, and a share
+//! of it flatters. So a row that is judged by the raw disk counts as reached
+//! only if the disk did, around that row, at least half of the best it did in
+//! the whole run ([`UNSTEADY`]).
 
 use std::error::Error;
 use std::fmt;
@@ -10,7 +15,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::BenchError;
-use crate::bench::{Bench, DiskContext};
+use crate::bench::{Bench, DiskContext, UNSTEADY};
+use crate::disk::DiskFigures;
 use crate::machine::{COMMIT, Machine};
 use crate::outcome::{Outcome, bytes, count, micros, rate};
 
@@ -218,8 +224,9 @@ fn multiple(outcome: &Outcome, target: f64) -> Judged {
 }
 
 impl Target {
-    /// A result that was never durable reaches nothing, however fast.
-    fn row(&self, outcome: &Result<Outcome, BenchError>) -> Row {
+    /// A result that was never durable reaches nothing, however fast; nor does
+    /// a share of a disk that was far from its `best` of the run.
+    fn row(&self, outcome: &Result<Outcome, BenchError>, best: DiskFigures) -> Row {
         let Self { name, target, judge } = *self;
         match outcome {
             Ok(outcome) => {
@@ -228,7 +235,13 @@ impl Target {
                 if !durable {
                     measured.push_str(&format!("; durability: {}", outcome.durability));
                 }
-                Row { name, target, measured, share, raw, has_figure: true, reached: reached && durable }
+                let steady = raw.is_empty() || is_steady(outcome.disk, best);
+                if !steady {
+                    let best = count(best.flushes_per_s);
+                    measured.push_str(&format!("; the disk was disturbed: {best} flushes/s at its best"));
+                }
+                let reached = reached && durable && steady;
+                Row { name, target, measured, share, raw, has_figure: true, reached }
             }
             Err(error) => Row {
                 name,
@@ -241,6 +254,13 @@ impl Target {
             },
         }
     }
+}
+
+/// Whether the disk did what it can, or nearly.
+fn is_steady(disk: DiskFigures, best: DiskFigures) -> bool {
+    disk.flushes_per_s * UNSTEADY >= best.flushes_per_s
+        && disk.bytes_per_s * UNSTEADY >= best.bytes_per_s
+        && disk.flush_p50_us <= best.flush_p50_us * UNSTEADY
 }
 
 fn with_sources(error: &dyn Error) -> String {
@@ -262,20 +282,11 @@ impl Table {
         progress: &mut dyn FnMut(&str),
     ) -> Result<Self, BenchError> {
         progress("the raw disk");
-        let mut table = Self {
-            rows: Vec::new(),
-            outcomes: Vec::new(),
-            context: bench.disk_context()?,
-            machine: bench.machine().clone(),
-            commit: COMMIT,
-            seconds: bench.options().time.as_secs_f64(),
-        };
-        let mut row = |targets: &[Target], measure: &dyn Fn() -> Result<Outcome, BenchError>| {
+        let context = bench.disk_context()?;
+        let mut measured: Vec<(&'static [Target], Result<Outcome, BenchError>)> = Vec::new();
+        let mut row = |targets: &'static [Target], measure: &dyn Fn() -> Result<Outcome, BenchError>| {
             progress(targets[0].name);
-            let outcome = measure();
-            let rows: Vec<_> = targets.iter().map(|target| target.row(&outcome)).collect();
-            table.outcomes.extend(outcome.map(|outcome| outcome.with("targets", json!(rows))));
-            table.rows.extend(rows);
+            measured.push((targets, measure()));
         };
         row(&[ONE_CALLER], &|| bench.append(1, 1, false));
         row(&[CALLERS_64], &|| bench.append(64, 1, false));
@@ -285,6 +296,21 @@ impl Table {
         row(&[FOLD], &|| bench.read(plan.read_events, plan.stream_events));
         row(&[SUBSCRIBER], &|| bench.subscribe(64));
         row(&[REOPEN, MEMORY], &|| bench.reopen(plan.reopen_bytes, plan.reopen_rounds, filler));
+        let mut table = Self {
+            rows: Vec::new(),
+            outcomes: Vec::new(),
+            context,
+            machine: bench.machine().clone(),
+            commit: COMMIT,
+            seconds: bench.options().time.as_secs_f64(),
+        };
+        let probes = measured.iter().filter_map(|(_, outcome)| Some(outcome.as_ref().ok()?.disk));
+        let best = probes.fold(context.recycled, DiskFigures::stricter);
+        for (targets, outcome) in measured {
+            let rows: Vec<_> = targets.iter().map(|target| target.row(&outcome, best)).collect();
+            table.outcomes.extend(outcome.map(|outcome| outcome.with("targets", json!(rows))));
+            table.rows.extend(rows);
+        }
         Ok(table)
     }
 
@@ -351,7 +377,7 @@ pub(crate) mod tests {
 
     /// Judges the example with these changes.
     fn judged(target: &Target, change: impl FnOnce(Outcome) -> Outcome) -> bool {
-        target.row(&Ok(change(example()))).reached
+        target.row(&Ok(change(example())), example().disk).reached
     }
 
     #[test]
@@ -387,7 +413,20 @@ pub(crate) mod tests {
     #[test]
     fn what_is_not_durable_reaches_nothing() {
         let fast = |durability: &str| Outcome { durability: durability.into(), ..example() };
-        assert!(CALLERS_64.row(&Ok(fast("disk"))).reached);
-        assert!(!CALLERS_64.row(&Ok(fast("memory"))).reached);
+        assert!(CALLERS_64.row(&Ok(fast("disk")), example().disk).reached);
+        assert!(!CALLERS_64.row(&Ok(fast("memory")), example().disk).reached);
+    }
+
+    #[test]
+    fn a_share_of_a_disturbed_disk_reaches_nothing() {
+        let best = |flushes_per_s| DiskFigures { flushes_per_s, ..example().disk };
+        let row = |best| CALLERS_64.row(&Ok(example()), best);
+        assert!(row(best(16_000.0)).reached);
+        let disturbed = row(best(16_001.0));
+        assert!(!disturbed.reached);
+        assert!(disturbed.measured.contains("16,001 flushes/s at its best"), "{disturbed:?}");
+        // What is not judged by the disk is not concerned.
+        let quick = Outcome { p99_us: Some(1.0), ..example() };
+        assert!(FOLD.row(&Ok(quick), best(16_001.0)).reached);
     }
 }

@@ -445,7 +445,7 @@ mod tests {
     fn numbers_that_measure_nothing_are_refused() {
         assert!(refused(&["append", "--seconds", "0"]).contains("more than 0 seconds"));
         assert!(refused(&["append", "--seconds", "soon"]).contains("such as 5 or 0.5"));
-        assert!(refused(&["reopen", "--gb", "-1"]).contains("gb"));
+        assert!(refused(&["reopen", "--gb=-1"]).contains("0.000001 to"));
         assert!(refused(&["append", "--choice", "random"]).contains("uniform or zipf"));
         let mut out = Out::to(Vec::new(), Format::Text);
         let (global, verb) = parsed(&["append", "--callers", "0"]);
