@@ -31,13 +31,14 @@ pub fn processor_time() -> Duration {
 mod tests {
     use super::*;
 
+    /// Other tests begin peaks of their own meanwhile; what is held now is in
+    /// every one of them.
     #[test]
-    fn the_peak_rises_with_what_is_touched() {
+    fn the_peak_holds_what_is_touched() {
         begin_peak();
-        let Some(before) = peak_bytes() else { return };
-        let touched = vec![1_u8; 64 << 20];
-        let after = peak_bytes().unwrap();
-        assert!(after >= before + (48 << 20), "{before} -> {after} with {} bytes", touched.len());
+        let touched = vec![1_u8; 256 << 20];
+        let Some(peak) = peak_bytes() else { return };
+        assert!(peak >= touched.len() as u64, "{peak} with {} bytes", touched.len());
     }
 
     #[test]

@@ -21,7 +21,7 @@ fn write(page: &mut String, table: &Table) -> std::fmt::Result {
         page,
         "Written by `factum bench all --write`; every number is from one run of it. \
          Each row has a fresh store and the canonical events (orders as JSON of 200 to 500 bytes with one tag, \
-         in 131,072 streams, unless the command asked for others), {:.0} s after a warm-up. \
+         in 131,072 streams, unless the command asked for others), {} s after a warm-up. \
          Every outcome below names the durability its receipts promised; a row that was not durable reaches nothing. \
          The raw disk was probed under the same directory immediately before and after each row, \
          by writes with `fdatasync` inside a file written before; the better figure of the two is the limit shown. \
