@@ -17,6 +17,9 @@ mod stream_list;
 mod stream_show;
 mod verify;
 
+#[cfg(test)]
+mod testing;
+
 use crate::args::{Args, EventStoreVerb, EventsVerb, StreamVerb, Verb};
 use crate::failure::Failure;
 use crate::render::Out;

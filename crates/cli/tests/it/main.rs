@@ -1,1 +1,29 @@
+//! The `factum` program from outside: one process appends, the next one reads.
 
+mod append;
+mod follow;
+mod history;
+mod meta;
+mod program;
+mod stores;
+mod streams;
+mod terminal;
+mod verify;
+
+/// A file that is not named above would be tests nobody runs.
+#[test]
+fn every_file_here_is_part_of_the_suite() {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let named: Vec<_> = include_str!("main.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'))
+        .collect();
+    for entry in std::fs::read_dir(here).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        assert!(stem == "main" || named.contains(&stem), "{} is in no `mod` line", path.display());
+    }
+}
