@@ -80,6 +80,9 @@ pub enum Verb {
     Stream(StreamVerb),
     /// Read models; these arrive with the SDK and have no verbs yet
     Projection(ProjectionArgs),
+    /// Measure this machine: the canonical workload beside the raw disk
+    #[command(subcommand, arg_required_else_help = true)]
+    Bench(crate::verbs::bench::BenchVerb),
     /// Print completions for a shell
     Completions(CompletionsArgs),
     /// Print the man page, or write one for every verb

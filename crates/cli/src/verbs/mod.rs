@@ -8,6 +8,7 @@
 mod after;
 mod append;
 mod at_time;
+pub mod bench;
 mod between;
 mod meta;
 mod replay;
@@ -37,6 +38,7 @@ pub fn run(args: Args, out: &mut Out) -> Result<(), Failure> {
         Verb::Stream(StreamVerb::List(args)) => stream_list::run(args, global, out),
         Verb::Stream(StreamVerb::Show(args)) => stream_show::run(args, global, out),
         Verb::Projection(args) => meta::projection(args),
+        Verb::Bench(verb) => bench::run(verb, global, out),
         Verb::Completions(args) => meta::completions(args, out),
         Verb::Man(args) => meta::man(args, out),
         Verb::ExitCodes => meta::exit_codes(out),
