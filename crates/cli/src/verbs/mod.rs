@@ -1,0 +1,41 @@
+//! One file for each verb: what it reads, what it answers.
+//!
+//! Every verb opens the store, then works on the [`EventStore`] port alone, so
+//! that it can be tried on a store in memory.
+//!
+//! [`EventStore`]: factum_core::EventStore
+
+mod after;
+mod append;
+mod at_time;
+mod between;
+mod meta;
+mod replay;
+mod stats;
+mod stream_list;
+mod stream_show;
+mod verify;
+
+use crate::args::{Args, EventStoreVerb, EventsVerb, StreamVerb, Verb};
+use crate::failure::Failure;
+use crate::render::Out;
+
+/// Does what the command line says.
+pub fn run(args: Args, out: &mut Out) -> Result<(), Failure> {
+    let global = &args.global;
+    match args.verb {
+        Verb::EventStore(EventStoreVerb::Append(args)) => append::run(args, global, out),
+        Verb::EventStore(EventStoreVerb::Replay(args)) => replay::run(args, global, out),
+        Verb::EventStore(EventStoreVerb::Verify(args)) => verify::run(args, global, out),
+        Verb::EventStore(EventStoreVerb::Stats) => stats::run(global, out),
+        Verb::Events(EventsVerb::AtTime(args)) => at_time::run(args, global, out),
+        Verb::Events(EventsVerb::Between(args)) => between::run(args, global, out),
+        Verb::Events(EventsVerb::After(args)) => after::run(args, global, out),
+        Verb::Stream(StreamVerb::List(args)) => stream_list::run(args, global, out),
+        Verb::Stream(StreamVerb::Show(args)) => stream_show::run(args, global, out),
+        Verb::Projection(args) => meta::projection(args),
+        Verb::Completions(args) => meta::completions(args, out),
+        Verb::Man(args) => meta::man(args, out),
+        Verb::ExitCodes => meta::exit_codes(out),
+    }
+}
