@@ -12,7 +12,14 @@ use crate::import::git::tree::Tree;
 /// Every file that is there, by the bytes of its path.
 #[derive(Debug, Default)]
 pub struct LiveFiles {
-    files: HashMap<Vec<u8>, File>,
+    files: HashMap<Vec<u8>, Live>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Live {
+    file: File,
+    /// How often it changed since it is there.
+    changes: u32,
 }
 
 /// A file event whose data says something no import wrote.
@@ -51,9 +58,15 @@ impl LiveFiles {
             event_type: event_type.to_owned(),
         })?;
         match file {
-            Some(file) => self.files.insert(path, file),
-            None => self.files.remove(&path),
-        };
+            Some(file) => {
+                let live = self.files.entry(path).or_insert(Live { file, changes: 0 });
+                live.file = file;
+                live.changes = live.changes.saturating_add(1);
+            }
+            None => {
+                self.files.remove(&path);
+            }
+        }
         Ok(())
     }
 
@@ -62,19 +75,25 @@ impl LiveFiles {
         self.files.len()
     }
 
+    /// The path that changed most often.
+    pub fn busiest(&self) -> Option<&[u8]> {
+        let busiest = self.files.iter().max_by(|a, b| a.1.changes.cmp(&b.1.changes).then(b.0.cmp(a.0)));
+        busiest.map(|(path, _)| path.as_slice())
+    }
+
     /// Where they differ from what git says, by path.
     pub fn differences(&self, tree: &Tree) -> Vec<Difference> {
         let mut found: Vec<_> = tree
             .iter()
-            .map(|(path, file)| (path, Some(*file), self.files.get(path).copied()))
+            .map(|(path, file)| (path, Some(*file), self.files.get(path).map(|live| live.file)))
             .filter(|(_, git, folded)| git != folded)
             .map(|(path, git, folded)| Difference { path: path.clone(), git, folded })
             .collect();
         let extra = self.files.iter().filter(|(path, _)| !tree.contains_key(*path));
-        found.extend(extra.map(|(path, file)| Difference {
+        found.extend(extra.map(|(path, live)| Difference {
             path: path.clone(),
             git: None,
-            folded: Some(*file),
+            folded: Some(live.file),
         }));
         found.sort_by(|a, b| a.path.cmp(&b.path));
         found

@@ -15,6 +15,7 @@
 //! next. Equal means the same paths, byte for byte, with the same modes and
 //! blob ids.
 
+pub mod command;
 pub mod fold;
 pub mod picture;
 pub mod place;
@@ -26,8 +27,8 @@ mod tests;
 use std::time::{Duration, Instant};
 
 use factum_core::{
-    ErrorKind, EventStore, EventStoreExt, Position, Read, ReadError, RecordedEvent, Revision, Start, Timestamp,
-    Until,
+    ErrorKind, EventStore, EventStoreExt, Position, Read, ReadError, RecordedEvent, Revision, Start,
+    Timestamp, Until,
 };
 
 use self::fold::{Difference, FoldError, LiveFiles};
@@ -74,6 +75,8 @@ pub struct Travelled {
     pub stops: Vec<Stop>,
     /// For the picture.
     pub samples: Vec<Sample>,
+    /// A path that changed often and is still there, to try things on.
+    pub busiest: Option<Vec<u8>>,
 }
 
 /// Why the stops could not all be made.
@@ -134,8 +137,9 @@ pub fn travel(
     let mut events = 0;
     for (done, revision) in revisions.iter().enumerate() {
         meter.at(done as u64, events);
-        let samples = (*revision == head.revision).then_some(&mut travelled.samples);
-        let stop = look(store, repository, *revision, samples);
+        let at_head =
+            (*revision == head.revision).then_some((&mut travelled.samples, &mut travelled.busiest));
+        let stop = look(store, repository, *revision, at_head);
         if stop.is_err() {
             meter.end();
         }
@@ -160,7 +164,7 @@ fn look(
     store: &dyn EventStore,
     repository: &Repository,
     revision: Revision,
-    samples: Option<&mut Vec<Sample>>,
+    at_head: Option<(&mut Vec<Sample>, &mut Option<Vec<u8>>)>,
 ) -> Result<Stop, TravelError> {
     let at_revision = Read::stream(commits_stream()).from(Start::Revision(revision)).limit(1);
     let no_commit = || TravelError::NoCommit { revision: revision.get() };
@@ -170,9 +174,13 @@ fn look(
     let position = Position::new(event.position.get() + made.files);
     let commit = made.commit;
 
+    let (samples, busiest) = at_head.unzip();
     let began = Instant::now();
     let (files, events) = fold_until(store, position, samples)?;
     let folded_in = began.elapsed();
+    if let Some(busiest) = busiest {
+        *busiest = files.busiest().map(<[u8]>::to_vec);
+    }
 
     let mut differences = files.differences(&repository.tree(&commit)?);
     let mismatches = differences.len() as u64;

@@ -30,7 +30,8 @@ pub struct Sample {
 
 /// Whether this terminal shows block characters.
 pub fn speaks_unicode() -> bool {
-    let set = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
+    let set =
+        ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
     let locale = set.map(|value| value.to_string_lossy().to_uppercase()).unwrap_or_default();
     let terminal = std::env::var_os("TERM").unwrap_or_default();
     (locale.contains("UTF-8") || locale.contains("UTF8")) && terminal != "linux" && terminal != "dumb"

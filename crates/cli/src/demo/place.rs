@@ -61,7 +61,9 @@ fn name_of(root: &Path) -> String {
     let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
     let hash = xxh3_64(root.as_os_str().as_encoded_bytes());
     let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let plain = |character: char| if character.is_ascii_alphanumeric() || "._-".contains(character) { character } else { '_' };
+    let plain = |character: char| {
+        if character.is_ascii_alphanumeric() || "._-".contains(character) { character } else { '_' }
+    };
     let name: String = name.chars().take(64).map(plain).collect();
     format!("{name}-{:08x}", hash as u32)
 }

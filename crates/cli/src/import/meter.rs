@@ -125,7 +125,8 @@ impl Meter for Stderr {
             eprintln!("{what}: {done_text}, {rate}");
             return;
         };
-        let left = total.saturating_sub(done) as f64 * seconds / done.saturating_sub(first_done).max(1) as f64;
+        let left =
+            total.saturating_sub(done) as f64 * seconds / done.saturating_sub(first_done).max(1) as f64;
         let left = HumanDuration(Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX));
         eprintln!("{what}: {done_text} of {}, {rate}, {left} left", self.count(total));
     }

@@ -18,6 +18,7 @@
 //! - Memory does not grow with the source: it is streamed, and the appends
 //!   under way are bounded in number and bytes.
 
+pub mod command;
 pub mod git;
 pub mod jsonl;
 pub mod meter;

@@ -110,11 +110,7 @@ impl Repository {
 
     /// How many commits on the first-parent line to `head` follow `after`;
     /// `None` if `after` is not on it. Without `after`, all of them.
-    pub fn commits_since(
-        &self,
-        head: &ObjectId,
-        after: Option<&ObjectId>,
-    ) -> Result<Option<u64>, GitError> {
+    pub fn commits_since(&self, head: &ObjectId, after: Option<&ObjectId>) -> Result<Option<u64>, GitError> {
         let mut output = self.stream(&["rev-list", "--first-parent", &head.to_string(), "--"])?;
         let (mut count, mut line) = (0, Vec::new());
         while output.piece(b'\n', &mut line)? {
@@ -201,8 +197,7 @@ fn change(line: &[u8]) -> Option<(Option<File>, Option<File>)> {
     let mut words = line.split(|byte| *byte == b' ');
     let modes = (mode(words.next()?)?, mode(words.next()?)?);
     let blobs = (ObjectId::parse(words.next()?)?, ObjectId::parse(words.next()?)?);
-    let (before, after) =
-        (File { mode: modes.0, blob: blobs.0 }, File { mode: modes.1, blob: blobs.1 });
+    let (before, after) = (File { mode: modes.0, blob: blobs.0 }, File { mode: modes.1, blob: blobs.1 });
     match words.next()? {
         b"A" => Some((None, Some(after))),
         b"D" => Some((Some(before), None)),

@@ -55,10 +55,8 @@ pub fn decode(line: &[u8], id: Uuid) -> Result<Option<(StreamName, NewEvent)>, B
         }
         has_id = keys.get("id").is_some_and(|id| !id.is_null());
     }
-    let parsed = envelope::parse(value).map_err(|error| BadLine {
-        column: column_of(text, error.field()),
-        reason: error.to_string(),
-    });
+    let parsed = envelope::parse(value)
+        .map_err(|error| BadLine { column: column_of(text, error.field()), reason: error.to_string() });
     let (stream, mut event) = parsed?;
     let Some(stream) = stream else {
         return Err(BadLine {

@@ -265,7 +265,9 @@ impl<'a> Importer<'a> {
         let reached = progress::reached(store, &stream)?
             .map_err(|revision| ImportError::ForeignStream { stream: stream.clone(), revision })?;
         let park = match options.on_error {
-            OnError::Park => Some(Park::open(&options.park, &options.source).map_err(|e| park_error(options, e))?),
+            OnError::Park => {
+                Some(Park::open(&options.park, &options.source).map_err(|e| park_error(options, e))?)
+            }
             OnError::Stop | OnError::Skip => None,
         };
         Ok(Self {
@@ -309,7 +311,7 @@ impl<'a> Importer<'a> {
                 Ok(None) => (batch.mark, batch.bad) = (mark, bad_lines),
                 Err(bad) => {
                     if self.options.on_error == OnError::Stop {
-                        self.submit(batch)?;
+                        self.submit(std::mem::take(&mut batch))?;
                         self.finish()?;
                     }
                     self.meet(mark.lines, &line, bad)?;
@@ -329,7 +331,12 @@ impl<'a> Importer<'a> {
         self.finish()
     }
 
-    fn decode(&self, found: Found, line: &[u8], number: u64) -> Result<Option<(StreamName, NewEvent)>, BadLine> {
+    fn decode(
+        &self,
+        found: Found,
+        line: &[u8],
+        number: u64,
+    ) -> Result<Option<(StreamName, NewEvent)>, BadLine> {
         if let Found::TooLong { bytes } = found {
             let reason = format!(
                 "it has {bytes} bytes, and at most {LINE_BYTES_MAX} are taken: store large content elsewhere and record its address"
