@@ -50,8 +50,6 @@ pub const LISTED_MAX: usize = 10;
 pub struct Stop {
     /// Which commit.
     pub commit: ObjectId,
-    /// Its place in the commits stream.
-    pub revision: Revision,
     /// The last event of that commit, until which the log was read.
     pub position: Position,
     /// The author's time.
@@ -187,7 +185,6 @@ fn look(
     differences.truncate(LISTED_MAX);
     Ok(Stop {
         commit,
-        revision,
         position,
         at: event.occurred_at,
         files: files.count() as u64,

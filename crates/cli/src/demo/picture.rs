@@ -98,7 +98,7 @@ mod tests {
     fn draws_counts_as_heights() {
         let samples: Vec<_> = (0..=60).map(|n| sample(n * 86_400, (n as u64 % 8) + 1, n as u64)).collect();
         let lines = lines(&samples, true);
-        assert!(lines[0].starts_with("events      ▁▂▂▃▄▅▅▆▁"), "{}", lines[0]);
+        assert!(lines[0].starts_with("events      ▁▂▃▄▅▆▇█▁"), "{}", lines[0]);
         assert!(lines[0].ends_with("at most 9 in one column"), "{}", lines[0]);
         assert!(lines[1].ends_with("█  60 at the end"), "{}", lines[1]);
         assert_eq!(lines[2].trim(), format!("1970-01{}1970-03", " ".repeat(46)));

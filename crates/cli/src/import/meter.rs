@@ -27,8 +27,10 @@ pub enum Unit {
 }
 
 /// Tells nobody.
+#[cfg(test)]
 pub struct Silent;
 
+#[cfg(test)]
 impl Meter for Silent {
     fn begin(&mut self, _: &'static str, _: Unit, _: Option<u64>) {}
     fn at(&mut self, _: u64, _: u64) {}

@@ -19,6 +19,8 @@
 //!   under way are bounded in number and bytes.
 
 pub mod command;
+#[cfg(test)]
+pub mod faulty;
 pub mod git;
 pub mod jsonl;
 pub mod meter;

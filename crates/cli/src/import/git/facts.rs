@@ -182,7 +182,7 @@ struct Common {
 
 impl Common {
     fn of(commit: &Commit) -> Self {
-        let tags = author_tag(&commit.author_email).map_or_else(|_| Tags::none(), |tags| tags);
+        let tags = author_tag(&commit.author_email).unwrap_or_else(|_| Tags::none());
         Self { tags, occurred_at: commit.authored_at, correlation_id: correlation_id(&commit.id) }
     }
 

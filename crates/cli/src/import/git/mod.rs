@@ -24,6 +24,8 @@ pub mod program;
 pub mod tree;
 
 #[cfg(test)]
+pub mod sample;
+#[cfg(test)]
 mod tests;
 
 use std::time::Instant;
