@@ -211,7 +211,7 @@ pub struct AppendArgs {
     /// The event as JSON text, @FILE, or - for standard input
     pub event: OsString,
     /// Where the stream must stand: any, none, exists, or its last revision
-    #[arg(long, value_name = "any|none|exists|N", default_value = "any")]
+    #[arg(long, value_name = "any|none|exists|N", default_value = "any", allow_negative_numbers = true)]
     pub expected: OsString,
     /// The event's type; EVENT is then only its data
     #[arg(long = "type", value_name = "TYPE")]
@@ -312,6 +312,7 @@ pub struct BetweenArgs {
 #[derive(Debug, clap::Args)]
 pub struct AfterArgs {
     /// The last position already seen; `start` for none, `end` for all there are
+    #[arg(allow_negative_numbers = true)]
     pub position: OsString,
     /// Wait for more at the end, until interrupted
     #[arg(long, short)]
@@ -403,3 +404,6 @@ fn with_called_name(mut arguments: Vec<OsString>) -> Vec<OsString> {
     }
     arguments
 }
+
+#[cfg(test)]
+mod tests;

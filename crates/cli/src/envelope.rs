@@ -264,3 +264,6 @@ fn advice_for(key: &str) -> String {
 fn shown(key: &str) -> String {
     key.chars().take(64).collect()
 }
+
+#[cfg(test)]
+mod tests;

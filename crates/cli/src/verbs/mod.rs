@@ -16,6 +16,9 @@ mod stream_list;
 mod stream_show;
 mod verify;
 
+#[cfg(test)]
+mod testing;
+
 use crate::args::{Args, EventStoreVerb, EventsVerb, ImportVerb, StreamVerb, Verb};
 use crate::demo;
 use crate::failure::Failure;
