@@ -55,7 +55,6 @@ fn says_when_there_is_no_repository() {
 }
 
 #[test]
-#[ignore = "needs a log that survives its process"]
 fn a_second_run_imports_only_what_is_new_and_fresh_begins_anew() {
     let dir = tempfile::tempdir().unwrap();
     let store = dir.path().join("store");
@@ -81,7 +80,6 @@ fn a_second_run_imports_only_what_is_new_and_fresh_begins_anew() {
 }
 
 #[test]
-#[ignore = "needs a log that survives its process"]
 fn fresh_removes_nothing_that_is_not_a_demo() {
     let dir = tempfile::tempdir().unwrap();
     let sample = Sample::eventful(&dir.path().join("repository"), &[], 6, 3);

@@ -122,7 +122,6 @@ fn imports_the_repository_it_was_given_not_the_one_around_it() {
 }
 
 #[test]
-#[ignore = "needs a log that survives its process"]
 fn a_killed_import_makes_the_same_log_as_one_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let sample = Sample::eventful(&dir.path().join("repository"), &[], 4, 1500);

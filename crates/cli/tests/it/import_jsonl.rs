@@ -77,7 +77,6 @@ fn refuses_what_cannot_be_read() {
 }
 
 #[test]
-#[ignore = "needs a log that survives its process"]
 fn a_killed_import_makes_the_same_log_as_one_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("events.jsonl");
@@ -101,7 +100,6 @@ fn a_killed_import_makes_the_same_log_as_one_left_alone() {
 }
 
 #[test]
-#[ignore = "needs a log that survives its process"]
 fn what_one_store_wrote_out_another_reads() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("events.jsonl");
