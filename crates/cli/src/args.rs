@@ -4,7 +4,8 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -50,6 +51,9 @@ pub struct Global {
     /// Directory of the store
     #[arg(long, global = true, env = "FACTUM_STORE", default_value = ".factum", value_name = "DIR")]
     pub store: PathBuf,
+    /// Whether the command line itself names the store.
+    #[arg(skip)]
+    pub store_is_given: bool,
     /// How answers are written
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
@@ -78,6 +82,11 @@ pub enum Verb {
     /// List streams, show one
     #[command(subcommand, arg_required_else_help = true)]
     Stream(StreamVerb),
+    /// Bring a git repository's history, or a file of events, into the store
+    #[command(subcommand, arg_required_else_help = true)]
+    Import(ImportVerb),
+    /// Import a git repository, travel through its history, and compare with git
+    Demo(DemoArgs),
     /// Read models; these arrive with the SDK and have no verbs yet
     Projection(ProjectionArgs),
     /// Measure this machine: the canonical workload beside the raw disk
@@ -122,6 +131,73 @@ pub enum StreamVerb {
     List(StreamListArgs),
     /// Summarise a stream and show its last events
     Show(StreamShowArgs),
+}
+
+/// Verbs that bring in what happened elsewhere.
+#[derive(Debug, Subcommand)]
+pub enum ImportVerb {
+    /// Import a git repository: one append per commit, one stream per path
+    Git(ImportGitArgs),
+    /// Import a file of events, one JSON object per line
+    Jsonl(ImportJsonlArgs),
+}
+
+/// `import git`
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Each commit on the first-parent line becomes one atomic append: CommitMade in the stream `commits`, and \
+FileAdded, FileModified or FileDeleted in a stream for each path, `file-<path>`. What stream names refuse \
+is written as % and two digits.
+
+Running it again appends only new commits. A killed import continues where it was.")]
+pub struct ImportGitArgs {
+    /// The repository
+    #[arg(value_name = "REPO")]
+    pub repository: PathBuf,
+    /// Begin a store even in a directory that is there and empty
+    #[arg(long)]
+    pub init: bool,
+}
+
+/// `import jsonl`
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Each line is {\"stream\": \"cart-1\", \"type\": \"ItemAdded\", \"data\": {...}} with the optional keys id, \
+metadata, tags, occurred_at, schema_version, correlation_id, causation_id, content_type and data_base64. \
+position, revision and recorded_at are passed over: the store assigns its own. Empty lines count and mean nothing.
+
+The events stand in the store in the order of the lines. Running it again appends only what was added to \
+the file; a killed import continues where it was. Both are known by the import's name, its progress stands \
+in the stream `$import-<name>`, and a file whose imported lines were changed is refused.")]
+pub struct ImportJsonlArgs {
+    /// The file, or - for standard input
+    pub file: OsString,
+    /// What the progress is remembered under; the file's whole path, or `stdin`, if left out
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<OsString>,
+    /// What to do with a line that is no event
+    #[arg(long, value_enum, default_value_t)]
+    pub on_error: crate::import::jsonl::OnError,
+    /// Where to park lines; FILE.parked.ndjson if left out
+    #[arg(long, value_name = "FILE")]
+    pub park: Option<PathBuf>,
+    /// Begin a store even in a directory that is there and empty
+    #[arg(long)]
+    pub init: bool,
+}
+
+/// `demo`
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The store lies in --store DIR; without it in the user's cache directory, whatever FACTUM_STORE says. \
+Running it again imports only new commits. It fails if any path, mode or blob id differs from git.")]
+pub struct DemoArgs {
+    /// The git repository; the one around the current directory if left out
+    #[arg(value_name = "REPO")]
+    pub repository: Option<PathBuf>,
+    /// Remove the store of an earlier demo first, and nothing else
+    #[arg(long)]
+    pub fresh: bool,
 }
 
 /// `event-store append`
@@ -311,7 +387,10 @@ const CALLED_AS: [&str; 3] = ["event-store", "events", "projection"];
 
 /// Understands a command line.
 pub fn parse(arguments: Vec<OsString>) -> Result<Args, clap::Error> {
-    Args::try_parse_from(with_called_name(arguments))
+    let matches = Args::command().try_get_matches_from(with_called_name(arguments))?;
+    let mut args = Args::from_arg_matches(&matches)?;
+    args.global.store_is_given = matches.value_source("store") == Some(ValueSource::CommandLine);
+    Ok(args)
 }
 
 /// The whole definition.

@@ -11,11 +11,13 @@
 //! never in a library; every way of ending has its own code in `exit`.
 
 mod args;
+mod demo;
 mod envelope;
 mod exit;
 mod failure;
 mod format;
 mod history;
+mod import;
 mod moment;
 mod names;
 mod open;

@@ -20,8 +20,10 @@ mod verify;
 #[cfg(test)]
 mod testing;
 
-use crate::args::{Args, EventStoreVerb, EventsVerb, StreamVerb, Verb};
+use crate::args::{Args, EventStoreVerb, EventsVerb, ImportVerb, StreamVerb, Verb};
+use crate::demo;
 use crate::failure::Failure;
+use crate::import;
 use crate::render::Out;
 
 /// Does what the command line says.
@@ -37,6 +39,9 @@ pub fn run(args: Args, out: &mut Out) -> Result<(), Failure> {
         Verb::Events(EventsVerb::After(args)) => after::run(args, global, out),
         Verb::Stream(StreamVerb::List(args)) => stream_list::run(args, global, out),
         Verb::Stream(StreamVerb::Show(args)) => stream_show::run(args, global, out),
+        Verb::Import(ImportVerb::Git(args)) => import::command::git(args, global, out),
+        Verb::Import(ImportVerb::Jsonl(args)) => import::command::jsonl(args, global, out),
+        Verb::Demo(args) => demo::command::run(args, global, out),
         Verb::Projection(args) => meta::projection(args),
         Verb::Bench(verb) => bench::run(verb, global, out),
         Verb::Completions(args) => meta::completions(args, out),

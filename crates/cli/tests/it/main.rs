@@ -4,14 +4,21 @@
 #![allow(clippy::unwrap_used)]
 
 mod append;
+mod demo;
 mod follow;
 mod history;
+mod import_git;
+mod import_jsonl;
 mod meta;
 mod program;
 mod stores;
 mod streams;
 mod terminal;
 mod verify;
+
+/// Git repositories: the same as in the tests of the importer itself.
+#[path = "../../src/import/git/sample.rs"]
+mod sample;
 
 /// A file that is not named above would be tests nobody runs.
 #[test]
