@@ -1,0 +1,6 @@
+//! The log from outside, on disks that behave and disks that do not.
+
+// Everything here is a test, where an unwrap is an assertion.
+#![allow(clippy::unwrap_used)]
+
+mod sim;
