@@ -26,12 +26,14 @@
 mod author;
 mod story;
 mod straw;
+mod sweep;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use factum_core::{Clock, EventStore, StorageError};
 use factum_log::OpenError;
+use factum_log::disk::faulty::{Fault, Times};
 use factum_log::disk::{Disk, FaultyDisk};
 
 use story::Tale;
@@ -113,6 +115,28 @@ fn every_flaw_is_found() {
 fn a_disk_that_only_pretends_to_sync_is_found() {
     assert!(first_failure::<Straw>(50, &Flaw::None, |disk| disk.drop_syncs(true)).is_some());
     assert!(first_failure::<Straw>(50, &Flaw::None, |disk| disk.drop_dir_syncs(true)).is_some());
+}
+
+fn sweep_all<S: Subject>(options: &S::Options) -> Result<(), String> {
+    for fault in [Fault::Stop, Fault::Eio, Fault::Enospc] {
+        for times in [Times::Once, Times::Forever] {
+            let operations = sweep::sweep::<S>(options, &fault, times)?;
+            assert!(operations > 10, "only {operations} operations were struck by {fault:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_log_of_one_file_stands_every_operation_failing() {
+    sweep_all::<Straw>(&Flaw::None).unwrap_or_else(|what| panic!("{what}"));
+}
+
+#[test]
+fn failing_every_operation_finds_flaws() {
+    for flaw in [Flaw::DoesNotSync, Flaw::DoesNotSyncDir, Flaw::SyncsAgain, Flaw::AnswersFirst] {
+        assert!(sweep_all::<Straw>(&flaw).is_err(), "{flaw:?} was not found");
+    }
 }
 
 /// Otherwise a failing seed would be of no use.
