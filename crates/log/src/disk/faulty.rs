@@ -168,6 +168,17 @@ impl FaultyDisk {
         self.0.lock().armed.iter().map(|armed| armed.fired).sum()
     }
 
+    /// The same, counting only some faults.
+    pub fn fired_by(&self, which: impl Fn(&Fault) -> bool) -> u64 {
+        let state = self.0.lock();
+        state.armed.iter().filter(|armed| which(armed.fault())).map(|armed| armed.fired).sum()
+    }
+
+    /// Whether a [`Fault::Stop`] has struck: nothing works any more.
+    pub fn is_off(&self) -> bool {
+        self.0.lock().is_off
+    }
+
     /// How many operations were asked for, with those that failed.
     pub fn operations(&self) -> u64 {
         self.0.lock().operations

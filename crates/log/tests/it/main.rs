@@ -1,3 +1,7 @@
-//! The log's tests from outside, in one program.
+//! The log from outside, on disks that behave and disks that do not.
+
+// Everything here is a test, where an unwrap is an assertion.
+#![allow(clippy::unwrap_used)]
 
 mod contract;
+mod sim;

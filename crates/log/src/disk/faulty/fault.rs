@@ -152,6 +152,10 @@ impl Armed {
         Self { injection, seen: 0, fired: 0 }
     }
 
+    pub(super) fn fault(&self) -> &Fault {
+        &self.injection.fault
+    }
+
     /// Counts an operation, and says whether it is struck.
     pub(super) fn strikes(&mut self, operation: Operation, name: &str) -> Option<Fault> {
         if !self.injection.fits(operation, name) {
