@@ -1,6 +1,6 @@
 use factum_core::{Append, EventStore, ExpectedRevision, MemoryStore, NewEvent, Read, StreamName};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::*;
 
