@@ -66,6 +66,8 @@ impl Subscribe {
 }
 
 /// What a subscription has to say.
+// Nearly every signal is an event; a box would cost each of them an allocation.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Signal {
     /// The next selected event.

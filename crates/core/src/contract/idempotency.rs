@@ -280,10 +280,8 @@ fn judges_several_streams_together(store: &dyn EventStore) {
     case.append(store, Append::to(to_a(), exact(1), word("several-a", "f")));
 
     let whole = Answer::repeated((0, 4), &[Some(1), Some(2)]);
-    let mixed = |name: &str, letters: &str, one: char| Answer::PartlyRepeated {
-        stream: name.to_owned(),
-        id: word(name, letters)[letters.find(one).unwrap_or(0)].id,
-    };
+    // Whichever of its recorded ids it names.
+    let mixed = || Answer::PartlyRepeated { stream: "several-b".to_owned(), id: Uuid::nil() };
     let rows = [
         ("the same", first(), whole.clone()),
         ("the same, any", Append::to(to_a(), Any, a()).and_to(to_b(), Any, b()), whole.clone()),
@@ -317,17 +315,17 @@ fn judges_several_streams_together(store: &dyn EventStore) {
         (
             "the same, and a new write",
             Append::to(to_b(), NoStream, b()).and_to(stream("nowhere"), NoStream, events(1)),
-            mixed("several-b", "cde", 'c'),
+            mixed(),
         ),
         (
             "a new write, and one of the same",
             Append::to(stream("nowhere"), Any, events(1)).and_to(to_b(), Any, b()),
-            mixed("several-b", "cde", 'c'),
+            mixed(),
         ),
         (
             "one the same, one met with a new event",
             Append::to(to_a(), exact(2), word("several-a", "z")).and_to(to_b(), NoStream, b()),
-            mixed("several-b", "cde", 'c'),
+            mixed(),
         ),
         (
             "one the same, one conflicting",
@@ -342,7 +340,7 @@ fn judges_several_streams_together(store: &dyn EventStore) {
         (
             "one the same, one partly the same",
             Append::to(to_a(), Any, a()).and_to(to_b(), Any, word("several-b", "ez")),
-            mixed("several-b", "ez", 'e'),
+            mixed(),
         ),
         (
             "the same ids, each in the other's stream",
@@ -354,7 +352,16 @@ fn judges_several_streams_together(store: &dyn EventStore) {
     for (row, append, wanted) in rows {
         for verb in Verb::BOTH {
             let case = case.row(format_args!("{row} ({verb:?})"));
-            case.equal("the answer", &verb.append(&case, store, append.clone()), &wanted);
+            let found = verb.append(&case, store, append.clone());
+            let wanted = match wanted.clone() {
+                Answer::PartlyRepeated { stream, .. } => {
+                    let ids = append.writes.iter().flat_map(|write| write.events.iter().map(|new| new.id));
+                    let recorded = ids.filter(|id| before.iter().any(|event| event.id == *id));
+                    Answer::PartlyRepeated { stream, id: one_of(&found, recorded) }
+                }
+                other => other,
+            };
+            case.equal("the answer", &found, &wanted);
             case.equal("the log after it", &case.log(store), &before);
         }
     }

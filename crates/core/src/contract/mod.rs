@@ -60,9 +60,12 @@ pub mod precedence;
 pub mod read;
 pub mod subscribe;
 
+#[cfg(test)]
+mod tests;
+
 /// How long the law waits for what must happen. Long, because a machine may
 /// be busy; shorter in this crate's own tests, which try broken stores too.
-pub const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 15 });
+pub const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 15 });
 
 /// Runs every rule against fresh, empty stores made by `store`.
 pub fn check<S: EventStore + 'static>(store: &dyn Fn() -> S) {

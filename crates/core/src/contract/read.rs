@@ -2,8 +2,6 @@
 //! over a log of several streams, types, tags and times, each compared with a
 //! plain filter over the list of events.
 
-use std::fmt::Debug;
-
 use crate::{
     Append, Direction, EventStore, ExpectedRevision, Position, Query, Read, ReadError, RecordedEvent,
     Revision, Selection, Start, Until,
@@ -44,8 +42,10 @@ fn yields_what_was_asked_for(store: &dyn EventStore) {
                     yields(&case, store, &log, read(*from, *until, None));
                 }
                 let most = selected.len() as u64;
-                for limit in [0, 1, 2, most.saturating_sub(1), most, most + 1, 1_000, u64::MAX] {
+                for limit in [0, 1, 2, most.saturating_sub(1), most, most + 1, u64::MAX] {
                     yields(&case, store, &log, read(*from, Until::Edge, Some(limit)));
+                }
+                for limit in [1, 3] {
                     yields(&case, store, &log, read(*from, untils[untils.len() / 2], Some(limit)));
                 }
             }
@@ -57,7 +57,7 @@ fn yields_what_was_asked_for(store: &dyn EventStore) {
 fn ends(log: &[RecordedEvent], selection: &Selection) -> (Vec<Start>, Vec<Until>) {
     let last = log.len() as u64 - 1;
     let (mut starts, mut untils) = (vec![Start::Edge], vec![Until::Edge]);
-    for n in [0, 1, 7, last / 2, last - 1, last, last + 1, u64::MAX] {
+    for n in [0, 1, last / 2, last, last + 1, u64::MAX] {
         starts.push(Start::Position(Position::new(n)));
         untils.push(Until::Position(Position::new(n)));
     }
@@ -67,7 +67,7 @@ fn ends(log: &[RecordedEvent], selection: &Selection) -> (Vec<Start>, Vec<Until>
     }
     if let Selection::Stream(_) = selection {
         let count = log.iter().filter(|event| selects(selection, event)).count() as u64;
-        for n in [0, 1, 4, count - 1, count, u64::MAX] {
+        for n in [0, 1, count / 2, count - 1, count, u64::MAX] {
             starts.push(Start::Revision(Revision::new(n)));
             untils.push(Until::Revision(Revision::new(n)));
         }
@@ -251,12 +251,11 @@ fn reads_a_long_log(store: &dyn EventStore) {
     ];
     for (name, selection) in selections {
         for direction in [Direction::Forward, Direction::Backward] {
-            for from in [Start::Edge, at(0), at(1), at(334), at(1_999), at(last - 1), at(last), at(last + 1)]
-            {
-                for until in [Until::Edge, end(0), end(335), end(2_004), end(last), end(last + 1)] {
-                    for limit in [None, Some(1), Some(700)] {
+            for from in [Start::Edge, at(1), at(1_999), at(last), at(last + 1)] {
+                for until in [Until::Edge, end(0), end(335), end(2_004), end(last)] {
+                    for limit in [None, Some(700)] {
                         let read = Read { selection: selection.clone(), direction, from, until, limit };
-                        let case = case.row(Named(name, &read));
+                        let case = case.row(format_args!("{name}, {read:?}"));
                         let found = positions(&case.read(store, read.clone()));
                         same_positions(&case, &found, &positions(wanted(&log, &read)));
                     }
@@ -272,12 +271,4 @@ fn at(position: u64) -> Start {
 
 fn end(position: u64) -> Until {
     Until::Position(Position::new(position))
-}
-
-struct Named<'a, T>(&'a str, &'a T);
-
-impl<T: Debug> std::fmt::Display for Named<'_, T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {:?}", self.0, self.1)
-    }
 }

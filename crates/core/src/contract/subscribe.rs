@@ -294,6 +294,10 @@ fn tells_how_far_it_has_come(store: &dyn EventStore) {
                 follower.drain();
                 let last = case.last_position(store).map_or(0, |last| last.get());
                 let told = follower.looked_at().map_or(0, |told| told.get());
+                case.holds(
+                    told <= last,
+                    format_args!("round {round}, its last word, {told}, is within the log"),
+                );
                 let late = last - told;
                 case.holds(late < every.max(1), format_args!("round {round}, its last word is {late} old"));
             }
@@ -485,7 +489,7 @@ fn wakes_an_async_subscriber(store: &dyn EventStore) {
     let (alarm, forgotten) = (Alarm::new(), Alarm::new());
     let (waker, older) = (Waker::from(alarm.clone()), Waker::from(forgotten));
     let mut poll = |waker: &Waker| follower.subscription().poll_next(&mut Context::from_waker(waker));
-    match poll(&waker) {
+    match poll(&older) {
         Poll::Ready(Ok(Signal::CaughtUp(None))) => {}
         other => case.fail(format_args!("it was to be live at once, but the poll gave {other:?}")),
     }
