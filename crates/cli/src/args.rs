@@ -57,6 +57,9 @@ pub struct Global {
     /// How answers are written
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
+    /// How long to wait for a store that another process has open
+    #[arg(long, global = true, default_value_t = 2, value_name = "SECONDS")]
+    pub wait: u64,
 }
 
 impl Global {

@@ -139,9 +139,10 @@ impl From<OpenError> for Failure {
             OpenError::NotAStore { .. } => {
                 (Exit::NotFound, Some("name the store with --store DIR or FACTUM_STORE"))
             }
-            OpenError::Locked { .. } => {
-                (Exit::Unavailable, Some("only one process at a time may append to a store"))
-            }
+            OpenError::Locked { .. } => (
+                Exit::Unavailable,
+                Some("one process at a time may have a store open; --wait SECONDS waits longer for it"),
+            ),
             OpenError::NewerFormat { .. } => (Exit::Failure, None),
             OpenError::Option { .. } => (Exit::Usage, None),
             OpenError::Storage(error) => (error.kind().into(), None),

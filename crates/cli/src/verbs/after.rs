@@ -4,7 +4,8 @@ use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use factum_core::{
     EventStore, Position, Query, QueryItem, Read, RecordedEvent, Selection, Signal, Start, Subscribe,
@@ -20,23 +21,32 @@ use crate::render::event::{EventLines, EventRow};
 use crate::render::rows::Rows;
 use crate::{history, names, open};
 
-/// How often a wait for events looks whether it should end.
+/// How long to wait, at least, between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// And how many times as long as a look took, so that looking stays cheap.
+const LOOK_SHARE: u32 = 10;
+/// How often a wait looks whether it should end.
+const HEED_EVERY: Duration = Duration::from_millis(50);
 
 /// Opens the store and lists, or follows.
 pub fn run(args: AfterArgs, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let from = From::parse(&args.position)?;
     let selection = selection(&args)?;
+    // A store that cannot be opened now is a failure also for a follower.
     let log = open::for_reading(global)?;
-    if args.follow {
-        let stop = Arc::new(AtomicBool::new(false));
-        let handler = Arc::clone(&stop);
-        ctrlc::set_handler(move || handler.store(true, Ordering::SeqCst))
-            .map_err(|error| Failure::new(Exit::Failure, format!("cannot wait for an interrupt: {error}")))?;
-        follow(&log, selection, from, args.limit, out, &stop)
-    } else {
-        list(&log, selection, from, args.limit, out)
+    if !args.follow {
+        return list(&log, selection, from, args.limit, out);
     }
+    let stop = Arc::new(AtomicBool::new(false));
+    let handler = Arc::clone(&stop);
+    ctrlc::set_handler(move || handler.store(true, Ordering::SeqCst))
+        .map_err(|error| Failure::new(Exit::Failure, format!("cannot wait for an interrupt: {error}")))?;
+    let mut first = Some(log);
+    let look = || match first.take() {
+        Some(log) => Ok(Some(log)),
+        None => open::for_reading_if_free(global),
+    };
+    Follower::new(selection, from, args.limit).follow(look, out, &stop)
 }
 
 /// Where to begin.
@@ -100,41 +110,94 @@ fn list(
     listing.end(out)
 }
 
-/// Ends when told to, at the limit, or when nobody reads the output any more.
-fn follow(
-    store: &dyn EventStore,
+/// Follows a log that other processes append to.
+///
+/// ```text
+///   open ─ subscribe after the last one seen ─ caught up ─ let go ─ wait ─┐
+///    └────────────────────────────────────────────────────────────────────┘
+/// ```
+///
+/// A store belongs to one process at a time, so a follower that kept it open
+/// would keep everybody from appending what it waits for.
+struct Follower {
     selection: Selection,
-    from: From,
-    limit: Option<u64>,
-    out: &mut Out,
-    stop: &AtomicBool,
-) -> Result<(), Failure> {
-    let from = match from {
-        From::Start => SubscribeFrom::Start,
-        From::After(position) => SubscribeFrom::After(position),
-        From::End => SubscribeFrom::Now,
-    };
-    let mut subscription = store.subscribe(Subscribe::to(selection).from(from))?;
-    let mut listing = Listing::new();
-    let mut left = limit.unwrap_or(u64::MAX);
-    while left > 0 && !stop.load(Ordering::SeqCst) {
-        let signal = match subscription.next_within(Duration::ZERO)? {
-            Some(signal) => Some(signal),
-            None => {
-                // Nothing to do: let what was found be seen, then wait.
-                out.flush()?;
+    from: SubscribeFrom,
+    left: u64,
+    listing: Listing,
+}
+
+impl Follower {
+    fn new(selection: Selection, from: From, limit: Option<u64>) -> Self {
+        let from = match from {
+            From::Start => SubscribeFrom::Start,
+            From::After(position) => SubscribeFrom::After(position),
+            From::End => SubscribeFrom::Now,
+        };
+        Self { selection, from, left: limit.unwrap_or(u64::MAX), listing: Listing::new() }
+    }
+
+    /// Ends when told to, at the limit, or when nobody reads the output any
+    /// more. `look` gives the store, or nothing while another process has it.
+    fn follow<S: EventStore>(
+        mut self,
+        mut look: impl FnMut() -> Result<Option<S>, Failure>,
+        out: &mut Out,
+        stop: &AtomicBool,
+    ) -> Result<(), Failure> {
+        while self.left > 0 && !stop.load(Ordering::SeqCst) {
+            let begun = Instant::now();
+            if let Some(store) = look()? {
+                self.catch_up(&store, out, stop)?;
+            }
+            let pause = LOOK_EVERY.max(begun.elapsed().saturating_mul(LOOK_SHARE));
+            // Let what was found be seen, then wait.
+            out.flush()?;
+            let waiting = Instant::now();
+            while self.left > 0 && waiting.elapsed() < pause && !stop.load(Ordering::SeqCst) {
                 if is_output_closed() {
                     return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
                 }
-                subscription.next_within(LOOK_EVERY)?
+                thread::sleep(HEED_EVERY);
             }
-        };
-        if let Some(Signal::Event(event)) = signal {
-            listing.event(out, &event)?;
-            left -= 1;
         }
+        self.listing.end(out)
     }
-    listing.end(out)
+
+    fn catch_up(&mut self, store: &dyn EventStore, out: &mut Out, stop: &AtomicBool) -> Result<(), Failure> {
+        let subscribe = Subscribe::to(self.selection.clone()).from(self.from);
+        let mut subscription = store.subscribe(subscribe)?;
+        while self.left > 0 && !stop.load(Ordering::SeqCst) {
+            match subscription.next()? {
+                Signal::Event(event) => {
+                    self.listing.event(out, &event)?;
+                    self.left -= 1;
+                    self.seen(event.position);
+                }
+                Signal::Checkpoint(position) => self.seen(position),
+                Signal::CaughtUp(Some(position)) => {
+                    self.seen(position);
+                    return Ok(());
+                }
+                Signal::CaughtUp(None) => {
+                    // An empty log: whatever comes is later than now.
+                    if self.from == SubscribeFrom::Now {
+                        self.from = SubscribeFrom::Start;
+                    }
+                    return Ok(());
+                }
+                Signal::FellBehind { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Never goes back: the beginning asked for may be beyond the end.
+    fn seen(&mut self, position: Position) {
+        self.from = match self.from {
+            SubscribeFrom::After(later) if later >= position => self.from,
+            _ => SubscribeFrom::After(position),
+        };
+    }
 }
 
 /// Whether the reader of our output has gone, which a program that waits would

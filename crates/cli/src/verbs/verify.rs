@@ -10,6 +10,7 @@ use crate::args::{Global, VerifyArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::format::Format;
+use crate::open;
 use crate::render::ink::Ink;
 use crate::render::progress::Bar;
 use crate::render::rows::{self, Row, Rows};
@@ -20,7 +21,8 @@ pub fn run(args: VerifyArgs, global: &Global, out: &mut Out) -> Result<(), Failu
     let depth = if args.deep { Depth::Deep } else { Depth::Fast };
     let report = {
         let bar = Bar::new();
-        verify::verify(global.store_path()?, depth, &mut |progress| bar.show(progress))?
+        let path = global.store_path()?;
+        open::waiting(global, || verify::verify(path, depth, &mut |progress| bar.show(progress)))?
     };
     show(&Found::of(depth, &report), out)
 }

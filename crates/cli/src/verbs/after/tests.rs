@@ -1,6 +1,3 @@
-use std::thread;
-use std::time::Instant;
-
 use factum_core::{Append, ExpectedRevision, NewEvent};
 
 use super::super::testing::{answer, refusal, store, stream, written};
@@ -94,7 +91,9 @@ fn follows_what_comes_later_up_to_the_limit() {
         writer.append(Append::to(stream("cart-3"), ExpectedRevision::NoStream, [event])).unwrap();
     });
     let never = AtomicBool::new(false);
-    let lines = answer(Format::Ndjson, |out| follow(&store, Selection::All, after(4), Some(2), out, &never));
+    let lines = answer(Format::Ndjson, |out| {
+        Follower::new(Selection::All, after(4), Some(2)).follow(|| Ok(Some(store.clone())), out, &never)
+    });
     appending.join().unwrap();
     let types: Vec<_> = lines
         .lines()
@@ -112,11 +111,60 @@ fn following_ends_when_it_is_told_to() {
         teller.store(true, Ordering::SeqCst);
     });
     let begun = Instant::now();
-    let (text, done) =
-        written(Format::Json, |out| follow(&store(), Selection::All, after(4), None, out, &stop));
+    let (text, done) = written(Format::Json, |out| {
+        Follower::new(Selection::All, after(4), None).follow(|| Ok(Some(store())), out, &stop)
+    });
     telling.join().unwrap();
     done.unwrap();
     assert!(begun.elapsed() < Duration::from_secs(5));
     let events: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
     assert_eq!(events.len(), 1, "the array is closed");
+}
+
+/// What a follower has written after each look at a growing store.
+#[test]
+fn each_look_goes_on_where_the_last_one_ended() {
+    let never = AtomicBool::new(false);
+    let rows: [(From, Selection, &[u64]); 4] = [
+        (From::Start, Selection::All, &[0, 1, 2, 3]),
+        (From::End, Selection::All, &[2, 3]),
+        (after(2), Selection::All, &[3]),
+        (From::Start, Selection::Stream(stream("odd")), &[1, 3]),
+    ];
+    for (from, selection, expected) in rows {
+        let store = factum_core::MemoryStore::new();
+        let add = |name: &str| {
+            let event = NewEvent::json("E", &serde_json::json!({})).unwrap();
+            store.append(Append::to(stream(name), ExpectedRevision::Any, [event])).unwrap();
+        };
+        add("even");
+        add("odd");
+        let lines = answer(Format::Ndjson, |out| {
+            let mut follower = Follower::new(selection.clone(), from, None);
+            follower.catch_up(&store, out, &never)?;
+            follower.catch_up(&store, out, &never)?;
+            add("even");
+            add("odd");
+            follower.catch_up(&store, out, &never)
+        });
+        let positions: Vec<_> = lines
+            .lines()
+            .map(|line| {
+                serde_json::from_str::<serde_json::Value>(line).unwrap()["position"].as_u64().unwrap()
+            })
+            .collect();
+        assert_eq!(positions, expected, "{from:?} {selection:?}");
+    }
+}
+
+#[test]
+fn following_an_empty_log_from_its_end_sees_the_first_event() {
+    let never = AtomicBool::new(false);
+    let empty = factum_core::MemoryStore::new();
+    let lines = answer(Format::Ndjson, |out| {
+        let mut follower = Follower::new(Selection::All, From::End, None);
+        follower.catch_up(&empty, out, &never)?;
+        follower.catch_up(&store(), out, &never)
+    });
+    assert_eq!(lines.lines().count(), 6);
 }
