@@ -8,17 +8,17 @@ use crate::failure::Failure;
 
 /// A stream's name.
 pub fn stream(argument: &OsStr) -> Result<StreamName, Failure> {
-    named(argument, |bytes| StreamName::from_utf8(bytes))
+    named(argument, StreamName::from_utf8)
 }
 
 /// An event type.
 pub fn event_type(argument: &OsStr) -> Result<EventType, Failure> {
-    named(argument, |bytes| EventType::from_utf8(bytes))
+    named(argument, EventType::from_utf8)
 }
 
 /// Tags.
 pub fn tags(arguments: &[OsString]) -> Result<Vec<Tag>, Failure> {
-    arguments.iter().map(|argument| named(argument, |bytes| Tag::from_utf8(bytes))).collect()
+    arguments.iter().map(|argument| named(argument, Tag::from_utf8)).collect()
 }
 
 /// Event types.

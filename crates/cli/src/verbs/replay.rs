@@ -80,7 +80,7 @@ impl Row for Step<'_> {
     fn cells(&self) -> Vec<String> {
         let mut cells = self.event.cells();
         cells.push(json::text(&self.changes));
-        cells.push(self.state.map_or_else(String::new, |state| json::text(state)));
+        cells.push(self.state.map_or_else(String::new, json::text));
         cells
     }
 }

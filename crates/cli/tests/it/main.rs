@@ -1,5 +1,8 @@
 //! The `factum` program from outside: one process appends, the next one reads.
 
+// What is not so fails the test, and `unwrap` says where.
+#![allow(clippy::unwrap_used)]
+
 mod append;
 mod demo;
 mod follow;
