@@ -31,9 +31,8 @@ pub fn git(args: ImportGitArgs, global: &Global, out: &mut Out) -> Result<(), Fa
     // Before a store is created for it: a repository without commits is refused.
     repository.head().map_err(git::ImportError::from)?;
     let log = open::for_appending(global, args.init)?;
-    let imported = git::import(&log, &repository, &mut Stderr::new());
+    let imported = git::import(&log, &repository, &mut Stderr::new())?;
     log.close()?;
-    let imported = imported?;
     let row = GitRow {
         repository: repository.root().display().to_string(),
         store: global.store_path()?.display().to_string(),
@@ -109,9 +108,9 @@ pub fn jsonl(args: ImportJsonlArgs, global: &Global, out: &mut Out) -> Result<()
     };
     let log = open::for_appending(global, args.init)?;
     let imported =
-        jsonl::import(&log, BufReader::with_capacity(READ_BYTES, source), &options, &mut Stderr::new());
+        jsonl::import(&log, BufReader::with_capacity(READ_BYTES, source), &options, &mut Stderr::new())?;
     log.close()?;
-    show_jsonl(&imported?, &options, global, out)
+    show_jsonl(&imported, &options, global, out)
 }
 
 /// `events.jsonl.parked.ndjson`, beside `events.jsonl`.

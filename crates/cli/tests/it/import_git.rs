@@ -134,6 +134,7 @@ fn a_killed_import_makes_the_same_log_as_one_left_alone() {
     assert_eq!(code, 0, "{stderr}");
     let kills = kill_until_done(|| import("killed"));
     assert!(kills > 0, "the import was too fast to be killed");
+    assert!(log_of(&dir.path().join("whole")).len() > 1500);
     assert_eq!(log_of(&dir.path().join("killed")), log_of(&dir.path().join("whole")));
     let before = log_of(&dir.path().join("whole"));
     let (code, stdout, _) = run(&mut import("whole"));

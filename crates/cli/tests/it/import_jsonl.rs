@@ -119,5 +119,6 @@ fn what_one_store_wrote_out_another_reads() {
             log_of(store).into_iter().filter(|event| !event["stream"].as_str().unwrap().starts_with('$'));
         events.map(|event| (event["stream"].clone(), event["id"].clone(), event["data"].clone())).collect()
     };
+    assert_eq!(facts(&first).len(), 500);
     assert_eq!(facts(&first), facts(&second));
 }

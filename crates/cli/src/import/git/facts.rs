@@ -43,7 +43,7 @@ pub const FILE_MODIFIED: &str = "FileModified";
 pub const FILE_DELETED: &str = "FileDeleted";
 
 /// What event ids are made in; never change it, or repetitions are not recognised.
-const IDS: Uuid = Uuid::from_u128(0x6c1d_5b0e_7f0a_5d0c_9d3e_66_61_63_74_75_6d);
+const IDS: Uuid = Uuid::from_u128(0x6c1d_5b0e_7f0a_5d0c_9d3e_6661_6374_756d);
 /// Subjects are cut there; whole messages stay in git.
 const SUBJECT_BYTES_MAX: usize = 4096;
 

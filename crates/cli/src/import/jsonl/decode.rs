@@ -18,7 +18,7 @@ use crate::envelope;
 
 /// What ids of events without one are made in; never change it, or lines
 /// imported before are taken for new ones.
-const IDS: Uuid = Uuid::from_u128(0x8a52_0f43_91b6_5e0d_a1c4_66_61_63_74_75_6d);
+const IDS: Uuid = Uuid::from_u128(0x8a52_0f43_91b6_5e0d_a1c4_6661_6374_756d);
 
 /// Keys a store assigns.
 const ASSIGNED: [&str; 3] = ["position", "revision", "recorded_at"];
