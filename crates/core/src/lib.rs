@@ -49,7 +49,7 @@ pub mod store;
 pub mod subscribe;
 pub mod time;
 
-#[cfg(feature = "contract")]
+#[cfg(any(test, feature = "contract"))]
 pub mod contract;
 
 pub use append::{Append, Appended, Durability, StreamCheck, StreamWrite, WhenFull};

@@ -309,12 +309,12 @@ impl CursorSource for MemoryStore {
     }
 }
 
-#[cfg(all(test, feature = "contract"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn obeys_the_contract() {
-        crate::contract::check(&|| MemoryStore::new());
+        crate::contract::check(&MemoryStore::new);
     }
 }

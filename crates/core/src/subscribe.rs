@@ -240,7 +240,8 @@ impl<S: CursorSource> Subscription for CursorSubscription<S> {
     }
 
     fn next_within(&mut self, wait: Duration) -> Result<Option<Signal>, SubscribeError> {
-        let deadline = Instant::now() + wait;
+        // A wait beyond what the clock can count has no end.
+        let Some(deadline) = Instant::now().checked_add(wait) else { return self.next().map(Some) };
         loop {
             if let Some(signal) = self.step()? {
                 return Ok(Some(signal));

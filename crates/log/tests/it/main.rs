@@ -3,4 +3,5 @@
 // Everything here is a test, where an unwrap is an assertion.
 #![allow(clippy::unwrap_used)]
 
+mod contract;
 mod sim;

@@ -1,0 +1,191 @@
+//! Commit: one write and one flush make a batch durable, then its events are
+//! visible and its callers get their answers.
+//!
+//! ```text
+//!   batch ─▶ assemble ─▶ write ─▶ flush ─▶ publish ─▶ answer
+//!                                   │
+//!                                   └─ failed: poison; nothing is answered
+//!                                      as recorded, nothing is retried
+//! ```
+//!
+//! Invariants:
+//! - one batch at a time, in the order of their sequence;
+//! - the committed end moves only after a flush that succeeded, and only to
+//!   the end of a batch;
+//! - after a failed write or flush no other is tried in this life of the log.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use factum_core::{AppendError, Appended, StorageError, Timestamp};
+
+use crate::disk::write_all_at;
+use crate::engine::Engine;
+use crate::housekeeper::Job;
+use crate::index::sealed::SegmentEnd;
+use crate::request::Reply;
+use crate::segment::batch::{BatchHeader, padded_bytes};
+use crate::segment::format::{BATCH_HEADER_BYTES, batch_flags};
+use crate::segment::{BatchEntry, Segment, io_error};
+use crate::tail::TailBatch;
+
+/// Whole appends that are to be committed together.
+pub struct Batch {
+    pub segment: Arc<Segment>,
+    /// Where it begins in the segment.
+    pub offset: u64,
+    pub first_position: u64,
+    pub events: u32,
+    pub recorded_at: Timestamp,
+    /// Records with their places, append by append.
+    pub bodies: Vec<Vec<u8>>,
+    pub body_bytes: u64,
+    /// Who gets which receipt when it is durable.
+    pub replies: Vec<(Reply, Appended)>,
+    /// [`batch_flags`] besides those the writer sets itself.
+    pub flags: u16,
+}
+
+/// What the next batch's header must say; owned by whoever commits.
+pub struct Writer {
+    /// The segment the last batch went to.
+    pub segment: u32,
+    /// Sequence of the last batch; every one up to it is durable.
+    pub sequence: u64,
+    /// Checksum of the last batch.
+    pub crc: u32,
+    /// How often the store was opened for appending, including this time.
+    pub epoch: u32,
+    /// Where the last batch ends.
+    pub end_offset: u64,
+    /// Whether the next batch is the first since the store was opened.
+    pub first_of_epoch: bool,
+    /// Whether the last batch has events and no later batch says it is durable.
+    pub uncovered: bool,
+    /// The last batch of the life before, if it was left to the page cache
+    /// and must be written again before anything follows it.
+    pub rewrite: Option<Rewrite>,
+}
+
+/// Bytes that are in their place already, perhaps only in the page cache.
+pub struct Rewrite {
+    pub segment: Arc<Segment>,
+    pub offset: u64,
+    pub bytes: Bytes,
+}
+
+impl Rewrite {
+    /// Writes the same bytes to the same place, which dirties the pages a
+    /// failed flush may have marked clean, and flushes them.
+    pub fn run(&self) -> Result<(), StorageError> {
+        let name = self.segment.name();
+        write_all_at(&*self.segment.file, &self.bytes, self.offset)
+            .map_err(|error| io_error("write", &name, error))?;
+        self.segment.file.sync().map_err(|error| io_error("flush", &name, error))
+    }
+}
+
+impl Writer {
+    /// Makes a batch durable, visible and answered; or poisons the log.
+    pub fn commit(&mut self, engine: &Engine, batch: Batch) {
+        if let Some(cause) = engine.poisoned() {
+            return answer_all(batch.replies, || AppendError::Storage(cause.clone()));
+        }
+        let (header, bytes) = self.assemble(engine, &batch);
+        if let Err(error) = self.write(&batch, &bytes) {
+            let error = engine.poison(error);
+            return answer_all(batch.replies, || AppendError::Unknown(error.clone()));
+        }
+        if batch.segment.number != self.segment {
+            let end =
+                SegmentEnd { end_offset: self.end_offset, last_sequence: self.sequence, last_crc: self.crc };
+            engine.housekeeper.push(Job::Seal { segment: self.segment, end });
+        }
+        self.segment = batch.segment.number;
+        self.sequence = header.sequence;
+        self.crc = header.crc;
+        self.end_offset = batch.offset + bytes.len() as u64;
+        self.first_of_epoch = false;
+        self.uncovered = batch.events > 0;
+        self.publish(engine, &batch, bytes);
+        for (reply, appended) in batch.replies {
+            // Whoever gave up waiting gets no answer.
+            let _ = reply.send(Ok(appended));
+        }
+    }
+
+    fn assemble(&self, engine: &Engine, batch: &Batch) -> (BatchHeader, Bytes) {
+        let length = padded_bytes(batch.body_bytes) as usize;
+        let mut bytes = Vec::with_capacity(length);
+        bytes.resize(BATCH_HEADER_BYTES, 0);
+        for body in &batch.bodies {
+            bytes.extend_from_slice(body);
+        }
+        bytes.resize(length, 0);
+        let opened = if self.first_of_epoch { batch_flags::OPENED } else { 0 };
+        let mut header = BatchHeader {
+            flags: batch.flags | opened,
+            segment: batch.segment.number,
+            epoch: self.epoch,
+            sequence: self.sequence + 1,
+            first_position: batch.first_position,
+            events: batch.events,
+            body_bytes: batch.body_bytes as u32,
+            recorded_at: batch.recorded_at,
+            durable_sequence: self.sequence,
+            previous_crc: self.crc,
+            crc: 0,
+        };
+        header.crc = header.seal(&mut bytes, engine.salt);
+        (header, bytes.into())
+    }
+
+    fn write(&mut self, batch: &Batch, bytes: &[u8]) -> Result<(), StorageError> {
+        if let Some(rewrite) = self.rewrite.take() {
+            rewrite.run()?;
+        }
+        let failed = |doing| {
+            let name = batch.segment.name();
+            move |error: io::Error| io_error(doing, &name, error)
+        };
+        write_all_at(&*batch.segment.file, bytes, batch.offset).map_err(failed("write"))?;
+        batch.segment.file.sync().map_err(failed("flush"))
+    }
+
+    fn publish(&self, engine: &Engine, batch: &Batch, bytes: Bytes) {
+        let entry = BatchEntry {
+            first_position: batch.first_position,
+            recorded_at: batch.recorded_at,
+            offset: batch.offset,
+        };
+        batch.segment.commit(entry, batch.events, self.end_offset);
+        if batch.events == 0 {
+            return;
+        }
+        let end_position = batch.first_position + u64::from(batch.events);
+        engine.tail.push(TailBatch {
+            segment: batch.segment.number,
+            offset: batch.offset,
+            first_position: batch.first_position,
+            end_position,
+            bytes,
+        });
+        engine.publish(end_position);
+    }
+}
+
+/// Gives everyone the same bad news.
+pub fn answer_all(replies: Vec<(Reply, Appended)>, error: impl Fn() -> AppendError) {
+    for (reply, _) in replies {
+        let _ = reply.send(Err(error()));
+    }
+}
+
+/// The writer's thread.
+pub fn run(engine: &Engine) {
+    while let Some(batch) = engine.mailbox.next_batch() {
+        engine.writer.lock().commit(engine, batch);
+        engine.mailbox.written();
+    }
+}

@@ -1,0 +1,264 @@
+//! The index in memory: the head of every stream, and the records of the
+//! segments that have no index file yet.
+//!
+//! Written by the sequencer as it gives out places, so it may be ahead of what
+//! is committed; readers pass over what they find beyond the committed end.
+
+use std::collections::VecDeque;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+
+use super::offset_to_units;
+use crate::secret::StreamHash;
+
+/// The heads of all streams and the live segments.
+#[derive(Default)]
+pub struct Live {
+    heads: HashMap<StreamHash, Head, BuildHasherDefault<AlreadyHashed>>,
+    /// Full, oldest first; each until it is sealed.
+    full: VecDeque<Arc<LiveSegment>>,
+    open: LiveSegment,
+}
+
+/// Where a stream stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The revision its next event gets.
+    pub next_revision: u64,
+    /// Its last event is at this position, or later.
+    pub last_position: u64,
+    /// The newest segment with events of it.
+    pub segment: u32,
+    /// Its last event in that segment, while the segment is live.
+    ordinal: u32,
+}
+
+/// The records of a segment that has no index yet, in order.
+#[derive(Default)]
+pub struct LiveSegment {
+    /// Its number.
+    pub number: u32,
+    /// Position of its first event.
+    pub first_position: u64,
+    /// Its records.
+    pub records: Vec<LiveRecord>,
+}
+
+/// One record of a live segment.
+#[derive(Debug, Clone, Copy)]
+pub struct LiveRecord {
+    stream: [u64; 2],
+    /// Its revision.
+    pub revision: u64,
+    /// See [`super::offset_to_units`].
+    pub offset: u32,
+    previous: Previous,
+}
+
+/// The record before one in its stream, packed: an ordinal in the same
+/// segment, or with the top bit set the number of an older segment, or nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Previous(u32);
+
+impl Previous {
+    const NONE: Self = Self(u32::MAX);
+    const OLDER: u32 = 1 << 31;
+
+    fn here(ordinal: u32) -> Self {
+        Self(ordinal)
+    }
+
+    fn in_segment(number: u32) -> Self {
+        Self(number | Self::OLDER)
+    }
+
+    fn ordinal(self) -> Option<u32> {
+        (self.0 & Self::OLDER == 0).then_some(self.0)
+    }
+
+    fn segment(self) -> Option<u32> {
+        (self != Self::NONE && self.0 & Self::OLDER != 0).then_some(self.0 & !Self::OLDER)
+    }
+}
+
+impl LiveRecord {
+    /// The stream it belongs to.
+    pub fn stream(&self) -> StreamHash {
+        u128::from(self.stream[0]) | u128::from(self.stream[1]) << 64
+    }
+
+    /// The next older segment with events of its stream, if this is its first
+    /// record in this one.
+    pub fn older_segment(&self) -> Option<u32> {
+        self.previous.segment()
+    }
+}
+
+/// A record found by walking a stream from its newest event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FoundRecord {
+    #[allow(missing_docs)]
+    pub revision: u64,
+    #[allow(missing_docs)]
+    pub position: u64,
+    /// See [`super::offset_to_units`].
+    pub offset: u32,
+}
+
+impl Live {
+    /// Where a stream stands; `None` if it has no event.
+    pub fn head(&self, stream: StreamHash) -> Option<Head> {
+        self.heads.get(&stream).copied()
+    }
+
+    /// How many streams there are.
+    pub fn streams(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// Adds the next record of the open segment; returns its revision.
+    pub fn record(&mut self, stream: StreamHash, position: u64, offset: u64) -> u64 {
+        let open = &mut self.open;
+        let ordinal = open.records.len() as u32;
+        let (revision, previous) = match self.heads.entry(stream) {
+            Entry::Occupied(mut entry) => {
+                let head = entry.get_mut();
+                let previous = match head.segment == open.number {
+                    true => Previous::here(head.ordinal),
+                    false => Previous::in_segment(head.segment),
+                };
+                let revision = head.next_revision;
+                *head = Head {
+                    next_revision: revision + 1,
+                    last_position: position,
+                    segment: open.number,
+                    ordinal,
+                };
+                (revision, previous)
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(Head {
+                    next_revision: 1,
+                    last_position: position,
+                    segment: open.number,
+                    ordinal,
+                });
+                (0, Previous::NONE)
+            }
+        };
+        let stream = [stream as u64, (stream >> 64) as u64];
+        open.records.push(LiveRecord { stream, revision, offset: offset_to_units(offset), previous });
+        revision
+    }
+
+    /// Takes a head from a sealed segment's index; segments come oldest first.
+    pub fn restore(&mut self, stream: StreamHash, next_revision: u64, segment: u32, first_position: u64) {
+        self.heads.insert(stream, Head { next_revision, last_position: first_position, segment, ordinal: 0 });
+    }
+
+    /// Begins the next segment. What was open is full now, if it held anything.
+    pub fn begin_segment(&mut self, number: u32, first_position: u64) {
+        let next = LiveSegment { number, first_position, records: Vec::new() };
+        let full = std::mem::replace(&mut self.open, next);
+        if !full.records.is_empty() {
+            self.full.push_back(Arc::new(full));
+        }
+    }
+
+    /// A full segment that is to be indexed.
+    pub fn full_segment(&self, number: u32) -> Option<Arc<LiveSegment>> {
+        self.full.iter().find(|segment| segment.number == number).cloned()
+    }
+
+    /// Forgets a segment that has its index now.
+    pub fn drop_segment(&mut self, number: u32) {
+        self.full.retain(|segment| segment.number != number);
+    }
+
+    fn live_segment(&self, number: u32) -> Option<&LiveSegment> {
+        if self.open.number == number {
+            return Some(&self.open);
+        }
+        self.full.iter().find(|segment| segment.number == number).map(|segment| &**segment)
+    }
+
+    /// Walks a stream's records in a live segment, newest first, until `visit`
+    /// says false. Returns the next older segment of the stream if the walk
+    /// came to the stream's first record here; the stream's newest record here
+    /// is found from its head, or, if the head is in a later segment, by `from`.
+    pub fn walk(
+        &self,
+        segment: u32,
+        stream: StreamHash,
+        mut visit: impl FnMut(FoundRecord) -> bool,
+    ) -> Walked {
+        let Some(live) = self.live_segment(segment) else { return Walked::NotHere };
+        let Some(mut ordinal) = self.newest_in(live, stream) else { return Walked::End(None) };
+        loop {
+            let record = &live.records[ordinal as usize];
+            let found = FoundRecord {
+                revision: record.revision,
+                position: live.first_position + u64::from(ordinal),
+                offset: record.offset,
+            };
+            if !visit(found) {
+                return Walked::Stopped;
+            }
+            match record.previous.ordinal() {
+                Some(previous) => ordinal = previous,
+                None => return Walked::End(record.previous.segment()),
+            }
+        }
+    }
+
+    /// The newest record of a stream in a live segment: what its head says, or
+    /// what a later live segment's first record of it does not say, so that
+    /// the rare case is searched for.
+    fn newest_in(&self, live: &LiveSegment, stream: StreamHash) -> Option<u32> {
+        let head = self.heads.get(&stream)?;
+        if head.segment == live.number {
+            return Some(head.ordinal);
+        }
+        live.records.iter().rposition(|record| record.stream() == stream).map(|at| at as u32)
+    }
+}
+
+/// How a walk ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Walked {
+    /// The segment is not live (any more): its index knows.
+    NotHere,
+    /// The visitor had enough.
+    Stopped,
+    /// At the stream's first record here; the number is its next older segment.
+    End(Option<u32>),
+}
+
+/// Stream hashes are uniform already; hashing them again buys nothing.
+#[derive(Default)]
+pub struct AlreadyHashed(u64);
+
+impl Hasher for AlreadyHashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0 ^= u64::from_le_bytes(word);
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 ^= word;
+    }
+
+    fn write_u128(&mut self, hash: u128) {
+        self.0 = hash as u64 ^ (hash >> 64) as u64;
+    }
+}

@@ -1,0 +1,331 @@
+//! [`Log`]: the event store on a disk.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+use event_listener::EventListener;
+use factum_core::{
+    Append, AppendError, AppendFuture, Appended, CursorSource, CursorSubscription, EventStore, Events,
+    Position, Read, ReadError, StorageError, Subscribe, SubscribeError, Subscription, WhenFull,
+};
+use parking_lot::Mutex;
+
+use crate::disk::{Disk, DiskLock, FileDisk};
+use crate::engine::Engine;
+use crate::error::OpenError;
+use crate::options::{Access, Create, LogOptions};
+use crate::recover::{self, Recovery};
+use crate::request::Request;
+use crate::segment::batch::padded_bytes;
+use crate::segment::format::batch_flags;
+use crate::segment::io_error;
+use crate::sequencer::Sequencer;
+use crate::stats::{SegmentStats, Stats};
+use crate::store_file::{STORE_FILE, StoreFile};
+
+/// An event store in a directory. Clones share it; the last one dropped
+/// closes it.
+#[derive(Clone)]
+pub struct Log(Arc<Shared>);
+
+struct Shared {
+    engine: Arc<Engine>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    lock: Mutex<Option<Box<dyn DiskLock>>>,
+    recovery: Recovery,
+}
+
+/// What may stand in a directory that is to become, or half became, a store.
+const OWN_ENTRIES: [&str; 5] = ["LOCK", "STORE.tmp", "segments", "index", STORE_FILE];
+
+impl Log {
+    /// Opens, or creates, the store in a directory.
+    pub fn open(path: &Path, options: LogOptions) -> Result<Self, OpenError> {
+        Self::open_named(Arc::new(FileDisk::new(path)), &path.display().to_string(), options)
+    }
+
+    /// The same on any disk.
+    pub fn open_on(disk: Arc<dyn Disk>, options: LogOptions) -> Result<Self, OpenError> {
+        Self::open_named(disk, "this disk", options)
+    }
+
+    fn open_named(disk: Arc<dyn Disk>, path: &str, options: LogOptions) -> Result<Self, OpenError> {
+        let is_there = look(&*disk, path, &options)?;
+        let lock = lock(&*disk, path, &options)?;
+        let store = match StoreFile::load(&*disk, path)? {
+            Some(store) => store,
+            None if is_there => return Err(OpenError::NotFound { path: path.into() }),
+            None => recover::create(&*disk, &options)?,
+        };
+        let (recovered, jobs, recovery) = recover::recover(&disk, &store, &options)?;
+        let engine = Arc::new(Engine::new(disk, store, options, recovered));
+        for job in jobs {
+            engine.housekeeper.push(job);
+        }
+        let threads = if engine.has_own_threads() && engine.options.access == Access::Append {
+            spawn(&engine)?
+        } else {
+            Vec::new()
+        };
+        let shared = Shared { engine, threads: Mutex::new(threads), lock: Mutex::new(lock), recovery };
+        Ok(Self(Arc::new(shared)))
+    }
+
+    /// Stops accepting appends, writes what waits, confirms it, and lets go of
+    /// the files. Later calls on clones answer that the store is closed.
+    pub fn close(self) -> Result<(), StorageError> {
+        self.0.close()
+    }
+
+    /// With [`Threads::None`](crate::Threads::None): commits everything that waits and does the
+    /// housekeeping that is due.
+    pub fn pump(&self) -> Result<(), StorageError> {
+        let engine = &self.0.engine;
+        if !engine.has_own_threads() {
+            engine.sequencer.lock().drive(engine);
+            engine.housekeeper.run_jobs(engine);
+        }
+        engine.poisoned().map_or(Ok(()), Err)
+    }
+
+    /// What was found, and mended, when the store was opened.
+    pub fn recovery(&self) -> &Recovery {
+        &self.0.recovery
+    }
+
+    /// A summary.
+    pub fn stats(&self) -> Stats {
+        let engine = &self.0.engine;
+        let end = engine.committed_end();
+        let segments: Vec<SegmentStats> = engine
+            .segments
+            .read()
+            .iter()
+            .map(|segment| {
+                let (first, end, end_offset) =
+                    segment.committed(|c| (c.first_position, c.end_position, c.end_offset));
+                SegmentStats {
+                    number: segment.number,
+                    first_position: (end > first).then(|| Position::new(first)),
+                    events: end - first,
+                    log_bytes: end_offset,
+                    file_bytes: segment.file_bytes,
+                    sealed: segment.is_sealed(),
+                }
+            })
+            .collect();
+        let listed = ["segments", "index", ""].map(|dir| engine.disk.list(dir).unwrap_or_default());
+        Stats {
+            events: end,
+            streams: engine.live.read().streams() as u64,
+            last_position: Position::new(end).previous(),
+            last_recorded_at: engine.segments.read().iter().rev().find_map(|segment| {
+                segment.committed(|c| (c.end_position > c.first_position).then_some(c.last_recorded_at))
+            }),
+            log_bytes: segments.iter().map(|segment| segment.log_bytes).sum(),
+            disk_bytes: listed.iter().flatten().map(|entry| entry.bytes).sum(),
+            segments,
+        }
+    }
+
+    fn request(
+        &self,
+        append: Append,
+        reply: crate::request::Reply,
+    ) -> Result<Request, (AppendError, crate::request::Reply)> {
+        let engine = &self.0.engine;
+        if let Err(error) = engine.check_appendable() {
+            return Err((error.into(), reply));
+        }
+        let overhead = padded_bytes(0);
+        let bytes_max = engine.store.append_bytes_max().saturating_sub(overhead);
+        Request::new(append, engine.store.secret, bytes_max, reply)
+            .map_err(|(error, reply)| (error.into(), reply))
+    }
+
+    fn push(&self, request: Request, when_full: WhenFull) {
+        let engine = &self.0.engine;
+        let limit_bytes = engine.options.queue_bytes_max;
+        let refuse_over = (when_full == WhenFull::Refuse).then_some(limit_bytes);
+        if let Err((request, queued_bytes)) = engine.mailbox.push(request, refuse_over) {
+            let _ = request.reply.send(Err(AppendError::Overloaded { queued_bytes, limit_bytes }));
+        }
+    }
+}
+
+impl EventStore for Log {
+    fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        let engine = &self.0.engine;
+        let when_full = append.when_full;
+        let (reply, answer) = oneshot::channel();
+        let request = self.request(append, reply).map_err(|(error, _)| error)?;
+        if !engine.has_own_threads() {
+            let mut sequencer = engine.sequencer.lock();
+            sequencer.drive(engine);
+            sequencer.lead(engine, request);
+            sequencer.drive(engine);
+            drop(sequencer);
+            engine.housekeeper.run_jobs(engine);
+        } else if let Some(mut sequencer) = engine.sequencer.try_lock()
+            && engine.mailbox.is_idle()
+        {
+            sequencer.lead(engine, request);
+        } else {
+            self.push(request, when_full);
+        }
+        answer.recv().unwrap_or(Err(AppendError::Storage(StorageError::Closed)))
+    }
+
+    fn append_async(&self, append: Append) -> AppendFuture {
+        let when_full = append.when_full;
+        let (reply, answer) = oneshot::async_channel();
+        match self.request(append, reply) {
+            Ok(request) => self.push(request, when_full),
+            Err((error, reply)) => drop(reply.send(Err(error))),
+        }
+        Box::pin(async move { answer.await.unwrap_or(Err(AppendError::Storage(StorageError::Closed))) })
+    }
+
+    fn read(&self, read: Read) -> Result<Events, ReadError> {
+        crate::read::read(self.0.engine.clone(), read)
+    }
+
+    fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {
+        let source = EngineSource(self.0.engine.clone());
+        Ok(Box::new(CursorSubscription::new(source, subscribe)?))
+    }
+
+    fn last_position(&self) -> Result<Option<Position>, ReadError> {
+        Ok(Position::new(self.0.engine.committed_end()).previous())
+    }
+}
+
+/// What subscriptions follow: the engine, not the log, so that they do not
+/// keep it from closing.
+struct EngineSource(Arc<Engine>);
+
+impl CursorSource for EngineSource {
+    fn committed_end(&self) -> Result<Position, SubscribeError> {
+        if self.0.is_closed() {
+            return Err(SubscribeError::Closed);
+        }
+        Ok(Position::new(self.0.committed_end()))
+    }
+
+    fn listen(&self) -> EventListener {
+        self.0.listen()
+    }
+
+    fn read(&self, read: Read) -> Result<Events, ReadError> {
+        crate::read::read(self.0.clone(), read)
+    }
+}
+
+impl Shared {
+    fn close(&self) -> Result<(), StorageError> {
+        let engine = &self.engine;
+        engine.close();
+        let threads = std::mem::take(&mut *self.threads.lock());
+        let had_threads = !threads.is_empty();
+        engine.mailbox.close();
+        engine.resolver.close();
+        engine.housekeeper.close();
+        for thread in threads {
+            // A thread that panicked has left its work undone; what was
+            // acknowledged is on disk all the same.
+            let _ = thread.join();
+        }
+        let Some(lock) = self.lock.lock().take() else { return Ok(()) };
+        if engine.options.access == Access::Append {
+            let mut sequencer = engine.sequencer.lock();
+            sequencer.drive(engine);
+            sequencer.confirm(engine, batch_flags::CLOSED);
+            if !had_threads {
+                engine.housekeeper.run_jobs(engine);
+            }
+        }
+        drop(lock);
+        engine.poisoned().map_or(Ok(()), Err)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Whoever wants to know the result calls `close`.
+        let _ = self.close();
+    }
+}
+
+fn spawn(engine: &Arc<Engine>) -> Result<Vec<JoinHandle<()>>, StorageError> {
+    let roles: [(&str, fn(&Engine)); 4] = [
+        ("factum-sequence", Sequencer::run),
+        ("factum-write", crate::commit::run),
+        ("factum-keep", |engine| engine.housekeeper.run(engine)),
+        ("factum-resolve", |engine| engine.resolver.run(engine)),
+    ];
+    let start = |(name, role): (&str, fn(&Engine))| {
+        let engine = engine.clone();
+        Builder::new().name(name.into()).spawn(move || role(&engine))
+    };
+    roles.into_iter().map(start).collect::<io::Result<Vec<_>>>().map_err(|error| {
+        engine.close();
+        io_error("start", "a thread", error)
+    })
+}
+
+/// Whether there is a store, and if not, whether one may be made.
+fn look(disk: &dyn Disk, path: &str, options: &LogOptions) -> Result<bool, OpenError> {
+    let path = || path.to_owned();
+    let entries = match disk.list("") {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if options.create == Create::Never || options.access == Access::Read {
+                return Err(OpenError::NotFound { path: path() });
+            }
+            disk.create_root().map_err(|error| io_error("create", "the store's directory", error))?;
+            return Ok(false);
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            return Err(OpenError::NotAStore { path: path(), found: "a file".into() });
+        }
+        Err(error) => return Err(io_error("list", "the store's directory", error).into()),
+    };
+    if entries.iter().any(|entry| entry.name == STORE_FILE) {
+        return Ok(true);
+    }
+    if let Some(other) = entries.iter().find(|entry| !OWN_ENTRIES.contains(&entry.name.as_str())) {
+        let found = format!("a directory of {} other entries, among them {:?}", entries.len(), other.name);
+        return Err(OpenError::NotAStore { path: path(), found });
+    }
+    let may_create = options.create != Create::Never && options.access == Access::Append;
+    match (entries.is_empty(), options.create) {
+        (true, Create::IfEmpty) if may_create => Ok(false),
+        (true, _) => Err(OpenError::Empty { path: path() }),
+        // A creation that did not finish.
+        (false, _) if may_create => Ok(false),
+        (false, _) => Err(OpenError::NotFound { path: path() }),
+    }
+}
+
+fn lock(disk: &dyn Disk, path: &str, options: &LogOptions) -> Result<Option<Box<dyn DiskLock>>, OpenError> {
+    match disk.lock() {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            let holder = disk.lock_holder().unwrap_or_else(|| "another process".into());
+            Err(OpenError::Locked { path: path.into(), holder })
+        }
+        // Where nothing can be written, nobody else appends either.
+        Err(error)
+            if options.access == Access::Read
+                && matches!(
+                    error.kind(),
+                    io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
+                ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(io_error("lock", "LOCK", error).into()),
+    }
+}

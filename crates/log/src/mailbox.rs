@@ -1,0 +1,187 @@
+//! Where callers, the sequencer and the writer meet.
+//!
+//! ```text
+//!   callers ──requests──▶ sequencer ──one batch──▶ writer
+//!                            ▲                        │
+//!                            └───────── done ─────────┘
+//! ```
+//!
+//! One lock for all of it: every wait is on a condition of this one state, so
+//! no wake-up can be lost between two of them. There is no timer: a batch is
+//! what has queued while the one before it was being written.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::commit::Batch;
+use crate::request::Request;
+
+/// What is waiting.
+#[derive(Default)]
+pub struct Mailbox {
+    state: Mutex<State>,
+    /// The sequencer sleeps here.
+    sequencer: Condvar,
+    /// The writer sleeps here.
+    writer: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    requests: VecDeque<Request>,
+    bytes: u64,
+    /// The batch handed over and not yet taken by the writer.
+    handed: Option<Batch>,
+    /// Whether a batch is handed over or being written.
+    writing: bool,
+    closing: bool,
+    /// Whether the sequencer wakes up after a while even without requests.
+    ticking: bool,
+}
+
+/// Why the sequencer was woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// Something waits.
+    Work,
+    /// Nothing did for a while.
+    Idle,
+    /// Nothing does, and nothing will.
+    Closing,
+}
+
+impl Mailbox {
+    /// Leaves a request, unless more than `bytes_max` wait already and it
+    /// would rather be refused: then gives it back with the bytes that wait.
+    pub fn push(&self, request: Request, refuse_over: Option<u64>) -> Result<(), (Request, u64)> {
+        let mut state = self.state.lock();
+        if let Some(bytes_max) = refuse_over
+            && state.bytes + request.records.len() as u64 > bytes_max
+        {
+            let waiting = state.bytes;
+            return Err((request, waiting));
+        }
+        state.bytes += request.records.len() as u64;
+        state.requests.push_back(request);
+        let first = state.requests.len() == 1;
+        drop(state);
+        // The sequencer takes all that waits: only the first needs to wake it.
+        if first {
+            self.sequencer.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Whether nothing waits and nothing is being written.
+    pub fn is_idle(&self) -> bool {
+        let state = self.state.lock();
+        state.requests.is_empty() && !state.writing
+    }
+
+    /// Takes everything that waits.
+    pub fn drain_into(&self, inbox: &mut VecDeque<Request>) {
+        let mut state = self.state.lock();
+        state.bytes = 0;
+        if inbox.is_empty() {
+            std::mem::swap(&mut state.requests, inbox);
+        } else {
+            inbox.append(&mut state.requests);
+        }
+    }
+
+    /// The sequencer's sleep while it has nothing in hand.
+    pub fn wait_for_work(&self, idle_after: Duration) -> Wake {
+        let mut state = self.state.lock();
+        let begun = Instant::now();
+        loop {
+            if !state.requests.is_empty() {
+                return Wake::Work;
+            }
+            if state.closing {
+                return Wake::Closing;
+            }
+            if state.ticking {
+                let left = idle_after.saturating_sub(begun.elapsed());
+                if left.is_zero() || self.sequencer.wait_for(&mut state, left).timed_out() {
+                    if state.requests.is_empty() && !state.closing {
+                        state.ticking = false;
+                        return Wake::Idle;
+                    }
+                }
+            } else {
+                self.sequencer.wait(&mut state);
+            }
+        }
+    }
+
+    /// Has [`Wake::Idle`] come if nothing happens for a while from now on.
+    pub fn tick(&self) {
+        let mut state = self.state.lock();
+        if !state.ticking {
+            state.ticking = true;
+            drop(state);
+            self.sequencer.notify_one();
+        }
+    }
+
+    /// The sequencer's sleep while a batch is being written: until it is, or
+    /// until more requests wait.
+    pub fn wait_for_writer_or_requests(&self) {
+        let mut state = self.state.lock();
+        while state.writing && state.requests.is_empty() {
+            self.sequencer.wait(&mut state);
+        }
+    }
+
+    /// Waits until no batch is being written.
+    pub fn wait_for_writer(&self) {
+        let mut state = self.state.lock();
+        while state.writing {
+            self.sequencer.wait(&mut state);
+        }
+    }
+
+    /// Whether a batch is being written.
+    pub fn is_writing(&self) -> bool {
+        self.state.lock().writing
+    }
+
+    /// Hands a batch to the writer, which must be at rest.
+    pub fn hand_over(&self, batch: Batch) {
+        let mut state = self.state.lock();
+        debug_assert!(!state.writing);
+        state.writing = true;
+        state.handed = Some(batch);
+        drop(state);
+        self.writer.notify_one();
+    }
+
+    /// The writer's sleep: the next batch, or `None` when there will be none.
+    pub fn next_batch(&self) -> Option<Batch> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(batch) = state.handed.take() {
+                return Some(batch);
+            }
+            if state.closing {
+                return None;
+            }
+            self.writer.wait(&mut state);
+        }
+    }
+
+    /// The writer is at rest again.
+    pub fn written(&self) {
+        self.state.lock().writing = false;
+        self.sequencer.notify_one();
+    }
+
+    /// No more requests will come.
+    pub fn close(&self) {
+        self.state.lock().closing = true;
+        self.sequencer.notify_all();
+        self.writer.notify_all();
+    }
+}

@@ -1,0 +1,404 @@
+//! Reads of one stream: from its head along the segments that hold its events.
+//!
+//! A forward read first walks back to where it begins, collecting offsets (4
+//! bytes for each event), then reads forwards; a backward read collects as it
+//! goes. Records are read singly or, where they lie close, many at once.
+
+use std::collections::VecDeque;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use factum_core::{Direction, Events, ReadError, RecordedEvent, StorageError, StreamName};
+
+use super::Bounds;
+use crate::engine::Engine;
+use crate::index::live::Walked;
+use crate::index::units_to_offset;
+use crate::secret::StreamHash;
+use crate::segment::Segment;
+use crate::segment::format::{RECORD_HEADER_BYTES, u32_at};
+use crate::segment::record::{RecordView, is_intact};
+
+/// Records further apart than this are read one by one.
+const GAP_BYTES_MAX: u64 = 16 * 1024;
+/// How much is read at once at most.
+const WINDOW_BYTES_MAX: u64 = 256 * 1024;
+/// What the last record of a window is assumed to need.
+const RECORD_BYTES_LIKELY: u64 = 1024;
+
+/// A stream as the engine knows it.
+#[derive(Clone)]
+pub struct StreamPlace {
+    pub hash: StreamHash,
+    pub name: StreamName,
+}
+
+/// Begins a read of a stream.
+pub fn read<E>(engine: E, name: StreamName, bounds: Bounds, direction: Direction) -> Result<Events, ReadError>
+where
+    E: Deref<Target = Engine> + Clone + Send + 'static,
+{
+    let hash = engine.store.secret.stream(name.as_str());
+    let place = StreamPlace { hash, name };
+    let Some(newest) = newest_segment(&engine, hash, engine.committed_end())? else {
+        return Err(ReadError::StreamNotFound { stream: place.name });
+    };
+    let mut walk = Walk { segment: Some(newest), bounds: bounds.clone() };
+    let mut spans = VecDeque::new();
+    if direction == Direction::Forward {
+        walk.bounds.limit = u64::MAX;
+        while let Some(span) = walk.next(&engine, hash)? {
+            spans.push_front(span);
+        }
+    }
+    let left = bounds.limit;
+    let records = Records { place, bounds, direction, walk, spans, left, window: Window::default() };
+    Ok(Box::new(StreamEvents { engine, records }))
+}
+
+/// The newest segment with a committed event of a stream.
+fn newest_segment(engine: &Engine, hash: StreamHash, end: u64) -> Result<Option<u32>, StorageError> {
+    let live = engine.live.read();
+    let Some(head) = live.head(hash) else { return Ok(None) };
+    let mut committed = false;
+    let walked = live.walk(head.segment, hash, |record| {
+        committed = record.position < end;
+        !committed
+    });
+    Ok(match walked {
+        // What is sealed is committed.
+        Walked::NotHere | Walked::Stopped => Some(head.segment),
+        // Nothing of it is committed here; what is in older segments is.
+        Walked::End(older) => older,
+    })
+}
+
+/// The events of a stream in one segment, oldest first.
+struct Span {
+    segment: Arc<Segment>,
+    first_revision: u64,
+    /// See [`units_to_offset`].
+    offsets: VecDeque<u32>,
+}
+
+/// Goes along a stream's segments, newest first.
+struct Walk {
+    segment: Option<u32>,
+    bounds: Bounds,
+}
+
+impl Walk {
+    /// The next older segment's events within the bounds, at most as many as
+    /// are wanted.
+    fn next(&mut self, engine: &Engine, hash: StreamHash) -> Result<Option<Span>, StorageError> {
+        while let Some(number) = self.segment {
+            let Some(segment) = engine.segment(number) else { return Ok(None) };
+            let span = match self.walk_live(engine, hash, &segment) {
+                Some(span) => span,
+                None => self.walk_sealed(engine, hash, &segment)?,
+            };
+            if !span.offsets.is_empty() {
+                return Ok(Some(span));
+            }
+        }
+        Ok(None)
+    }
+
+    fn walk_live(&mut self, engine: &Engine, hash: StreamHash, segment: &Arc<Segment>) -> Option<Span> {
+        let Bounds { positions, revisions, limit } = &self.bounds;
+        let mut offsets = VecDeque::new();
+        let mut first_revision = 0;
+        let live = engine.live.read();
+        let walked = live.walk(segment.number, hash, |record| {
+            if record.position < positions.start || record.revision < revisions.start {
+                return false;
+            }
+            if record.position < positions.end && record.revision < revisions.end {
+                offsets.push_front(record.offset);
+                first_revision = record.revision;
+            }
+            (offsets.len() as u64) < *limit
+        });
+        self.segment = match walked {
+            Walked::NotHere => return None,
+            Walked::Stopped => None,
+            Walked::End(older) => older,
+        };
+        Some(Span { segment: segment.clone(), first_revision, offsets })
+    }
+
+    fn walk_sealed(
+        &mut self,
+        engine: &Engine,
+        hash: StreamHash,
+        segment: &Arc<Segment>,
+    ) -> Result<Span, StorageError> {
+        let Bounds { positions, revisions, limit } = &self.bounds;
+        let index = engine.index(segment)?;
+        let Some(stream) = index.find(hash) else {
+            return Err(engine.corrupt(
+                segment,
+                0,
+                "an index names this segment for a stream that is not in it",
+            ));
+        };
+        self.segment = stream.older_segment;
+        let (first, end) = segment.committed(|committed| (committed.first_position, committed.end_position));
+        if end <= positions.start || stream.first_revision + u64::from(stream.count) <= revisions.start {
+            self.segment = None;
+            return Ok(Span { segment: segment.clone(), first_revision: 0, offsets: VecDeque::new() });
+        }
+        if stream.first_revision <= revisions.start || first <= positions.start {
+            self.segment = None;
+        }
+        let from = revisions.start.saturating_sub(stream.first_revision).min(u64::from(stream.count)) as u32;
+        let to = revisions.end.saturating_sub(stream.first_revision).min(u64::from(stream.count)) as u32;
+        // Where the positions' end cuts through this segment, which events are
+        // beyond it is known only after reading them.
+        let from = if end <= positions.end {
+            from.max(to.saturating_sub((*limit).min(u64::from(to)) as u32))
+        } else {
+            from
+        };
+        Ok(Span {
+            segment: segment.clone(),
+            first_revision: stream.first_revision + u64::from(from),
+            offsets: (from..to).map(|at| index.posting(&stream, at)).collect(),
+        })
+    }
+}
+
+/// The events of a stream within bounds, one after another.
+struct Records {
+    place: StreamPlace,
+    bounds: Bounds,
+    direction: Direction,
+    walk: Walk,
+    spans: VecDeque<Span>,
+    left: u64,
+    window: Window,
+}
+
+impl Records {
+    fn next(&mut self, engine: &Engine) -> Result<Option<FoundRecord>, StorageError> {
+        loop {
+            if self.left == 0 {
+                return Ok(None);
+            }
+            let Some(span) = self.spans.front_mut() else {
+                if self.direction == Direction::Forward {
+                    return Ok(None);
+                }
+                self.walk.bounds.limit = self.left;
+                match self.walk.next(engine, self.place.hash)? {
+                    Some(span) => self.spans.push_back(span),
+                    None => return Ok(None),
+                }
+                continue;
+            };
+            let (revision, offset) = match self.direction {
+                Direction::Forward => {
+                    let Some(offset) = span.offsets.pop_front() else {
+                        self.spans.pop_front();
+                        continue;
+                    };
+                    span.first_revision += 1;
+                    (span.first_revision - 1, offset)
+                }
+                Direction::Backward => {
+                    let Some(offset) = span.offsets.pop_back() else {
+                        self.spans.pop_front();
+                        continue;
+                    };
+                    (span.first_revision + span.offsets.len() as u64, offset)
+                }
+            };
+            let ahead = match self.direction {
+                Direction::Forward => close_ones(offset, &span.offsets),
+                Direction::Backward => units_to_offset(offset),
+            };
+            let segment = span.segment.clone();
+            let found = self.window.record(engine, &segment, units_to_offset(offset), ahead)?;
+            let found = self.check(engine, &segment, found, revision)?;
+            if !self.bounds.positions.contains(&found.view().position()) {
+                continue;
+            }
+            self.left -= 1;
+            return Ok(Some(found));
+        }
+    }
+
+    /// An index is never believed over the log: is this the record it names?
+    fn check(
+        &mut self,
+        engine: &Engine,
+        segment: &Arc<Segment>,
+        found: Option<FoundRecord>,
+        revision: u64,
+    ) -> Result<FoundRecord, StorageError> {
+        let is_it = |found: &FoundRecord, name: &StreamName| {
+            found.view().stream() == name.as_str().as_bytes() && found.view().revision() == revision
+        };
+        if let Some(found) = found.filter(|found| is_it(found, &self.place.name)) {
+            return Ok(found);
+        }
+        let not_there = |at| {
+            engine.corrupt(
+                segment,
+                at,
+                format!("the event at revision {revision} of stream {:?} is not whole", self.place.name),
+            )
+        };
+        if !segment.is_sealed() {
+            return Err(not_there(0));
+        }
+        // Either the index is wrong, which the log can mend, or the log is.
+        let index = engine.rebuild_index(segment)?;
+        let stream = index.find(self.place.hash).ok_or_else(|| not_there(0))?;
+        let at = revision.checked_sub(stream.first_revision).filter(|at| *at < u64::from(stream.count));
+        let offset = units_to_offset(index.posting(&stream, at.ok_or_else(|| not_there(0))? as u32));
+        self.window = Window::default();
+        let found = self.window.record(engine, segment, offset, offset)?;
+        found.filter(|found| is_it(found, &self.place.name)).ok_or_else(|| not_there(offset))
+    }
+}
+
+/// Offset of the last of the records ahead that are worth reading together
+/// with the one at `offset`.
+fn close_ones(offset: u32, ahead: &VecDeque<u32>) -> u64 {
+    let begin = units_to_offset(offset);
+    let mut last = begin;
+    for next in ahead {
+        let next = units_to_offset(*next);
+        if next - last > GAP_BYTES_MAX || next - begin > WINDOW_BYTES_MAX {
+            break;
+        }
+        last = next;
+    }
+    last
+}
+
+/// A whole record somewhere in shared bytes.
+pub struct FoundRecord {
+    bytes: Bytes,
+    at: usize,
+}
+
+impl FoundRecord {
+    /// Its fields.
+    pub fn view(&self) -> RecordView<'_> {
+        RecordView::first(&self.bytes[self.at..]).expect("only whole records are found")
+    }
+}
+
+/// A piece of a segment in memory.
+#[derive(Default)]
+struct Window {
+    segment: u32,
+    offset: u64,
+    bytes: Bytes,
+}
+
+impl Window {
+    /// The record at an offset, with its checksum checked; `None` if there is
+    /// no whole one. Reads on to `ahead`.
+    fn record(
+        &mut self,
+        engine: &Engine,
+        segment: &Segment,
+        offset: u64,
+        ahead: u64,
+    ) -> Result<Option<FoundRecord>, StorageError> {
+        if let Some(found) = self.inside(segment, offset, engine.salt) {
+            return Ok(Some(found));
+        }
+        if let Some(batch) = engine.tail.at_offset(segment.number, offset) {
+            *self = Self { segment: segment.number, offset: batch.offset, bytes: batch.bytes };
+            return Ok(self.inside(segment, offset, engine.salt));
+        }
+        let end = segment.committed(|committed| committed.end_offset);
+        let wanted = (ahead - offset).saturating_add(RECORD_BYTES_LIKELY).min(WINDOW_BYTES_MAX);
+        self.load(segment, offset, wanted, end)?;
+        let Some(length) = u32_at(&self.bytes, 0).map(u64::from) else { return Ok(None) };
+        if length < RECORD_HEADER_BYTES as u64 || length > end.saturating_sub(offset) {
+            return Ok(None);
+        }
+        if length > self.bytes.len() as u64 {
+            self.load(segment, offset, length, end)?;
+        }
+        Ok(self.inside(segment, offset, engine.salt))
+    }
+
+    fn load(&mut self, segment: &Segment, offset: u64, wanted: u64, end: u64) -> Result<(), StorageError> {
+        let mut buffer = vec![0; wanted.min(end.saturating_sub(offset)) as usize];
+        segment.read(&mut buffer, offset)?;
+        *self = Self { segment: segment.number, offset, bytes: buffer.into() };
+        Ok(())
+    }
+
+    fn inside(&self, segment: &Segment, offset: u64, salt: u32) -> Option<FoundRecord> {
+        if self.segment != segment.number {
+            return None;
+        }
+        let at = usize::try_from(offset.checked_sub(self.offset)?).ok()?;
+        let view = RecordView::first(self.bytes.get(at..)?)?;
+        is_intact(view.bytes(), salt).then(|| FoundRecord { bytes: self.bytes.clone(), at })
+    }
+}
+
+struct StreamEvents<E> {
+    engine: E,
+    records: Records,
+}
+
+impl<E: Deref<Target = Engine>> Iterator for StreamEvents<E> {
+    type Item = Result<RecordedEvent, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let found = match self.records.next(&self.engine) {
+            Ok(found) => found?,
+            Err(error) => {
+                self.records.left = 0;
+                return Some(Err(error.into()));
+            }
+        };
+        let event = found.view().to_event(&found.bytes, found.at);
+        let broken = || {
+            let what =
+                format!("an event of stream {:?} has texts that are no UTF-8", self.records.place.name);
+            StorageError::Corrupt {
+                file: crate::segment::SEGMENTS_DIR.into(),
+                offset: 0,
+                positions: None,
+                what,
+            }
+            .into()
+        };
+        Some(event.ok_or_else(broken))
+    }
+}
+
+/// The record of one event of a stream, if it is committed.
+pub fn find_revision(
+    engine: &Engine,
+    place: &StreamPlace,
+    revision: u64,
+) -> Result<Option<FoundRecord>, StorageError> {
+    let end = engine.committed_end();
+    let Some(newest) = newest_segment(engine, place.hash, end)? else { return Ok(None) };
+    let mut bounds = Bounds::positions(0..end);
+    bounds.revisions = revision..revision.saturating_add(1);
+    bounds.limit = 1;
+    let walk = Walk { segment: Some(newest), bounds: bounds.clone() };
+    let mut records = Records {
+        place: place.clone(),
+        bounds,
+        direction: Direction::Backward,
+        walk,
+        spans: VecDeque::new(),
+        left: 1,
+        window: Window::default(),
+    };
+    records.next(engine)
+}

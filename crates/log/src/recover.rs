@@ -1,0 +1,494 @@
+//! Recovery: from whatever a crash left to the last whole commit.
+//!
+//! ```text
+//!   segment 1     segment 2     segment 3 (was being filled)      4        5
+//!   ┌──────────┐  ┌──────────┐  ┌──┬──┬──┬──┬╌╌╌╌╌╌╌╌╌╌╌╌╌╌┐  ┌──────┐  ┌────┐
+//!   │ by index │  │ by index │  │ b│ b│ b│ b│ torn? zeros? │  │ ready│  │stub│
+//!   └──────────┘  └──────────┘  └──┴──┴──┴──┴╌╌╌╌╌╌╌╌╌╌╌╌╌╌┘  └──────┘  └────┘
+//!      heads         heads        every batch checked   ▲
+//!                                                  logical end
+//! ```
+//!
+//! Where the chain of batches breaks, the question is whether what is missing
+//! was ever acknowledged. Each batch names the last one known to be durable
+//! when it was built, and batches are written one at a time; so if any later
+//! batch of the store is whole, the missing one was durable: that is damage,
+//! and the store is not opened for appending. If there is none, it is the torn
+//! tail of a crash, and the next batch is written over it. The very last
+//! acknowledged batch is the one place where a single copy cannot tell; it is
+//! confirmed by an empty batch when the log falls quiet or is closed.
+//!
+//! What only the page cache of a killed process holds is never served: the
+//! last batch is written and flushed once more first.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use factum_core::{Position, StorageError};
+
+use crate::commit::{Rewrite, Writer};
+use crate::disk::Disk;
+use crate::engine::Recovered;
+use crate::error::OpenError;
+use crate::follow::{Chain, Ended, Passed, Seen, follow};
+use crate::housekeeper::{Job, reserve};
+use crate::index::live::Live;
+use crate::index::sealed::{INDEX_DIR, SealedIndex, SegmentEnd};
+use crate::options::{Access, LogOptions};
+use crate::recent::Recent;
+use crate::request::Request;
+use crate::secret::Secret;
+use crate::segment::batch::{BatchHeader, Found, find};
+use crate::segment::format::{APPEND_BYTES_MAX, BATCH_BYTES_MAX, BLOCK_BYTES, SEGMENT_HEADER_BYTES};
+use crate::segment::record::RecordView;
+use crate::segment::scan::{Scan, Step};
+use crate::segment::{
+    Committed, SEGMENTS_DIR, Segment, check_header, create_stub, file_name, io_error, number_of,
+};
+use crate::sequencer::{OpenBatch, Sequencer};
+use crate::store_file::StoreFile;
+
+/// What recovery came upon; for whoever wants to know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Bytes of a torn, never acknowledged batch that was cut off.
+    pub torn_tail_bytes: u64,
+    /// Indexes that were missing or unusable, with the reason.
+    pub indexes_rebuilt: Vec<(u32, String)>,
+    /// Damage that was passed over because the store is only read.
+    pub damage: Option<String>,
+}
+
+/// Makes the files of a new store.
+pub fn create(disk: &dyn Disk, options: &LogOptions) -> Result<StoreFile, OpenError> {
+    let store = StoreFile::new(options)?;
+    for dir in [SEGMENTS_DIR, INDEX_DIR] {
+        disk.create_dir(dir).map_err(|error| io_error("create", dir, error))?;
+        // Left by a creation that did not finish: without STORE there was no store.
+        for entry in disk.list(dir).map_err(|error| io_error("list", dir, error))? {
+            let name = format!("{dir}/{}", entry.name);
+            disk.remove(&name).map_err(|error| io_error("remove", &name, error))?;
+        }
+    }
+    disk.sync_dir("").map_err(|error| io_error("flush", "the store's directory", error))?;
+    create_stub(disk, &store, 1)?;
+    let name = file_name(1);
+    let file = disk.open(&name, true).map_err(|error| io_error("open", &name, error))?;
+    reserve(&*file, &name, store.segment_bytes(1))?;
+    if options.zero_segments {
+        let never = AtomicBool::new(false);
+        crate::housekeeper::zero(&*file, store.segment_bytes(1), &never)
+            .map_err(|error| io_error("write", &name, error))?;
+    }
+    file.sync().map_err(|error| io_error("flush", &name, error))?;
+    create_stub(disk, &store, 2)?;
+    store.create(disk)?;
+    Ok(store)
+}
+
+/// Recovers an existing store.
+pub fn recover(
+    disk: &Arc<dyn Disk>,
+    store: &StoreFile,
+    options: &LogOptions,
+) -> Result<(Recovered, Vec<Job>, Recovery), StorageError> {
+    let numbers = segment_numbers(&**disk)?;
+    let newest = *numbers.last().unwrap_or(&0);
+    let mut state = Recovering {
+        disk,
+        store,
+        options,
+        secret: store.secret,
+        live: Live::default(),
+        chain: Chain::START,
+        segments: Vec::new(),
+        recent: Recent::new(options.recent_events_max.max(RECENT_EVENTS_MIN), 0),
+        last: None,
+        jobs: Vec::new(),
+        report: Recovery::default(),
+        end_offset: SEGMENT_HEADER_BYTES,
+    };
+    let mut open_from = 1;
+    // The newest file is never filled: it is there to show that the one before may be.
+    for number in 1..newest {
+        if !state.restore_sealed(number)? {
+            break;
+        }
+        open_from = number + 1;
+    }
+    state.remember_sealed()?;
+    let mut filling = None;
+    for number in open_from..newest {
+        let segment = state.open_segment(number)?;
+        if filling.is_some() {
+            // Prepared, or holding batches that do not continue the chain.
+            state.check_empty(&segment)?;
+            continue;
+        }
+        state.live.begin_segment(number, state.chain.next_position);
+        segment.begin_at(state.chain.next_position);
+        if state.follow_segment(&segment, newest)? {
+            filling = Some(segment.clone());
+        }
+        state.segments.push(segment);
+    }
+    state.check_stub(newest)?;
+    let Some(filling) = filling.or_else(|| state.segments.last().cloned()) else {
+        return Err(missing(newest.max(1)));
+    };
+    state.finish(filling, newest)
+}
+
+/// At least so many events are remembered by id, whatever the options say.
+const RECENT_EVENTS_MIN: usize = 20_000;
+
+struct Recovering<'a> {
+    disk: &'a Arc<dyn Disk>,
+    store: &'a StoreFile,
+    options: &'a LogOptions,
+    secret: Secret,
+    live: Live,
+    chain: Chain,
+    segments: Vec<Arc<Segment>>,
+    recent: Recent,
+    /// The last batch followed.
+    last: Option<(Arc<Segment>, Passed)>,
+    jobs: Vec<Job>,
+    report: Recovery,
+    end_offset: u64,
+}
+
+impl Recovering<'_> {
+    fn open_segment(&self, number: u32) -> Result<Arc<Segment>, StorageError> {
+        let name = file_name(number);
+        let write = self.options.access == Access::Append;
+        let file = self.disk.open(&name, write).map_err(|error| io_error("open", &name, error))?;
+        check_header(&*file, self.store, number)?;
+        let expected = self.store.segment_bytes(number);
+        let bytes = file.bytes().map_err(|error| io_error("look at", &name, error))?;
+        if bytes != expected {
+            let what = format!("the file has {bytes} bytes instead of {expected}");
+            return Err(StorageError::Corrupt {
+                file: name,
+                offset: bytes.min(expected),
+                positions: None,
+                what,
+            });
+        }
+        Ok(Arc::new(Segment::new(number, file, expected, self.chain.next_position)))
+    }
+
+    /// Takes a segment over by its index; false if it has none that can be used.
+    fn restore_sealed(&mut self, number: u32) -> Result<bool, StorageError> {
+        let index = match SealedIndex::load(&**self.disk, self.store.id, number)? {
+            Ok(index) => index,
+            Err(why) => {
+                if number < self.report_indexes_from(number) {
+                    self.report.indexes_rebuilt.push((number, why));
+                }
+                return Ok(false);
+            }
+        };
+        let segment = self.open_segment(number)?;
+        if index.first_position() != self.chain.next_position {
+            return Ok(false);
+        }
+        let mut block = [0; BLOCK_BYTES as usize];
+        segment.read(&mut block, SEGMENT_HEADER_BYTES)?;
+        let header = BatchHeader::parse(&block);
+        let linked = header.is_some_and(|header| {
+            header.sequence == self.chain.sequence + 1 && header.previous_crc == self.chain.crc
+        });
+        if !linked {
+            // Its first batch is not what the log before it leads to.
+            return Ok(false);
+        }
+        for at in 0..index.streams() {
+            let stream = index.stream(at);
+            let next = stream.first_revision + u64::from(stream.count);
+            self.live.restore(stream.hash, next, number, index.first_position());
+        }
+        let end = index.end();
+        segment.restore(Committed {
+            first_position: index.first_position(),
+            end_position: index.end_position(),
+            end_offset: end.end_offset,
+            last_recorded_at: index.last_recorded_at(),
+            batches: Vec::new(),
+        });
+        segment.seal();
+        self.chain = Chain {
+            sequence: end.last_sequence,
+            crc: end.last_crc,
+            next_position: index.end_position(),
+            recorded_at: index.last_recorded_at(),
+            epoch: header.map_or(0, |header| header.epoch),
+        };
+        self.segments.push(segment);
+        Ok(true)
+    }
+
+    /// Whether a missing index is worth a word: the segment being filled never
+    /// has one.
+    fn report_indexes_from(&self, number: u32) -> u32 {
+        let next = SealedIndex::load(&**self.disk, self.store.id, number + 1);
+        if matches!(next, Ok(Ok(_))) { number + 1 } else { number }
+    }
+
+    /// Remembers the last events of the sealed segments.
+    fn remember_sealed(&mut self) -> Result<(), StorageError> {
+        let wanted = (self.options.recent_events_max.max(RECENT_EVENTS_MIN) / 2) as u64;
+        let from = self.chain.next_position.saturating_sub(wanted);
+        let mut recent = Recent::new(self.options.recent_events_max.max(RECENT_EVENTS_MIN), from);
+        for segment in self.segments.clone() {
+            let (first, end) = segment.committed(|c| (c.first_position, c.end_position));
+            if end <= from {
+                continue;
+            }
+            let Ok(index) = SealedIndex::load(&**self.disk, self.store.id, segment.number)? else { continue };
+            let at = (0..index.batches()).rev().find(|at| index.batch(*at).first_position <= from.max(first));
+            let begin = index.batch(at.unwrap_or(0)).offset;
+            let mut scan = Scan::new(segment.clone(), self.secret.salt(), begin, index.end().end_offset);
+            loop {
+                match scan.step()? {
+                    Step::Batch(header, _, bytes) => {
+                        let body = crate::segment::format::BATCH_HEADER_BYTES;
+                        let body = &bytes[body..body + header.body_bytes as usize];
+                        for (_, view) in crate::segment::record::records(body) {
+                            if view.position() >= recent.end() {
+                                remember(&mut recent, self.secret, &view);
+                            }
+                        }
+                    }
+                    Step::Stop(_) if scan.offset() < index.end().end_offset => {
+                        // Damage: reading it will say so. What is remembered
+                        // begins after it.
+                        recent = Recent::new(self.options.recent_events_max.max(RECENT_EVENTS_MIN), end);
+                        break;
+                    }
+                    Step::Stop(_) => break,
+                }
+            }
+        }
+        self.recent = recent;
+        Ok(())
+    }
+
+    /// Follows a segment without index. True if the log ends in it.
+    fn follow_segment(&mut self, segment: &Arc<Segment>, newest: u32) -> Result<bool, StorageError> {
+        let (recent, secret) = (&mut self.recent, self.secret);
+        let last = &mut self.last;
+        let ended = follow(segment, secret, &mut self.chain, &mut self.live, |seen| match seen {
+            Seen::Record(view) => remember(recent, secret, &view),
+            Seen::Batch(passed) => *last = Some((segment.clone(), passed)),
+        })?;
+        let offset = match ended {
+            Ended::At(offset, _) => offset,
+            Ended::Wrong(offset, what) => return Err(segment.corrupt(offset, what)),
+        };
+        self.end_offset = segment.committed(|committed| committed.end_offset);
+        if self.continues_in(segment.number + 1, newest)? {
+            let end = SegmentEnd {
+                end_offset: self.end_offset,
+                last_sequence: self.chain.sequence,
+                last_crc: self.chain.crc,
+            };
+            self.jobs.push(Job::Seal { segment: segment.number, end });
+            return Ok(false);
+        }
+        self.judge_end(segment, offset)?;
+        Ok(true)
+    }
+
+    /// Whether the next segment's first batch is the next of the chain.
+    fn continues_in(&self, number: u32, newest: u32) -> Result<bool, StorageError> {
+        if number >= newest {
+            return Ok(false);
+        }
+        let segment = self.open_segment(number)?;
+        let first = Scan::whole(segment, self.secret.salt()).without_read_ahead().step()?;
+        Ok(matches!(first, Step::Batch(header, ..) if self.chain.continues_with(&header)))
+    }
+
+    /// Torn tail or damage? See the module.
+    fn judge_end(&mut self, segment: &Arc<Segment>, offset: u64) -> Result<(), StorageError> {
+        let window = APPEND_BYTES_MAX + BATCH_BYTES_MAX + 2 * BLOCK_BYTES;
+        let end = segment.file_bytes.min(offset.saturating_add(window));
+        let mut torn = 0;
+        let mut scan = Scan::new(segment.clone(), self.secret.salt(), offset, segment.file_bytes);
+        while scan.offset() < end {
+            let at = scan.offset();
+            match scan.step()? {
+                Step::Batch(header, ..) if header.sequence > self.chain.sequence => {
+                    return self.damaged(segment, offset, format!(
+                        "batch {} is missing or broken, and batch {} at byte {at} shows that it was acknowledged",
+                        self.chain.sequence + 1, header.sequence
+                    ));
+                }
+                Step::Batch(..) => torn = scan.offset() - offset,
+                Step::Stop(stop) => {
+                    scan.skip_block();
+                    if stop == crate::segment::scan::Stop::Broken {
+                        torn = scan.offset() - offset;
+                    }
+                }
+            }
+        }
+        self.report.torn_tail_bytes = torn;
+        Ok(())
+    }
+
+    /// A segment after the one the log ends in must hold nothing.
+    fn check_empty(&mut self, segment: &Arc<Segment>) -> Result<(), StorageError> {
+        let first = Scan::whole(segment.clone(), self.secret.salt()).without_read_ahead().step()?;
+        if let Step::Batch(header, ..) = first
+            && header.sequence > self.chain.sequence
+        {
+            let before = self.segments.last().cloned().unwrap_or_else(|| segment.clone());
+            return self.damaged(
+                &before,
+                self.end_offset,
+                format!(
+                    "batch {} is missing or broken, and batch {} in {} shows that it was acknowledged",
+                    self.chain.sequence + 1,
+                    header.sequence,
+                    segment.name()
+                ),
+            );
+        }
+        Ok(())
+    }
+
+    fn damaged(&mut self, segment: &Segment, offset: u64, what: String) -> Result<(), StorageError> {
+        let first = Position::new(self.chain.next_position);
+        let error =
+            StorageError::Corrupt { file: segment.name(), offset, positions: Some(first..=first), what };
+        if self.options.access == Access::Read {
+            self.report.damage = Some(error.to_string());
+            return Ok(());
+        }
+        Err(error)
+    }
+
+    /// The newest file must hold nothing: it is there for the one before it.
+    fn check_stub(&self, number: u32) -> Result<(), StorageError> {
+        let name = file_name(number);
+        let file = self.disk.open(&name, false).map_err(|error| io_error("open", &name, error))?;
+        let bytes = file.bytes().map_err(|error| io_error("look at", &name, error))?;
+        if bytes < SEGMENT_HEADER_BYTES + BLOCK_BYTES {
+            return Ok(());
+        }
+        let mut block = [0; BLOCK_BYTES as usize];
+        crate::disk::read_exact_at(&*file, &mut block, SEGMENT_HEADER_BYTES)
+            .map_err(|error| io_error("read", &name, error))?;
+        match find(&block, bytes - SEGMENT_HEADER_BYTES, number, self.secret.salt()) {
+            Found::Batch(_) | Found::Longer(_) => Err(missing(number + 1)),
+            Found::Nothing | Found::Broken => Ok(()),
+        }
+    }
+
+    fn finish(
+        mut self,
+        filling: Arc<Segment>,
+        newest: u32,
+    ) -> Result<(Recovered, Vec<Job>, Recovery), StorageError> {
+        let appending = self.options.access == Access::Append;
+        let mut rewrite = None;
+        let mut uncovered = false;
+        if let Some((segment, passed)) = self.last.take() {
+            uncovered = passed.header.events > 0;
+            let again = Rewrite { segment, offset: passed.offset, bytes: passed.bytes };
+            match (appending, uncovered) {
+                (true, true) => again.run()?,
+                // Nobody reads an empty batch: it can wait for the first append.
+                (true, false) => rewrite = Some(again),
+                // All a reader can do; a failure costs it nothing it may rely on.
+                (false, _) => drop(again.segment.file.sync()),
+            }
+        }
+        let prepared = self.prepared(filling.number + 1, newest)?;
+        if appending && prepared.is_none() {
+            self.jobs.push(Job::Prepare { segment: filling.number + 1 });
+        }
+        let committed_end = self.chain.next_position;
+        let sequencer = Sequencer {
+            offset: filling.committed(|committed| committed.end_offset),
+            segment: filling.clone(),
+            next_position: committed_end,
+            last_recorded_at: self.chain.recorded_at,
+            recent: self.recent,
+            open: OpenBatch::default(),
+            deferred: Vec::new(),
+            inbox: std::collections::VecDeque::<Request>::new(),
+        };
+        let writer = Writer {
+            segment: filling.number,
+            sequence: self.chain.sequence,
+            crc: self.chain.crc,
+            epoch: self.chain.epoch + 1,
+            end_offset: filling.committed(|committed| committed.end_offset),
+            first_of_epoch: true,
+            uncovered,
+            rewrite,
+        };
+        let recovered = Recovered {
+            live: self.live,
+            segments: self.segments,
+            sequencer,
+            writer,
+            prepared,
+            committed_end,
+        };
+        Ok((recovered, self.jobs, self.report))
+    }
+
+    /// The next segment, if it has its whole size and its own successor.
+    fn prepared(&self, number: u32, newest: u32) -> Result<Option<Arc<Segment>>, StorageError> {
+        if number >= newest || self.options.access == Access::Read {
+            return Ok(None);
+        }
+        self.open_segment(number).map(Some)
+    }
+}
+
+/// The numbers of the segment files, which must have no hole.
+fn segment_numbers(disk: &dyn Disk) -> Result<Vec<u32>, StorageError> {
+    let entries = disk.list(SEGMENTS_DIR).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => missing(1),
+        _ => io_error("list", SEGMENTS_DIR, error),
+    })?;
+    let found: BTreeMap<u32, ()> =
+        entries.iter().filter_map(|entry| Some((number_of(&entry.name)?, ()))).collect();
+    for (number, expected) in found.keys().zip(1..) {
+        if *number != expected {
+            return Err(missing(expected));
+        }
+    }
+    match found.len() {
+        0 => Err(missing(1)),
+        1 => Err(missing(2)),
+        _ => Ok(found.into_keys().collect()),
+    }
+}
+
+/// A segment file that must be there is not.
+fn missing(number: u32) -> StorageError {
+    StorageError::Corrupt {
+        file: file_name(number),
+        offset: 0,
+        positions: None,
+        what: "the file is missing, and the files before it show that it was there".into(),
+    }
+}
+
+fn remember(recent: &mut Recent, secret: Secret, view: &RecordView<'_>) {
+    // Names were written from text; `follow` has checked the stream's.
+    let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+    let stream = secret.stream(text(view.stream()));
+    let mut labels: smallvec::SmallVec<[u64; 8]> = smallvec::SmallVec::new();
+    labels.push(secret.event_type(text(view.event_type())));
+    labels.extend(view.tag_texts().map(|tag| secret.tag(text(tag))));
+    recent.push(stream, view.id(), secret.event_id(stream, &view.id()), view.revision(), &labels);
+}

@@ -1,0 +1,204 @@
+//! Questions about appends that only the log itself can answer: is this a
+//! repetition, and does something older than the remembered window match a
+//! condition. Asked by the sequencer, answered beside it, because the answer
+//! may need the disk.
+
+use std::collections::VecDeque;
+
+use factum_core::{AppendError, Appended, Durability, Position, Revision, StorageError};
+use parking_lot::{Condvar, Mutex};
+use smallvec::SmallVec;
+use uuid::Uuid;
+
+use crate::engine::Engine;
+use crate::read::Bounds;
+use crate::read::all::Backward;
+use crate::read::stream::{StreamPlace, find_revision};
+use crate::request::{Reply, Request, WritePart};
+use crate::segment::format::RECORD_OWN_AT;
+
+/// A request that could not be judged from memory.
+pub enum Question {
+    /// Are its events recorded already?
+    Repeat {
+        request: Request,
+        /// One for each write.
+        candidates: SmallVec<[Candidate; 1]>,
+    },
+    /// Does an old event match its condition?
+    Condition { request: Request },
+}
+
+/// What memory knows of one write.
+pub enum Candidate {
+    /// Its events are new.
+    New,
+    /// Its first event may be the one at this revision.
+    At(u64),
+    /// It cannot be accepted.
+    Failed(AppendError),
+}
+
+/// The list of questions.
+#[derive(Default)]
+pub struct Resolver {
+    state: Mutex<(VecDeque<Question>, bool)>,
+    work: Condvar,
+}
+
+impl Resolver {
+    /// Adds a question.
+    pub fn push(&self, question: Question) {
+        self.state.lock().0.push_back(question);
+        self.work.notify_one();
+    }
+
+    /// Ends the thread once the list is empty.
+    pub fn close(&self) {
+        self.state.lock().1 = true;
+        self.work.notify_all();
+    }
+
+    /// The resolver's thread.
+    pub fn run(&self, engine: &Engine) {
+        loop {
+            let mut state = self.state.lock();
+            let question = loop {
+                if let Some(question) = state.0.pop_front() {
+                    break question;
+                }
+                if state.1 {
+                    return;
+                }
+                self.work.wait(&mut state);
+            };
+            drop(state);
+            question.answer(engine);
+        }
+    }
+}
+
+impl Question {
+    /// Finds the answer and gives it, or sends the request round once more.
+    pub fn answer(self, engine: &Engine) {
+        match self {
+            Self::Repeat { request, candidates } => {
+                let answer = first_receipt(engine, &request, candidates);
+                let _ = request.reply.send(answer);
+            }
+            Self::Condition { request } => look_back(engine, request),
+        }
+    }
+
+    /// Who waits for the answer.
+    pub fn into_reply(self) -> Reply {
+        match self {
+            Self::Repeat { request, .. } | Self::Condition { request } => request.reply,
+        }
+    }
+}
+
+/// A write whose events are all recorded.
+struct Repeat {
+    first_position: u64,
+    last_position: u64,
+    last_revision: u64,
+}
+
+fn first_receipt(
+    engine: &Engine,
+    request: &Request,
+    candidates: SmallVec<[Candidate; 1]>,
+) -> Result<Appended, AppendError> {
+    let mut positions: Option<(u64, u64)> = None;
+    let mut revisions = SmallVec::new();
+    let mut fresh = false;
+    let mut repeated: Option<(&WritePart, usize)> = None;
+    for ((write, events), candidate) in request.ranges().zip(candidates) {
+        match candidate {
+            Candidate::Failed(error) => return Err(error),
+            Candidate::New => {
+                fresh |= !events.is_empty();
+                let head = engine.live.read().head(write.hash);
+                revisions.push(head.and_then(|head| Revision::new(head.next_revision).previous()));
+            }
+            Candidate::At(revision) => {
+                let repeat = compare(engine, request, write, events.clone(), revision)?;
+                let (first, last) = positions.unwrap_or((repeat.first_position, repeat.last_position));
+                positions = Some((first.min(repeat.first_position), last.max(repeat.last_position)));
+                revisions.push(Some(Revision::new(repeat.last_revision)));
+                repeated.get_or_insert((write, events.start));
+            }
+        }
+    }
+    if let (true, Some((write, event))) = (fresh, repeated) {
+        let id = Uuid::from_bytes(request.events[event].id);
+        return Err(AppendError::PartlyRepeated { stream: write.stream.clone(), id });
+    }
+    let positions = positions.map(|(first, last)| Position::new(first)..=Position::new(last));
+    Ok(Appended { positions, revisions, durability: Durability::Disk, repeated: true })
+}
+
+/// Compares a write's events with those recorded from a revision on.
+fn compare(
+    engine: &Engine,
+    request: &Request,
+    write: &WritePart,
+    events: std::ops::Range<usize>,
+    first_revision: u64,
+) -> Result<Repeat, AppendError> {
+    let by_id = write.expected.first_revision().is_none();
+    let not_a_repeat = || {
+        if by_id {
+            let id = Uuid::from_bytes(request.events[events.start].id);
+            return AppendError::PartlyRepeated { stream: write.stream.clone(), id };
+        }
+        let head = engine.live.read().head(write.hash);
+        AppendError::Conflict {
+            stream: write.stream.clone(),
+            expected: write.expected,
+            actual: head.and_then(|head| Revision::new(head.next_revision).previous()),
+        }
+    };
+    let mut repeat = Repeat { first_position: u64::MAX, last_position: 0, last_revision: 0 };
+    for (revision, index) in (first_revision..).zip(events.clone()) {
+        let place = StreamPlace { hash: write.hash, name: write.stream.clone() };
+        let found = find_revision(engine, &place, revision).map_err(AppendError::Storage)?;
+        let Some(found) = found.filter(|found| found.view().id() == request.events[index].id) else {
+            return Err(not_a_repeat());
+        };
+        if found.view().own() != &request.record(index)[RECORD_OWN_AT..] {
+            return Err(AppendError::IdReused {
+                stream: write.stream.clone(),
+                revision: Revision::new(revision),
+                id: Uuid::from_bytes(request.events[index].id),
+            });
+        }
+        let position = found.view().position();
+        repeat.first_position = repeat.first_position.min(position);
+        repeat.last_position = repeat.last_position.max(position);
+        repeat.last_revision = revision;
+    }
+    Ok(repeat)
+}
+
+/// Looks through committed events older than those remembered.
+fn look_back(engine: &Engine, mut request: Request) {
+    let Some(part) = &mut request.condition else { return };
+    let committed = engine.committed_end();
+    let bounds = Bounds::positions(part.clear_before..committed);
+    let found = Backward::new(engine, bounds, Some(part.condition.query.clone())).next();
+    let error = match found {
+        None => {
+            part.clear_before = committed;
+            // Without a limit it is always taken.
+            if let Err((request, _)) = engine.mailbox.push(request, None) {
+                let _ = request.reply.send(Err(AppendError::Storage(StorageError::Closed)));
+            }
+            return;
+        }
+        Some(Ok(event)) => AppendError::ConditionFailed { position: event.position },
+        Some(Err(error)) => AppendError::Storage(error),
+    };
+    let _ = request.reply.send(Err(error));
+}

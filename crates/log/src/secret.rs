@@ -1,0 +1,59 @@
+//! What only this store knows: the seed of its hashes and the salt of its
+//! checksums.
+//!
+//! Both keep people who only choose names and payloads from aiming at the
+//! engine: stream names that collide, payloads that look like batches.
+
+use uuid::Uuid;
+use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
+
+/// Made once per store, kept in its `STORE` file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Secret(u64);
+
+/// Identity of a stream: a keyed 128-bit hash of its name.
+pub type StreamHash = u128;
+
+impl Secret {
+    /// A fresh one.
+    pub fn new() -> Self {
+        Self(Uuid::new_v4().as_u64_pair().0 ^ Uuid::new_v4().as_u64_pair().1)
+    }
+
+    /// The one a store was created with.
+    pub fn from_stored(stored: u64) -> Self {
+        Self(stored)
+    }
+
+    /// As written to the `STORE` file.
+    pub fn to_stored(self) -> u64 {
+        self.0
+    }
+
+    /// Identity of a stream. Wherever a record is found by it, the name in the
+    /// record is compared as well.
+    pub fn stream(self, name: &str) -> StreamHash {
+        xxh3_128_with_seed(name.as_bytes(), self.0)
+    }
+
+    /// A type, for append conditions. A collision can only refuse an append
+    /// that could have been accepted, never accept one.
+    pub fn event_type(self, name: &str) -> u64 {
+        xxh3_64_with_seed(name.as_bytes(), self.0)
+    }
+
+    /// A tag, apart from types of the same text.
+    pub fn tag(self, text: &str) -> u64 {
+        xxh3_64_with_seed(text.as_bytes(), !self.0)
+    }
+
+    /// An event id within a stream.
+    pub fn event_id(self, stream: StreamHash, id: &[u8; 16]) -> u64 {
+        xxh3_64_with_seed(id, self.0) ^ (stream as u64)
+    }
+
+    /// What every checksum starts from.
+    pub fn salt(self) -> u32 {
+        crc32c::crc32c(&self.0.to_le_bytes())
+    }
+}

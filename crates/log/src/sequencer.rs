@@ -1,0 +1,504 @@
+//! The sequencer: judges appends one after another and gives them their place.
+//!
+//! It judges against everything it has accepted so far, durable or not, so a
+//! thousand appends to one stream go out with one flush. An answer that rests
+//! on something not durable yet (a conflict with an event still being written,
+//! say) is held back until it is: nobody learns of an event that a crash then
+//! unmakes.
+//!
+//! ```text
+//!             ┌── accepted ──▶ open batch ──▶ writer ──▶ receipt
+//!   request ──┼── refused ───▶ held until what it rests on is committed
+//!             └── old ───────▶ resolver (which may read the disk) ──▶ answer, or back
+//! ```
+//!
+//! It never reads the disk and never waits for a clock. It has a thread of its
+//! own, but a caller that finds nothing going on does the sequencer's work
+//! itself: that saves a lone caller two changes of thread per append.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use factum_core::{
+    AppendError, Appended, Durability, InvalidAppend, Position, Revision, StorageError, Timestamp,
+};
+use smallvec::SmallVec;
+
+use crate::commit::{Batch, answer_all};
+use crate::engine::Engine;
+use crate::housekeeper::Job;
+use crate::index::live::Live;
+use crate::mailbox::Wake;
+use crate::recent::Recent;
+use crate::request::{Reply, Request, WritePart};
+use crate::resolve::{Candidate, Question};
+use crate::segment::batch::padded_bytes;
+use crate::segment::format::{
+    BATCH_BYTES_MAX, BATCH_HEADER_BYTES, BLOCK_BYTES, SEGMENT_HEADER_BYTES, batch_flags,
+};
+use crate::segment::{Segment, record};
+
+/// After how much quiet the last batch is confirmed by an empty one.
+const HEARTBEAT_AFTER: Duration = Duration::from_millis(100);
+
+/// Batches up to this size are written by the sequencer itself; handing them
+/// to the writer's thread would cost more than preparing the next one
+/// meanwhile saves.
+const WRITE_INLINE_BYTES_MAX: u64 = 128 * 1024;
+
+/// The state that gives places.
+pub struct Sequencer {
+    /// The segment being filled.
+    pub segment: Arc<Segment>,
+    /// Where its next batch begins.
+    pub offset: u64,
+    /// The position the next event gets.
+    pub next_position: u64,
+    /// Recorded-at of the last batch; the next is not earlier.
+    pub last_recorded_at: Timestamp,
+    pub recent: Recent,
+    pub open: OpenBatch,
+    pub deferred: Vec<Deferred>,
+    pub inbox: VecDeque<Request>,
+}
+
+/// The batch being filled. Nothing of it is visible.
+#[derive(Default)]
+pub struct OpenBatch {
+    first_position: u64,
+    recorded_at: Option<Timestamp>,
+    events: u32,
+    bodies: Vec<Vec<u8>>,
+    body_bytes: u64,
+    replies: Vec<(Reply, Appended)>,
+}
+
+/// An answer that rests on an event which is not committed yet.
+pub struct Deferred {
+    rests_on: u64,
+    then: Then,
+}
+
+enum Then {
+    Answer(Reply, Result<Appended, AppendError>),
+    Resolve(Question),
+}
+
+/// How one write stands to what is already recorded.
+enum Standing {
+    New,
+    /// Its first event may be the one at this revision.
+    Candidate(u64),
+    Failed(AppendError, Option<u64>),
+}
+
+enum Verdict {
+    Accept,
+    Answer(Result<Appended, AppendError>, Option<u64>),
+    /// Compare with what is recorded.
+    Compare(SmallVec<[Candidate; 1]>, u64),
+    /// Look for a match of the condition among events older than those remembered.
+    LookBack,
+}
+
+impl Sequencer {
+    /// The sequencer's thread.
+    pub fn run(engine: &Engine) {
+        loop {
+            let wake = engine.mailbox.wait_for_work(HEARTBEAT_AFTER);
+            let mut sequencer = engine.sequencer.lock();
+            match wake {
+                Wake::Work => sequencer.drive(engine),
+                Wake::Idle => sequencer.heartbeat(engine),
+                Wake::Closing => return,
+            }
+        }
+    }
+
+    /// Works until nothing waits and nothing is held back.
+    pub fn drive(&mut self, engine: &Engine) {
+        loop {
+            engine.mailbox.drain_into(&mut self.inbox);
+            while let Some(request) = self.inbox.pop_front() {
+                self.take(engine, request);
+            }
+            self.deliver(engine);
+            if !self.open.is_empty() {
+                if engine.mailbox.is_writing() {
+                    engine.mailbox.wait_for_writer_or_requests();
+                } else {
+                    self.dispatch(engine, engine.has_own_threads());
+                }
+            } else if !self.deferred.is_empty() {
+                engine.mailbox.wait_for_writer_or_requests();
+            } else if engine.mailbox.is_idle() {
+                break;
+            } else {
+                engine.mailbox.wait_for_writer_or_requests();
+            }
+        }
+        self.after_commit(engine);
+    }
+
+    /// One append of a caller that found nothing going on, start to end.
+    pub fn lead(&mut self, engine: &Engine, request: Request) {
+        self.take(engine, request);
+        if !self.open.is_empty() {
+            self.dispatch(engine, false);
+        }
+        self.deliver(engine);
+        self.after_commit(engine);
+    }
+
+    fn after_commit(&mut self, engine: &Engine) {
+        if engine.has_own_threads() && engine.writer.lock().uncovered {
+            engine.mailbox.tick();
+        }
+    }
+
+    /// Judges one request and acts on it.
+    fn take(&mut self, engine: &Engine, request: Request) {
+        if let Some(cause) = engine.poisoned() {
+            let _ = request.reply.send(Err(AppendError::Storage(cause)));
+            return;
+        }
+        if let Err(error) = self.make_room(engine, request.records.len() as u64) {
+            let _ = request.reply.send(Err(AppendError::Storage(error)));
+            return;
+        }
+        let mut live = engine.live.write();
+        match self.judge(&live, &request) {
+            Verdict::Accept => self.accept(engine, &mut live, request),
+            Verdict::Answer(answer, rests_on) => {
+                self.when_committed(engine, rests_on, Then::Answer(request.reply, answer));
+            }
+            Verdict::Compare(candidates, rests_on) => {
+                let question = Question::Repeat { request, candidates };
+                self.when_committed(engine, Some(rests_on), Then::Resolve(question));
+            }
+            Verdict::LookBack => {
+                self.when_committed(engine, None, Then::Resolve(Question::Condition { request }));
+            }
+        }
+    }
+
+    /// Follows the order of the specification: repetition, then conflicts of
+    /// the writes, then of the checks, then the condition.
+    fn judge(&self, live: &Live, request: &Request) -> Verdict {
+        let standings: SmallVec<[Standing; 1]> =
+            request.ranges().map(|(write, events)| self.standing(live, request, write, events)).collect();
+        if standings.iter().any(|standing| matches!(standing, Standing::Candidate(_))) {
+            return self.compare(live, request, standings);
+        }
+        for standing in standings {
+            if let Standing::Failed(error, rests_on) = standing {
+                return Verdict::Answer(Err(error), rests_on);
+            }
+        }
+        for check in &request.checks {
+            let head = live.head(check.hash);
+            let actual = head.and_then(|head| Revision::new(head.next_revision).previous());
+            if !check.expected.is_met_by(actual) {
+                let (stream, expected) = (check.stream.clone(), check.expected);
+                let rests_on = head.map(|head| head.last_position);
+                return Verdict::Answer(Err(AppendError::Conflict { stream, expected, actual }), rests_on);
+            }
+        }
+        if let Some(verdict) = self.judge_condition(request) {
+            return verdict;
+        }
+        if request.events.is_empty() { self.accept_nothing(live, request) } else { Verdict::Accept }
+    }
+
+    fn standing(
+        &self,
+        live: &Live,
+        request: &Request,
+        write: &WritePart,
+        events: std::ops::Range<usize>,
+    ) -> Standing {
+        let head = live.head(write.hash);
+        let actual = head.and_then(|head| Revision::new(head.next_revision).previous());
+        let met = write.expected.is_met_by(actual);
+        let conflict = || {
+            let (stream, expected) = (write.stream.clone(), write.expected);
+            Standing::Failed(
+                AppendError::Conflict { stream, expected, actual },
+                head.map(|head| head.last_position),
+            )
+        };
+        let known = |index: usize| {
+            let event = &request.events[index];
+            self.recent.find_id(write.hash, &event.id, event.key)
+        };
+        if events.is_empty() {
+            return if met { Standing::New } else { conflict() };
+        }
+        let (Some(head), Some(first_revision)) = (head, write.expected.first_revision()) else {
+            if !met {
+                return conflict();
+            }
+            if head.is_none() {
+                return Standing::New;
+            }
+            // `Any` or `Exists`: told by the ids alone.
+            if let Some(event) = known(events.start) {
+                return Standing::Candidate(event.revision);
+            }
+            return match events.clone().skip(1).find_map(|index| Some((index, known(index)?))) {
+                Some((index, event)) => {
+                    let id = uuid::Uuid::from_bytes(request.events[index].id);
+                    Standing::Failed(
+                        AppendError::PartlyRepeated { stream: write.stream.clone(), id },
+                        Some(event.position),
+                    )
+                }
+                None => Standing::New,
+            };
+        };
+        if met {
+            return Standing::New;
+        }
+        let first_revision = first_revision.get();
+        if first_revision >= head.next_revision {
+            return conflict();
+        }
+        let found = known(events.start).is_some_and(|event| event.revision == first_revision);
+        // The event there is another one for sure only if it is remembered.
+        let remembered = self.recent.floor() == 0
+            || (first_revision + 1 == head.next_revision && head.last_position >= self.recent.floor());
+        if found || !remembered { Standing::Candidate(first_revision) } else { conflict() }
+    }
+
+    fn compare(&self, live: &Live, request: &Request, standings: SmallVec<[Standing; 1]>) -> Verdict {
+        let heads = request.writes.iter().filter_map(|write| live.head(write.hash));
+        let rests_on = heads.map(|head| head.last_position).max().unwrap_or_default();
+        let candidates = standings.into_iter().map(|standing| match standing {
+            Standing::New => Candidate::New,
+            Standing::Candidate(revision) => Candidate::At(revision),
+            Standing::Failed(error, _) => Candidate::Failed(error),
+        });
+        Verdict::Compare(candidates.collect(), rests_on)
+    }
+
+    fn judge_condition(&self, request: &Request) -> Option<Verdict> {
+        let part = request.condition.as_ref()?;
+        let last = self.next_position.checked_sub(1);
+        if let Some(after) = part.condition.after
+            && last.is_none_or(|last| after.get() > last)
+        {
+            let error = InvalidAppend::PositionBeyondEnd { after, last: last.map(Position::new) };
+            return Some(Verdict::Answer(Err(error.into()), last));
+        }
+        if part.clear_before >= self.next_position {
+            return None;
+        }
+        if part.clear_before < self.recent.floor() {
+            return Some(Verdict::LookBack);
+        }
+        let position = self.recent.last_match(&part.items, part.clear_before)?;
+        let error = AppendError::ConditionFailed { position: Position::new(position) };
+        Some(Verdict::Answer(Err(error), Some(position)))
+    }
+
+    /// An append without events: everything it expects holds.
+    fn accept_nothing(&self, live: &Live, request: &Request) -> Verdict {
+        let heads: SmallVec<[_; 1]> = request.writes.iter().map(|write| live.head(write.hash)).collect();
+        let checked = request.checks.iter().filter_map(|check| live.head(check.hash));
+        let rests_on = heads.iter().flatten().copied().chain(checked).map(|head| head.last_position).max();
+        let revisions = heads.iter().map(|head| Revision::new(head.as_ref()?.next_revision).previous());
+        let appended = Appended {
+            positions: None,
+            revisions: revisions.collect(),
+            durability: Durability::Disk,
+            repeated: false,
+        };
+        Verdict::Answer(Ok(appended), rests_on)
+    }
+
+    /// Gives every event its place.
+    fn accept(&mut self, engine: &Engine, live: &mut Live, mut request: Request) {
+        if self.open.is_empty() {
+            self.open.first_position = self.next_position;
+        }
+        let recorded_at = match self.open.recorded_at {
+            Some(time) => time,
+            None => {
+                let now = engine.options.clock.now().max(self.last_recorded_at);
+                self.last_recorded_at = now;
+                *self.open.recorded_at.insert(now)
+            }
+        };
+        let first = self.next_position;
+        let body_at = self.offset + BATCH_HEADER_BYTES as u64 + self.open.body_bytes;
+        let mut index = 0;
+        let mut revisions = SmallVec::with_capacity(request.writes.len());
+        for write in &request.writes {
+            let mut last = None;
+            for _ in 0..write.events {
+                let range = request.record_range(index);
+                let labels = &request.labels[request.labels_range(index)];
+                let revision = live.record(write.hash, self.next_position, body_at + range.start as u64);
+                let event = &request.events[index];
+                record::place(
+                    &mut request.records[range],
+                    event.own_crc,
+                    self.next_position,
+                    revision,
+                    recorded_at,
+                );
+                self.recent.push(write.hash, event.id, event.key, revision, labels);
+                self.next_position += 1;
+                index += 1;
+                last = Some(Revision::new(revision));
+            }
+            let unwritten = || Revision::new(live.head(write.hash)?.next_revision).previous();
+            revisions.push(last.or_else(unwritten));
+        }
+        let appended = Appended {
+            positions: Some(Position::new(first)..=Position::new(self.next_position - 1)),
+            revisions,
+            durability: Durability::Disk,
+            repeated: false,
+        };
+        self.open.events += index as u32;
+        self.open.body_bytes += request.records.len() as u64;
+        self.open.bodies.push(request.records);
+        self.open.replies.push((request.reply, appended));
+    }
+
+    /// Has room for this much in the open batch: commits it if it is full,
+    /// begins the next segment if this one is.
+    fn make_room(&mut self, engine: &Engine, bytes: u64) -> Result<(), StorageError> {
+        let fits = |sequencer: &Self| {
+            let padded = padded_bytes(sequencer.open.body_bytes + bytes);
+            sequencer.offset + padded <= sequencer.segment.file_bytes
+        };
+        let grown = padded_bytes(self.open.body_bytes + bytes);
+        if !self.open.is_empty() && (grown > BATCH_BYTES_MAX || !fits(self)) {
+            engine.mailbox.wait_for_writer();
+            self.dispatch(engine, engine.has_own_threads());
+        }
+        if fits(self) { Ok(()) } else { self.roll(engine) }
+    }
+
+    /// Begins the next segment. It is prepared already, so this does no I/O;
+    /// if it is not, this waits for it.
+    fn roll(&mut self, engine: &Engine) -> Result<(), StorageError> {
+        debug_assert!(self.open.is_empty());
+        let next = engine.next_segment(self.segment.number + 1)?;
+        next.begin_at(self.next_position);
+        engine.segments.write().push(next.clone());
+        engine.live.write().begin_segment(next.number, self.next_position);
+        engine.housekeeper.push(Job::Prepare { segment: next.number + 1 });
+        self.offset = SEGMENT_HEADER_BYTES;
+        self.segment = next;
+        Ok(())
+    }
+
+    /// Sends the open batch off; the writer must be at rest.
+    fn dispatch(&mut self, engine: &Engine, may_hand_over: bool) {
+        let open = std::mem::take(&mut self.open);
+        if let Some(cause) = engine.poisoned() {
+            return answer_all(open.replies, || AppendError::Storage(cause.clone()));
+        }
+        let padded = padded_bytes(open.body_bytes);
+        let batch = Batch {
+            segment: self.segment.clone(),
+            offset: self.offset,
+            first_position: open.first_position,
+            events: open.events,
+            recorded_at: open.recorded_at.unwrap_or(self.last_recorded_at),
+            bodies: open.bodies,
+            body_bytes: open.body_bytes,
+            replies: open.replies,
+            flags: 0,
+        };
+        self.offset += padded;
+        if may_hand_over && padded > WRITE_INLINE_BYTES_MAX {
+            engine.mailbox.hand_over(batch);
+        } else {
+            engine.writer.lock().commit(engine, batch);
+        }
+    }
+
+    /// Says durably that the last batch is durable, so that damage to it can
+    /// be told from a torn tail. Not at the price of a new segment.
+    pub fn heartbeat(&mut self, engine: &Engine) {
+        self.confirm(engine, batch_flags::HEARTBEAT);
+    }
+
+    /// As [`Self::heartbeat`], and that the log was closed in order.
+    pub fn confirm(&mut self, engine: &Engine, flags: u16) {
+        let mut writer = engine.writer.lock();
+        let idle = self.open.is_empty() && engine.mailbox.is_idle();
+        let room = self.offset + BLOCK_BYTES <= self.segment.file_bytes;
+        if !idle || !room || !writer.uncovered || engine.poisoned().is_some() {
+            return;
+        }
+        let batch = Batch {
+            segment: self.segment.clone(),
+            offset: self.offset,
+            first_position: self.next_position,
+            events: 0,
+            recorded_at: self.last_recorded_at,
+            bodies: Vec::new(),
+            body_bytes: 0,
+            replies: Vec::new(),
+            flags,
+        };
+        self.offset += BLOCK_BYTES;
+        writer.commit(engine, batch);
+    }
+
+    fn when_committed(&mut self, engine: &Engine, rests_on: Option<u64>, then: Then) {
+        match rests_on.filter(|position| *position >= engine.committed_end()) {
+            Some(rests_on) => self.deferred.push(Deferred { rests_on, then }),
+            None => then.run(engine),
+        }
+    }
+
+    /// Gives the answers that rest on what is committed by now.
+    fn deliver(&mut self, engine: &Engine) {
+        if self.deferred.is_empty() {
+            return;
+        }
+        let committed = engine.committed_end();
+        let poisoned = engine.poisoned();
+        for deferred in std::mem::take(&mut self.deferred) {
+            if deferred.rests_on < committed {
+                deferred.then.run(engine);
+            } else if let Some(cause) = &poisoned {
+                deferred.then.give_up(cause.clone());
+            } else {
+                self.deferred.push(deferred);
+            }
+        }
+    }
+}
+
+impl OpenBatch {
+    fn is_empty(&self) -> bool {
+        self.replies.is_empty()
+    }
+}
+
+impl Then {
+    fn run(self, engine: &Engine) {
+        match self {
+            Self::Answer(reply, answer) => {
+                let _ = reply.send(answer);
+            }
+            Self::Resolve(question) => engine.ask(question),
+        }
+    }
+
+    fn give_up(self, cause: StorageError) {
+        let reply = match self {
+            Self::Answer(reply, _) => reply,
+            Self::Resolve(question) => question.into_reply(),
+        };
+        let _ = reply.send(Err(AppendError::Storage(cause)));
+    }
+}

@@ -1,0 +1,67 @@
+//! The law of the port, over the log on a memory disk and on files, with its
+//! own threads and without; and, but for the rules about large events, in
+//! segments so small that every rule meets rolls and sealed indexes.
+
+use std::sync::Arc;
+
+use factum_core::contract;
+use factum_log::disk::MemoryDisk;
+use factum_log::{Log, LogOptions, Threads};
+
+fn in_memory(options: LogOptions) -> Log {
+    Log::open_on(Arc::new(MemoryDisk::new()), options).expect("a new disk holds a new store")
+}
+
+/// Segments that just hold the largest event there may be (16 MiB).
+fn options(threads: Threads) -> LogOptions {
+    let segment_bytes = 17 << 20;
+    LogOptions {
+        threads,
+        segment_bytes_first: segment_bytes,
+        segment_bytes_max: segment_bytes,
+        zero_segments: false,
+        ..LogOptions::default()
+    }
+}
+
+/// Segments of a few dozen appends.
+fn tiny(threads: Threads) -> LogOptions {
+    LogOptions { segment_bytes_first: 256 << 10, segment_bytes_max: 256 << 10, ..options(threads) }
+}
+
+fn all_but_large_events(store: &dyn Fn() -> Log) {
+    contract::append::check(store);
+    contract::expectation::check(store);
+    contract::condition::check(store);
+    contract::precedence::check(store);
+    contract::idempotency::check(store);
+    contract::read::check(store);
+    contract::subscribe::check(store);
+    contract::concurrency::check(store);
+    contract::future::check(store);
+}
+
+#[test]
+fn memory_disk_own_threads() {
+    contract::check(&|| in_memory(options(Threads::Own)));
+}
+
+#[test]
+fn memory_disk_tiny_segments() {
+    all_but_large_events(&|| in_memory(tiny(Threads::Own)));
+}
+
+#[test]
+fn memory_disk_tiny_segments_no_threads() {
+    all_but_large_events(&|| in_memory(tiny(Threads::None)));
+}
+
+#[test]
+fn files() {
+    let dir = tempfile::tempdir().unwrap();
+    let count = std::cell::Cell::new(0);
+    contract::check(&|| {
+        count.set(count.get() + 1);
+        Log::open(&dir.path().join(count.get().to_string()), options(Threads::Own)).unwrap()
+    });
+}
