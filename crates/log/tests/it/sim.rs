@@ -24,6 +24,7 @@
 //! `FACTUM_SIM_FIRST`.
 
 mod author;
+mod log;
 mod story;
 mod straw;
 mod sweep;
@@ -32,9 +33,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use factum_core::{Clock, EventStore, StorageError};
-use factum_log::OpenError;
 use factum_log::disk::faulty::{Fault, Times};
 use factum_log::disk::{Disk, FaultyDisk};
+use factum_log::{Log, OpenError};
 
 use story::Tale;
 use straw::{Flaw, Straw};
@@ -98,6 +99,17 @@ fn first_failure<S: Subject>(seeds: u64, options: &S::Options, prepare: impl Fn(
 }
 
 #[test]
+fn the_log_keeps_its_word() {
+    tell_all::<Log>(300, &());
+}
+
+#[test]
+fn a_log_on_a_disk_that_only_pretends_to_sync_is_found() {
+    assert!(first_failure::<Log>(50, &(), |disk| disk.drop_syncs(true)).is_some());
+    assert!(first_failure::<Log>(50, &(), |disk| disk.drop_dir_syncs(true)).is_some());
+}
+
+#[test]
 fn a_log_of_one_file_keeps_its_word() {
     tell_all::<Straw>(400, &Flaw::None);
 }
@@ -130,6 +142,11 @@ fn sweep_all<S: Subject>(options: &S::Options) -> Result<(), String> {
 #[test]
 fn a_log_of_one_file_stands_every_operation_failing() {
     sweep_all::<Straw>(&Flaw::None).unwrap_or_else(|what| panic!("{what}"));
+}
+
+#[test]
+fn the_log_stands_every_operation_failing() {
+    sweep_all::<Log>(&()).unwrap_or_else(|what| panic!("{what}"));
 }
 
 #[test]
