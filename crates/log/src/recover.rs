@@ -79,7 +79,7 @@ pub fn create(disk: &dyn Disk, options: &LogOptions) -> Result<StoreFile, OpenEr
     reserve(&*file, &name, store.segment_bytes(1))?;
     if options.zero_segments {
         let never = AtomicBool::new(false);
-        crate::housekeeper::zero(&*file, store.segment_bytes(1), &never)
+        crate::housekeeper::zero(&*file, store.segment_bytes(1), std::time::Duration::ZERO, &never)
             .map_err(|error| io_error("write", &name, error))?;
     }
     file.sync().map_err(|error| io_error("flush", &name, error))?;
