@@ -82,7 +82,7 @@ pub struct Deferred {
 
 enum Then {
     Answer(Reply, Result<Appended, AppendError>),
-    Resolve(Question),
+    Resolve(Box<Question>),
 }
 
 /// How one write stands to what is already recorded.
@@ -175,10 +175,10 @@ impl Sequencer {
             }
             Verdict::Compare(candidates, rests_on) => {
                 let question = Question::Repeat { request, candidates };
-                self.when_committed(engine, Some(rests_on), Then::Resolve(question));
+                self.when_committed(engine, Some(rests_on), Then::Resolve(Box::new(question)));
             }
             Verdict::LookBack => {
-                self.when_committed(engine, None, Then::Resolve(Question::Condition { request }));
+                self.when_committed(engine, None, Then::Resolve(Box::new(Question::Condition { request })));
             }
         }
     }
@@ -490,7 +490,7 @@ impl Then {
             Self::Answer(reply, answer) => {
                 let _ = reply.send(answer);
             }
-            Self::Resolve(question) => engine.ask(question),
+            Self::Resolve(question) => engine.ask(*question),
         }
     }
 
