@@ -171,13 +171,17 @@ impl Sequencer {
         match self.judge(&live, &request) {
             Verdict::Accept => self.accept(engine, &mut live, request),
             Verdict::Answer(answer, rests_on) => {
+                drop(live);
                 self.when_committed(engine, rests_on, Then::Answer(request.reply, answer));
             }
             Verdict::Compare(candidates, rests_on) => {
+                // Without threads of its own the log compares here and now.
+                drop(live);
                 let question = Question::Repeat { request, candidates };
                 self.when_committed(engine, Some(rests_on), Then::Resolve(question));
             }
             Verdict::LookBack => {
+                drop(live);
                 self.when_committed(engine, None, Then::Resolve(Question::Condition { request }));
             }
         }
