@@ -186,7 +186,16 @@ impl EventStore for Log {
             Ok(request) => self.push(request, when_full),
             Err((error, reply)) => drop(reply.send(Err(error))),
         }
-        Box::pin(async move { answer.await.unwrap_or(Err(AppendError::Storage(StorageError::Closed))) })
+        let closed = |_| Err(AppendError::Storage(StorageError::Closed));
+        if self.0.engine.has_own_threads() {
+            return Box::pin(async move { answer.await.unwrap_or_else(closed) });
+        }
+        let log = self.clone();
+        Box::pin(async move {
+            // Nobody else will do it; why it failed, the answer says.
+            let _ = log.pump();
+            answer.await.unwrap_or_else(closed)
+        })
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {
