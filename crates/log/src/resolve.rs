@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use factum_core::{AppendError, Appended, Durability, Position, Revision};
+use factum_core::{AppendError, Appended, Durability, Position, ReadError, Revision, StorageError};
 use parking_lot::{Condvar, Mutex};
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -195,7 +195,8 @@ fn look_back(engine: &Engine, mut request: Request) {
             return;
         }
         Some(Ok(event)) => AppendError::ConditionFailed { position: event.position },
-        Some(Err(error)) => AppendError::Storage(error),
+        Some(Err(ReadError::Storage(error))) => AppendError::Storage(error),
+        Some(Err(_)) => AppendError::Storage(StorageError::Closed),
     };
     let _ = request.reply.send(Err(error));
 }
