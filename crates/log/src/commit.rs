@@ -63,27 +63,6 @@ pub struct Writer {
     pub first_of_epoch: bool,
     /// Whether the last batch has events and no later batch says it is durable.
     pub uncovered: bool,
-    /// The last batch of the life before, if it was left to the page cache
-    /// and must be written again before anything follows it.
-    pub rewrite: Option<Rewrite>,
-}
-
-/// Bytes that are in their place already, perhaps only in the page cache.
-pub struct Rewrite {
-    pub segment: Arc<Segment>,
-    pub offset: u64,
-    pub bytes: Bytes,
-}
-
-impl Rewrite {
-    /// Writes the same bytes to the same place, which dirties the pages a
-    /// failed flush may have marked clean, and flushes them.
-    pub fn run(&self) -> Result<(), StorageError> {
-        let name = self.segment.name();
-        write_all_at(&*self.segment.file, &self.bytes, self.offset)
-            .map_err(|error| io_error("write", &name, error))?;
-        self.segment.file.sync().map_err(|error| io_error("flush", &name, error))
-    }
 }
 
 impl Writer {
@@ -144,10 +123,7 @@ impl Writer {
         (header, Bytes::from(buffer).slice(begin..))
     }
 
-    fn write(&mut self, batch: &Batch, bytes: &[u8]) -> Result<(), StorageError> {
-        if let Some(rewrite) = self.rewrite.take() {
-            rewrite.run()?;
-        }
+    fn write(&self, batch: &Batch, bytes: &[u8]) -> Result<(), StorageError> {
         let failed = |doing| {
             let name = batch.segment.name();
             move |error: io::Error| io_error(doing, &name, error)

@@ -114,12 +114,12 @@ impl Disk for FileDisk {
 
     fn open(&self, name: &str, write: bool) -> io::Result<Arc<dyn DiskFile>> {
         let file = self.open_plain(name, OpenOptions::new().read(true).write(write))?;
-        Ok(Arc::new(PlainFile { file, path: self.at(name)?, direct: OnceLock::new() }))
+        Ok(Arc::new(PlainFile { file, path: self.at(name)?, write, direct: OnceLock::new() }))
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         let file = self.open_plain(name, OpenOptions::new().read(true).write(true).create_new(true))?;
-        Ok(Arc::new(PlainFile { file, path: self.at(name)?, direct: OnceLock::new() }))
+        Ok(Arc::new(PlainFile { file, path: self.at(name)?, write: true, direct: OnceLock::new() }))
     }
 
     fn create_dir(&self, name: &str) -> io::Result<()> {
@@ -167,6 +167,7 @@ fn sync_dir_at(path: &Path) -> io::Result<()> {
 struct PlainFile {
     file: File,
     path: PathBuf,
+    write: bool,
     /// The same file past the page cache, where the file system can; opened
     /// when it is first wanted.
     direct: OnceLock<Option<File>>,
@@ -175,7 +176,8 @@ struct PlainFile {
 impl PlainFile {
     fn direct(&self) -> Option<&File> {
         let flags = (OFlags::DIRECT | OFlags::NOFOLLOW).bits() as i32;
-        let open = || OpenOptions::new().write(true).custom_flags(flags).open(&self.path).ok();
+        let open =
+            || OpenOptions::new().read(true).write(self.write).custom_flags(flags).open(&self.path).ok();
         self.direct.get_or_init(open).as_ref()
     }
 }
@@ -201,6 +203,22 @@ impl DiskFile for PlainFile {
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.file.read_at(buffer, offset)
+    }
+
+    fn read_stored_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let unsupported = || io::Error::from(io::ErrorKind::Unsupported);
+        let mut aligned = vec![0; buffer.len() + DIRECT_ALIGN];
+        let begin = aligned.as_ptr().align_offset(DIRECT_ALIGN).min(DIRECT_ALIGN);
+        let piece = &mut aligned[begin..begin + buffer.len()];
+        let direct = self.direct().filter(|_| is_aligned(piece, offset)).ok_or_else(unsupported)?;
+        match direct.read_at(piece, offset) {
+            Ok(read) => {
+                buffer[..read].copy_from_slice(&piece[..read]);
+                Ok(read)
+            }
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Err(unsupported()),
+            Err(error) => Err(error),
+        }
     }
 
     fn write_at(&self, buffer: &[u8], offset: u64) -> io::Result<usize> {

@@ -63,6 +63,14 @@ impl Platter {
         read_from(&self.cached, buffer, offset)
     }
 
+    /// What would be durable if everything pending were written out now: all
+    /// but what a failed sync lost.
+    pub(super) fn stored(&self) -> Vec<u8> {
+        let mut content = self.durable.clone();
+        self.pending.iter().for_each(|pending| pending.apply(&mut content));
+        content
+    }
+
     /// Writes; the caller has seen to it that the length is one memory can have.
     pub(super) fn write(&mut self, bytes: &[u8], offset: u64) {
         let pending = Pending::Write { offset, bytes: bytes.to_vec() };
