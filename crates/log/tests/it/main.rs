@@ -4,4 +4,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod contract;
+mod damage_read_only;
 mod sim;
