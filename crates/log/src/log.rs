@@ -52,7 +52,7 @@ impl Log {
     }
 
     fn open_named(disk: Arc<dyn Disk>, path: &str, options: LogOptions) -> Result<Self, OpenError> {
-        let is_there = look(&*disk, path, &options)?;
+        let is_there = look(&*disk, path, options.create, options.access)?;
         let lock = lock(&*disk, path, &options)?;
         let store = match StoreFile::load(&*disk, path)? {
             Some(store) => store,
@@ -276,12 +276,12 @@ fn spawn(engine: &Arc<Engine>) -> Result<Vec<JoinHandle<()>>, StorageError> {
 }
 
 /// Whether there is a store, and if not, whether one may be made.
-fn look(disk: &dyn Disk, path: &str, options: &LogOptions) -> Result<bool, OpenError> {
+pub(crate) fn look(disk: &dyn Disk, path: &str, create: Create, access: Access) -> Result<bool, OpenError> {
     let path = || path.to_owned();
     let entries = match disk.list("") {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if options.create == Create::Never || options.access == Access::Read {
+            if create == Create::Never || access == Access::Read {
                 return Err(OpenError::NotFound { path: path() });
             }
             disk.create_root().map_err(|error| io_error("create", "the store's directory", error))?;
@@ -299,8 +299,8 @@ fn look(disk: &dyn Disk, path: &str, options: &LogOptions) -> Result<bool, OpenE
         let found = format!("a directory of {} other entries, among them {:?}", entries.len(), other.name);
         return Err(OpenError::NotAStore { path: path(), found });
     }
-    let may_create = options.create != Create::Never && options.access == Access::Append;
-    match (entries.is_empty(), options.create) {
+    let may_create = create != Create::Never && access == Access::Append;
+    match (entries.is_empty(), create) {
         (true, Create::IfEmpty) if may_create => Ok(false),
         (true, _) => Err(OpenError::Empty { path: path() }),
         // A creation that did not finish.

@@ -12,6 +12,7 @@ use crate::disk::{Disk, FileDisk};
 use crate::follow::Chain;
 use crate::index::live::Live;
 use crate::index::sealed::{self, SealedIndex, SegmentEnd};
+use crate::options::{Access, Create};
 use crate::segment::batch::BatchHeader;
 use crate::segment::format::{BATCH_HEADER_BYTES, BLOCK_BYTES, SEGMENT_HEADER_BYTES};
 use crate::segment::record::{is_intact, records};
@@ -84,11 +85,10 @@ pub fn verify_on(
     depth: Depth,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Report, OpenError> {
+    // Before the lock, whose file has no place in a directory that is no store.
+    crate::log::look(disk, path, Create::Never, Access::Read)?;
     let _lock = match disk.lock() {
         Ok(lock) => Some(lock),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(OpenError::NotFound { path: path.into() });
-        }
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             let holder = disk.lock_holder().unwrap_or_else(|| "another process".into());
             return Err(OpenError::Locked { path: path.into(), holder });

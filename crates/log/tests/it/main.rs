@@ -5,3 +5,4 @@
 
 mod contract;
 mod sim;
+mod verify;
