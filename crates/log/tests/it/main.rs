@@ -5,4 +5,5 @@
 
 mod contract;
 mod sim;
+mod store_file;
 mod verify;
