@@ -36,9 +36,12 @@ pub mod jsonl {
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Does what the command line says.
 pub fn run() -> ExitCode {
+    let _ = outlive_file_limits();
     let arguments: Vec<_> = std::env::args_os().collect();
     let format = format::asked_for(&arguments);
     let args = match args::parse(arguments) {
@@ -53,4 +56,18 @@ pub fn run() -> ExitCode {
         Ok(()) => exit::Exit::Success.into(),
         Err(failure) => render::failure::report(&failure, format).into(),
     }
+}
+
+/// A write beyond the limit on file sizes (`ulimit -f`) sends a signal that
+/// ends a process without a word. Once somebody listens to it, the write fails
+/// like any other, and the failure can be told.
+#[cfg(unix)]
+fn outlive_file_limits() -> std::io::Result<()> {
+    let nobody_asks = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, nobody_asks).map(|_| ())
+}
+
+#[cfg(not(unix))]
+fn outlive_file_limits() -> std::io::Result<()> {
+    Ok(())
 }
