@@ -6,3 +6,5 @@
 mod contract;
 mod damage_read_only;
 mod sim;
+mod store_file;
+mod verify;
