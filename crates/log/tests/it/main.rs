@@ -4,4 +4,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod contract;
+mod file_format;
+mod formats;
 mod sim;
