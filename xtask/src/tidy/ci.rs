@@ -28,7 +28,7 @@ fn commands(readme: &str) -> Vec<(usize, &str)> {
     let mut commands = Vec::new();
     for (index, line) in section {
         if line.starts_with("```") {
-            is_code = !is_code;
+            is_code = !is_code && line == "```sh";
         } else if is_code && !line.trim().is_empty() && !line.starts_with('#') {
             commands.push((index + 1, line.trim()));
         }
@@ -41,8 +41,9 @@ mod tests {
     use super::*;
 
     fn complaints(commands: &str, run: &str) -> Vec<String> {
-        let readme =
-            format!("# F\n\n## Two commands\n\n```sh\n{commands}```\n\n## Next\n\n```sh\nother\n```\n");
+        let readme = format!(
+            "# F\n\n## Two commands\n\n```sh\n{commands}```\n\n```text\nshown\n```\n\n## Next\n\n```sh\nother\n```\n"
+        );
         check(&Tree::of(&[("README.md", &readme), (RUN, run)])).iter().map(ToString::to_string).collect()
     }
 
