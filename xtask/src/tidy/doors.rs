@@ -64,7 +64,7 @@ pub fn check(tree: &Tree) -> Vec<Problem> {
             continue;
         };
         let mut words = Vec::new();
-        flatten(tokens, &mut Vec::new(), &mut words);
+        flatten(tokens, &[], &mut words);
         for door in &DOORS {
             let is_open = door.open_in.iter().any(|begin| path.starts_with(begin))
                 || door.words != ["unsafe"]
@@ -90,10 +90,10 @@ pub fn check(tree: &Tree) -> Vec<Problem> {
 
 /// Every word with its line, in order. `a::{b, c::d}` becomes `a::b` and
 /// `a::c::d`; what follows `#[cfg(test)]` is left out.
-fn flatten(tokens: TokenStream, prefix: &mut Vec<String>, words: &mut Vec<(String, usize)>) {
+fn flatten(tokens: TokenStream, prefix: &[String], words: &mut Vec<(String, usize)>) {
     let mut tokens = tokens.into_iter().peekable();
     // The path just read, e.g. `std::fs::`, in case braces follow it.
-    let mut path: Vec<String> = prefix.clone();
+    let mut path: Vec<String> = prefix.to_vec();
     let mut is_fresh = true;
     while let Some(token) = tokens.next() {
         match token {
@@ -120,7 +120,7 @@ fn flatten(tokens: TokenStream, prefix: &mut Vec<String>, words: &mut Vec<(Strin
             }
             TokenTree::Punct(punct) => {
                 words.push((punct.as_char().to_string(), punct.span().start().line));
-                path = if punct.as_char() == ',' { prefix.clone() } else { Vec::new() };
+                path = if punct.as_char() == ',' { prefix.to_vec() } else { Vec::new() };
                 is_fresh = punct.as_char() == ',';
             }
             TokenTree::Ident(ident) => {
@@ -137,12 +137,12 @@ fn flatten(tokens: TokenStream, prefix: &mut Vec<String>, words: &mut Vec<(Strin
             }
             TokenTree::Group(group) => {
                 let ends_in_colons = path.last().is_some_and(|last| last == "::");
-                let mut inside = if ends_in_colons && group.delimiter() == Delimiter::Brace {
+                let inside = if ends_in_colons && group.delimiter() == Delimiter::Brace {
                     path.clone()
                 } else {
                     Vec::new()
                 };
-                flatten(group.stream(), &mut inside, words);
+                flatten(group.stream(), &inside, words);
                 path.clear();
             }
             TokenTree::Literal(_) => path.clear(),
