@@ -28,6 +28,11 @@ mod verbs;
 use std::io::Write;
 use std::process::ExitCode;
 
+/// Appends are allocated by one thread and freed by another; the system's own
+/// allocator gives such memory back and faults it in again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     let format = format::asked_for(&arguments);

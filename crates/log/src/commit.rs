@@ -26,7 +26,7 @@ use crate::housekeeper::Job;
 use crate::index::sealed::SegmentEnd;
 use crate::request::Reply;
 use crate::segment::batch::{BatchHeader, padded_bytes};
-use crate::segment::format::{BATCH_HEADER_BYTES, batch_flags};
+use crate::segment::format::{BATCH_HEADER_BYTES, BLOCK_BYTES, batch_flags};
 use crate::segment::{BatchEntry, Segment, io_error};
 use crate::tail::TailBatch;
 
@@ -117,12 +117,15 @@ impl Writer {
 
     fn assemble(&self, engine: &Engine, batch: &Batch) -> (BatchHeader, Bytes) {
         let length = padded_bytes(batch.body_bytes) as usize;
-        let mut bytes = Vec::with_capacity(length);
-        bytes.resize(BATCH_HEADER_BYTES, 0);
+        // Begins on a block boundary in memory too: a disk may want that of
+        // large writes.
+        let mut buffer: Vec<u8> = Vec::with_capacity(length + BLOCK_BYTES as usize);
+        let begin = buffer.as_ptr().align_offset(BLOCK_BYTES as usize).min(BLOCK_BYTES as usize);
+        buffer.resize(begin + BATCH_HEADER_BYTES, 0);
         for body in &batch.bodies {
-            bytes.extend_from_slice(body);
+            buffer.extend_from_slice(body);
         }
-        bytes.resize(length, 0);
+        buffer.resize(begin + length, 0);
         let opened = if self.first_of_epoch { batch_flags::OPENED } else { 0 };
         let mut header = BatchHeader {
             flags: batch.flags | opened,
@@ -137,8 +140,8 @@ impl Writer {
             previous_crc: self.crc,
             crc: 0,
         };
-        header.crc = header.seal(&mut bytes, engine.salt);
-        (header, bytes.into())
+        header.crc = header.seal(&mut buffer[begin..], engine.salt);
+        (header, Bytes::from(buffer).slice(begin..))
     }
 
     fn write(&mut self, batch: &Batch, bytes: &[u8]) -> Result<(), StorageError> {

@@ -29,7 +29,7 @@ use std::sync::atomic::AtomicBool;
 use factum_core::{Position, StorageError};
 
 use crate::commit::{Rewrite, Writer};
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 use crate::engine::Recovered;
 use crate::error::OpenError;
 use crate::follow::{Chain, Ended, Passed, Seen, follow};
@@ -45,7 +45,7 @@ use crate::segment::format::{APPEND_BYTES_MAX, BATCH_BYTES_MAX, BLOCK_BYTES, SEG
 use crate::segment::record::RecordView;
 use crate::segment::scan::{Scan, Step};
 use crate::segment::{
-    Committed, SEGMENTS_DIR, Segment, check_header, create_stub, file_name, io_error, number_of,
+    Committed, SEGMENTS_DIR, Segment, check_header, create_stub, file_name, io_error, number_of, write_header,
 };
 use crate::sequencer::{OpenBatch, Sequencer};
 use crate::store_file::StoreFile;
@@ -79,7 +79,7 @@ pub fn create(disk: &dyn Disk, options: &LogOptions) -> Result<StoreFile, OpenEr
     reserve(&*file, &name, store.segment_bytes(1))?;
     if options.zero_segments {
         let never = AtomicBool::new(false);
-        crate::housekeeper::zero(&*file, store.segment_bytes(1), &never)
+        crate::housekeeper::zero(&*file, store.segment_bytes(1), std::time::Duration::ZERO, &never)
             .map_err(|error| io_error("write", &name, error))?;
     }
     file.sync().map_err(|error| io_error("flush", &name, error))?;
@@ -94,6 +94,13 @@ pub fn recover(
     store: &StoreFile,
     options: &LogOptions,
 ) -> Result<(Recovered, Vec<Job>, Recovery), StorageError> {
+    if options.access == Access::Append {
+        // A process killed between creating or renaming a file and flushing
+        // its directory leaves names that are seen and not durable.
+        for dir in ["", SEGMENTS_DIR] {
+            disk.sync_dir(dir).map_err(|error| io_error("flush", dir, error))?;
+        }
+    }
     let numbers = segment_numbers(&**disk)?;
     let newest = *numbers.last().unwrap_or(&0);
     let mut state = Recovering {
@@ -372,17 +379,35 @@ impl Recovering<'_> {
         Err(error)
     }
 
-    /// The newest file must hold nothing: it is there for the one before it.
+    /// The newest file must hold nothing: it is there for the one before it. Its
+    /// header is written once more, since a crash while it was made may have left
+    /// it short, or whole only in the page cache.
     fn check_stub(&self, number: u32) -> Result<(), StorageError> {
         let name = file_name(number);
-        let file = self.disk.open(&name, false).map_err(|error| io_error("open", &name, error))?;
+        let file = self
+            .disk
+            .open(&name, self.options.access == Access::Append)
+            .map_err(|error| io_error("open", &name, error))?;
         let bytes = file.bytes().map_err(|error| io_error("look at", &name, error))?;
-        if bytes < SEGMENT_HEADER_BYTES + BLOCK_BYTES {
-            return Ok(());
+        if bytes >= SEGMENT_HEADER_BYTES + BLOCK_BYTES {
+            self.check_holds_nothing(&*file, &name, number, bytes)?;
         }
+        match self.options.access {
+            Access::Append => write_header(&*file, self.store, number),
+            Access::Read => Ok(()),
+        }
+    }
+
+    fn check_holds_nothing(
+        &self,
+        file: &dyn DiskFile,
+        name: &str,
+        number: u32,
+        bytes: u64,
+    ) -> Result<(), StorageError> {
         let mut block = [0; BLOCK_BYTES as usize];
-        crate::disk::read_exact_at(&*file, &mut block, SEGMENT_HEADER_BYTES)
-            .map_err(|error| io_error("read", &name, error))?;
+        crate::disk::read_exact_at(file, &mut block, SEGMENT_HEADER_BYTES)
+            .map_err(|error| io_error("read", name, error))?;
         match find(&block, bytes - SEGMENT_HEADER_BYTES, number, self.secret.salt()) {
             Found::Batch(_) | Found::Longer(_) => Err(missing(number + 1)),
             Found::Nothing | Found::Broken => Ok(()),

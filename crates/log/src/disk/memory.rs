@@ -189,6 +189,10 @@ impl DiskFile for MemoryFile {
         Ok(buffer.len())
     }
 
+    fn write_zeros_at(&self, bytes: usize, offset: u64) -> io::Result<usize> {
+        self.write_at(&vec![0; bytes], offset)
+    }
+
     fn allocate(&self, bytes: u64) -> io::Result<()> {
         self.check_writable()?;
         let mut content = self.content.write();

@@ -101,6 +101,10 @@ pub trait DiskFile: Send + Sync {
     /// (`InvalidInput`); leaves it as it was if there is not enough room.
     fn allocate(&self, bytes: u64) -> io::Result<()>;
 
+    /// Writes zeros at an offset, as cheaply for everyone else as it can. May
+    /// be short.
+    fn write_zeros_at(&self, bytes: usize, offset: u64) -> io::Result<usize>;
+
     /// Makes everything written so far durable.
     fn sync(&self) -> io::Result<()>;
 }

@@ -94,7 +94,7 @@ impl<E: Deref<Target = Engine>> Forward<E> {
         loop {
             let scan = match &mut self.scan {
                 Some(scan) => scan,
-                none => none.insert(locate(&*self.engine, self.next)?),
+                none => none.insert(locate(&self.engine, self.next)?),
             };
             let offset = scan.offset();
             match scan.step()? {
@@ -175,7 +175,7 @@ impl<E: Deref<Target = Engine>> Iterator for Forward<E> {
                 continue;
             }
             self.left -= 1;
-            return Some(view.to_event(&self.body.bytes, at).ok_or_else(|| not_a_record(self.next - 1)));
+            return Some(view.into_event(&self.body.bytes, at).ok_or_else(|| not_a_record(self.next - 1)));
         }
     }
 }
@@ -201,7 +201,7 @@ impl<E: Deref<Target = Engine>> Backward<E> {
         let (bytes, first) = match self.engine.tail.at_position(position) {
             Some(batch) => (batch.bytes, batch.first_position),
             None => {
-                let mut scan = locate(&*self.engine, position)?.without_read_ahead();
+                let mut scan = locate(&self.engine, position)?.without_read_ahead();
                 let offset = scan.offset();
                 match scan.step()? {
                     Step::Batch(header, _, bytes)
@@ -250,7 +250,7 @@ impl<E: Deref<Target = Engine>> Iterator for Backward<E> {
                 continue;
             }
             self.left -= 1;
-            return Some(view.to_event(&self.body, at).ok_or_else(|| not_a_record(self.end)));
+            return Some(view.into_event(&self.body, at).ok_or_else(|| not_a_record(self.end)));
         }
     }
 }

@@ -190,13 +190,19 @@ pub fn create_stub(disk: &dyn Disk, store: &StoreFile, number: u32) -> Result<()
         move |error| io_error(doing, &name, error)
     };
     let file = disk.create(&name).map_err(at("create"))?;
+    write_header(&*file, store, number)?;
+    disk.sync_dir(SEGMENTS_DIR).map_err(|error| io_error("flush", SEGMENTS_DIR, error))
+}
+
+/// Writes a segment's header, and flushes it.
+pub fn write_header(file: &dyn DiskFile, store: &StoreFile, number: u32) -> Result<(), StorageError> {
+    let name = file_name(number);
     let mut block = [0; SEGMENT_HEADER_BYTES as usize];
     let header = header(store, number, store.segment_bytes(number));
     put(&mut block, 0, &header);
     put(&mut block, SEGMENT_HEADER_COPY_AT as usize, &header);
-    write_all_at(&*file, &block, 0).map_err(at("write"))?;
-    file.sync().map_err(at("flush"))?;
-    disk.sync_dir(SEGMENTS_DIR).map_err(|error| io_error("flush", SEGMENTS_DIR, error))
+    write_all_at(file, &block, 0).map_err(|error| io_error("write", &name, error))?;
+    file.sync().map_err(|error| io_error("flush", &name, error))
 }
 
 /// Checks that a file is the segment its name says it is.

@@ -63,6 +63,10 @@ impl DiskFile for FaultyFile {
         })
     }
 
+    fn write_zeros_at(&self, bytes: usize, offset: u64) -> io::Result<usize> {
+        self.write_at(&vec![0; bytes], offset)
+    }
+
     fn allocate(&self, bytes: u64) -> io::Result<()> {
         self.check_writable()?;
         let call = Call { bytes, ..self.call(Operation::Allocate) };

@@ -103,8 +103,9 @@ impl Platter {
     }
 
     /// What a power loss leaves.
-    pub(super) fn after(&self, loss: &PowerLoss, dice: &mut Dice) -> Self {
+    pub(super) fn after(&self, loss: &PowerLoss, spares_unchanged: bool, dice: &mut Dice) -> Self {
         let mut content = self.durable.clone();
+        let before = spares_unchanged.then(|| content.clone());
         let mut survivors: Vec<_> = self.pending.iter().filter(|_| loss.writes.keeps(dice)).collect();
         if matches!(loss.writes, Survival::Some { .. }) {
             dice.shuffle(&mut survivors);
@@ -115,6 +116,9 @@ impl Platter {
                     crash::tear(&mut content, bytes, *offset, tearing, dice);
                 }
                 _ => survivor.apply(&mut content),
+            }
+            if let (Pending::Write { offset, bytes }, Some(before)) = (survivor, &before) {
+                crash::spare(&mut content, bytes, *offset, before);
             }
         }
         Self::holding(&self.name, content)
