@@ -1,1 +1,1 @@
-
+//! Nothing yet: the targets, one for each format that is parsed, come here.

@@ -5,6 +5,8 @@
 
 mod contract;
 mod damage_read_only;
+mod file_format;
+mod formats;
 mod sim;
 mod store_file;
 mod verify;
