@@ -168,19 +168,17 @@ impl Sequencer {
             return;
         }
         let mut live = engine.live.write();
-        match self.judge(&live, &request) {
-            Verdict::Accept => self.accept(engine, &mut live, request),
-            Verdict::Answer(answer, rests_on) => {
-                self.when_committed(engine, rests_on, Then::Answer(request.reply, answer));
-            }
+        let (rests_on, then) = match self.judge(&live, &request) {
+            Verdict::Accept => return self.accept(engine, &mut live, request),
+            Verdict::Answer(answer, rests_on) => (rests_on, Then::Answer(request.reply, answer)),
             Verdict::Compare(candidates, rests_on) => {
-                let question = Question::Repeat { request, candidates };
-                self.when_committed(engine, Some(rests_on), Then::Resolve(question));
+                (Some(rests_on), Then::Resolve(Question::Repeat { request, candidates }))
             }
-            Verdict::LookBack => {
-                self.when_committed(engine, None, Then::Resolve(Question::Condition { request }));
-            }
-        }
+            Verdict::LookBack => (None, Then::Resolve(Question::Condition { request })),
+        };
+        // Without threads the answer is looked up here and now, in `live`.
+        drop(live);
+        self.when_committed(engine, rests_on, then);
     }
 
     /// Follows the order of the specification: repetition, then conflicts of
