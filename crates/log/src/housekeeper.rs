@@ -24,7 +24,7 @@ use crate::disk::{DiskFile, write_all_at};
 use crate::engine::Engine;
 use crate::index::sealed::{self, SealedIndex, SegmentEnd};
 use crate::segment::format::SEGMENT_HEADER_BYTES;
-use crate::segment::{Segment, create_stub, file_name, io_error};
+use crate::segment::{Segment, complete_stub, create_stub, file_name, io_error};
 
 /// More full segments without index than this make appends wait: what they
 /// need of memory, and of time after a crash, is bounded by it.
@@ -181,6 +181,7 @@ impl Housekeeper {
 pub fn prepare(engine: &Engine, number: u32, hurry: &AtomicBool) -> Result<Arc<Segment>, StorageError> {
     let name = file_name(number);
     let file = engine.disk.open(&name, true).map_err(|error| io_error("open", &name, error))?;
+    complete_stub(&*file, &engine.store, number)?;
     let bytes = engine.store.segment_bytes(number);
     reserve(&*file, &name, bytes)?;
     if engine.options.zero_segments {
