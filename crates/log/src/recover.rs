@@ -45,10 +45,11 @@ use crate::segment::format::{APPEND_BYTES_MAX, BATCH_BYTES_MAX, BLOCK_BYTES, SEG
 use crate::segment::record::RecordView;
 use crate::segment::scan::{Scan, Step};
 use crate::segment::{
-    Committed, SEGMENTS_DIR, Segment, check_header, create_stub, file_name, io_error, number_of,
+    Committed, SEGMENTS_DIR, Segment, begins_with_batch, check_header, create_stub, file_name, io_error,
+    number_of,
 };
 use crate::sequencer::{OpenBatch, Sequencer};
-use crate::store_file::StoreFile;
+use crate::store_file::{STORE_FILE, StoreFile};
 
 /// What recovery came upon; for whoever wants to know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,6 +65,7 @@ pub struct Recovery {
 /// Makes the files of a new store.
 pub fn create(disk: &dyn Disk, options: &LogOptions) -> Result<StoreFile, OpenError> {
     let store = StoreFile::new(options)?;
+    check_nothing_begun(disk)?;
     for dir in [SEGMENTS_DIR, INDEX_DIR] {
         disk.create_dir(dir).map_err(|error| io_error("create", dir, error))?;
         // Left by a creation that did not finish: without STORE there was no store.
@@ -86,6 +88,26 @@ pub fn create(disk: &dyn Disk, options: &LogOptions) -> Result<StoreFile, OpenEr
     create_stub(disk, &store, 2)?;
     store.create(disk)?;
     Ok(store)
+}
+
+/// Refuses to create a store over one that has lost its STORE: what a creation
+/// leaves behind that did not finish is two segments without a batch.
+fn check_nothing_begun(disk: &dyn Disk) -> Result<(), StorageError> {
+    let list = |dir| match disk.list(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        listed => listed.map_err(|error| io_error("list", dir, error)),
+    };
+    let mut begun = list(INDEX_DIR)?.first().map(|entry| format!("{INDEX_DIR}/{}", entry.name));
+    for number in list(SEGMENTS_DIR)?.iter().filter_map(|entry| number_of(&entry.name)) {
+        let name = file_name(number);
+        let file = disk.open(&name, false).map_err(|error| io_error("open", &name, error))?;
+        if number > 2 || begins_with_batch(&*file, &name)? {
+            begun = Some(name);
+        }
+    }
+    let Some(begun) = begun else { return Ok(()) };
+    let what = format!("the file is missing, and {begun} shows that there was a store");
+    Err(StorageError::Corrupt { file: STORE_FILE.into(), offset: 0, positions: None, what })
 }
 
 /// Recovers an existing store.
@@ -135,9 +157,8 @@ pub fn recover(
         state.segments.push(segment);
     }
     state.check_stub(newest)?;
-    let Some(filling) = filling.or_else(|| state.segments.last().cloned()) else {
-        return Err(missing(newest.max(1)));
-    };
+    // All before the newest file are full, so something stood in it, and after it.
+    let Some(filling) = filling else { return Err(missing(newest + 1)) };
     state.finish(filling, newest)
 }
 
@@ -184,12 +205,8 @@ impl Recovering<'_> {
     fn restore_sealed(&mut self, number: u32) -> Result<bool, StorageError> {
         let index = match SealedIndex::load(&**self.disk, self.store.id, number)? {
             Ok(index) => index,
-            Err(why) => {
-                if number < self.report_indexes_from(number) {
-                    self.report.indexes_rebuilt.push((number, why));
-                }
-                return Ok(false);
-            }
+            // If the segment turns out to be full, that is told then.
+            Err(_) => return Ok(false),
         };
         let segment = self.open_segment(number)?;
         if index.first_position() != self.chain.next_position {
@@ -228,13 +245,6 @@ impl Recovering<'_> {
         };
         self.segments.push(segment);
         Ok(true)
-    }
-
-    /// Whether a missing index is worth a word: the segment being filled never
-    /// has one.
-    fn report_indexes_from(&self, number: u32) -> u32 {
-        let next = SealedIndex::load(&**self.disk, self.store.id, number + 1);
-        if matches!(next, Ok(Ok(_))) { number + 1 } else { number }
     }
 
     /// Remembers the last events of the sealed segments.
@@ -290,6 +300,9 @@ impl Recovering<'_> {
         };
         self.end_offset = segment.committed(|committed| committed.end_offset);
         if self.continues_in(segment.number + 1, newest)? {
+            if let Err(why) = SealedIndex::load(&**self.disk, self.store.id, segment.number)? {
+                self.report.indexes_rebuilt.push((segment.number, why));
+            }
             let end = SegmentEnd {
                 end_offset: self.end_offset,
                 last_sequence: self.chain.sequence,

@@ -16,7 +16,9 @@ use crate::segment::batch::BatchHeader;
 use crate::segment::format::{BATCH_HEADER_BYTES, BLOCK_BYTES, SEGMENT_HEADER_BYTES};
 use crate::segment::record::{is_intact, records};
 use crate::segment::scan::{Scan, Step, Stop};
-use crate::segment::{BatchEntry, SEGMENTS_DIR, Segment, check_header, file_name, io_error, number_of};
+use crate::segment::{
+    BatchEntry, SEGMENTS_DIR, Segment, begins_with_batch, check_header, file_name, io_error, number_of,
+};
 use crate::store_file::StoreFile;
 
 /// How much to check.
@@ -267,15 +269,15 @@ impl Check<'_> {
                 }
                 // Of an earlier life, or not in its place.
                 Ok(Step::Batch(..)) => {
-                    gap.get_or_insert((offset, Stop::Broken));
-                    torn = scan.offset() - self.end.1;
+                    let (from, _) = *gap.get_or_insert((offset, Stop::Broken));
+                    torn = scan.offset() - from;
                 }
                 Ok(Step::Stop(Stop::End)) => break,
                 Ok(Step::Stop(stop)) => {
-                    gap.get_or_insert((offset, stop));
+                    let (from, _) = *gap.get_or_insert((offset, stop));
                     scan.skip_block();
                     if stop == Stop::Broken {
-                        torn = scan.offset() - offset.min(gap.map_or(offset, |(at, _)| at));
+                        torn = scan.offset() - from;
                     }
                 }
                 Err(error) => {
@@ -284,7 +286,10 @@ impl Check<'_> {
                 }
             }
         }
-        self.report.torn_tail_bytes = torn;
+        // A prepared segment behind the end has no say.
+        if found.end.last_sequence > 0 || torn > 0 {
+            self.report.torn_tail_bytes = torn;
+        }
         found.whole &= self.whole;
         Ok(found)
     }
@@ -401,12 +406,7 @@ impl Check<'_> {
     fn has_batches(&self, number: u32) -> Result<bool, StorageError> {
         let name = file_name(number);
         let Ok(file) = self.disk.open(&name, false) else { return Ok(false) };
-        let mut block = [0; BLOCK_BYTES as usize];
-        match crate::disk::read_exact_at(&*file, &mut block, SEGMENT_HEADER_BYTES) {
-            Ok(()) => Ok(BatchHeader::parse(&block).is_some()),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-            Err(error) => Err(io_error("read", &name, error)),
-        }
+        begins_with_batch(&*file, &name)
     }
 
     /// The newest file must hold nothing.
