@@ -4,4 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod contract;
+mod corruption;
+mod fixture;
+mod forged;
+mod incidents;
+mod places;
+mod rig;
+mod room;
 mod sim;
