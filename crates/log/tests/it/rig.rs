@@ -22,7 +22,7 @@
 //! that is for the simulation (`sim.rs`), which takes the power away.
 //!
 //! ```text
-//!   FACTUM_RIG_SEED=7 FACTUM_RIG_MINUTES=30 cargo test -p factum-log --test it rig::
+//!   FACTUM_RIG_SEED=7 FACTUM_RIG_SECONDS=1800 cargo test -p factum-log --test it rig::
 //! ```
 
 mod load;
@@ -50,8 +50,8 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn what_is_acknowledged_survives_kill_9() {
     let seed = number("FACTUM_RIG_SEED").unwrap_or(1);
-    let minutes = number("FACTUM_RIG_MINUTES");
-    let until = minutes.map(|minutes| Instant::now() + Duration::from_secs(60 * minutes));
+    let seconds = number("FACTUM_RIG_SECONDS");
+    let until = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let (mut kills, mut acknowledged, mut events) = (0, 0, 0);
     for store in 0.. {
         let tally = one_store(seed.wrapping_mul(1_000_003).wrapping_add(store));
@@ -62,7 +62,7 @@ fn what_is_acknowledged_survives_kill_9() {
         if is_over {
             break;
         }
-        if minutes.is_some() && store % 20 == 19 {
+        if seconds.is_some() && store % 20 == 19 {
             println!("{kills} kills, {acknowledged} acknowledged appends, {events} events");
         }
     }
