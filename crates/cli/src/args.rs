@@ -4,6 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -16,7 +17,7 @@ use crate::format::Format;
 #[command(
     name = "factum",
     version,
-    max_term_width = 100,
+    max_term_width = 80,
     after_help = "Exit codes, state and formats: `factum --help`.",
     after_long_help = Exit::table(),
     long_about = LONG_ABOUT,
@@ -76,20 +77,20 @@ impl Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Import a git repository, travel through its history, and compare with git
+    Demo(DemoArgs),
     /// Append events, replay a stream, verify the store
     #[command(subcommand, arg_required_else_help = true)]
     EventStore(EventStoreVerb),
-    /// Look at events and state by time and place
-    #[command(subcommand, arg_required_else_help = true)]
-    Events(EventsVerb),
     /// List streams, show one
     #[command(subcommand, arg_required_else_help = true)]
     Stream(StreamVerb),
+    /// Look at events and state by time and place
+    #[command(subcommand, arg_required_else_help = true)]
+    Events(EventsVerb),
     /// Bring a git repository's history, or a file of events, into the store
     #[command(subcommand, arg_required_else_help = true)]
     Import(ImportVerb),
-    /// Import a git repository, travel through its history, and compare with git
-    Demo(DemoArgs),
     /// Read models; these arrive with the SDK and have no verbs yet
     Projection(ProjectionArgs),
     /// Measure this machine: the canonical workload beside the raw disk
@@ -390,7 +391,16 @@ const CALLED_AS: [&str; 3] = ["event-store", "events", "projection"];
 
 /// Understands a command line.
 pub fn parse(arguments: Vec<OsString>) -> Result<Args, clap::Error> {
-    let matches = Args::command().try_get_matches_from(with_called_name(arguments))?;
+    let arguments = with_called_name(arguments);
+    let matches = Args::command().try_get_matches_from(&arguments).map_err(|error| match error.kind() {
+        // A store named by the environment counts as an argument, so that the
+        // help for "no argument at all" would not be shown.
+        ErrorKind::MissingSubcommand => {
+            let command = Args::command().mut_arg("store", |store| store.env(None::<&str>));
+            command.try_get_matches_from(&arguments).err().unwrap_or(error)
+        }
+        _ => error,
+    })?;
     let mut args = Args::from_arg_matches(&matches)?;
     args.global.store_is_given = matches.value_source("store") == Some(ValueSource::CommandLine);
     Ok(args)

@@ -111,7 +111,6 @@ pub enum EnvelopeError {
 
 impl EnvelopeError {
     /// The key the error is about; empty for the object as a whole.
-    #[allow(dead_code)] // Importers show it in a column of its own.
     pub fn field(&self) -> &str {
         match self {
             Self::NotAnObject { .. } => "",

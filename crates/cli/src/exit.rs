@@ -90,10 +90,31 @@ impl Exit {
 
     /// The table as plain text, for help and man page.
     pub fn table() -> String {
-        let lines =
-            Self::ALL.map(|exit| format!("  {}  {:<20} {}", exit.code(), exit.name(), exit.meaning()));
+        let lines = Self::ALL.map(|exit| {
+            let first = format!("  {}  {:<19}  ", exit.code(), exit.name());
+            wrapped(&first, exit.meaning())
+        });
         format!("Exit codes:\n{}", lines.join("\n"))
     }
+}
+
+/// `text` after `first`, on lines of 80 columns that stand below one another.
+fn wrapped(first: &str, text: &str) -> String {
+    let indent = first.chars().count();
+    let (mut lines, mut used) = (first.trim_end().to_owned(), indent);
+    let mut gap = indent - lines.chars().count();
+    for word in text.split(' ') {
+        let width = word.chars().count();
+        if used + width > 80 {
+            lines.push('\n');
+            (used, gap) = (indent, indent);
+        }
+        lines.extend(std::iter::repeat_n(' ', gap));
+        lines.push_str(word);
+        used += width + 1;
+        gap = 1;
+    }
+    lines
 }
 
 impl From<Exit> for ExitCode {
@@ -119,6 +140,18 @@ impl From<ErrorKind> for Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_table_fits_a_narrow_terminal() {
+        for line in Exit::table().lines() {
+            assert!(line.len() <= 80 && line.trim_end() == line, "{line}");
+        }
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let told: Vec<_> = words(&Exit::table());
+        for exit in Exit::ALL {
+            assert!(told.windows(words(exit.meaning()).len()).any(|some| some == words(exit.meaning())));
+        }
+    }
 
     #[test]
     fn every_code_has_its_place_and_a_name_of_its_own() {

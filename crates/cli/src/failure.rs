@@ -8,9 +8,10 @@ use std::error::Error;
 use std::io;
 
 use factum_core::{AppendError, ReadError, StorageError, SubscribeError};
-use factum_log::OpenError;
+use factum_log::{LogOptions, OpenError};
 
 use crate::exit::Exit;
+use crate::render::text;
 
 /// A verb's failure.
 #[derive(Debug)]
@@ -90,6 +91,7 @@ impl From<AppendError> for Failure {
             AppendError::Conflict { actual: None, .. } => {
                 Some("append with --expected none to begin the stream".to_owned())
             }
+            AppendError::Storage(error) | AppendError::Unknown(error) => storage_hint(error),
             AppendError::ConditionFailed { position } => Some(format!(
                 "decide again with that event in view, then append with --after {position} or later"
             )),
@@ -103,12 +105,16 @@ impl From<AppendError> for Failure {
 
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
-        let not_found = matches!(error, ReadError::StreamNotFound { .. });
-        let failure = Self::new(error.kind().into(), error);
-        match not_found {
-            true => failure.hint("`factum stream list` shows the streams there are"),
-            false => failure,
-        }
+        let hint = match &error {
+            ReadError::StreamNotFound { .. } => {
+                Some("`factum stream list` shows the streams there are".to_owned())
+            }
+            ReadError::Storage(error) => storage_hint(error),
+            _ => None,
+        };
+        let mut failure = Self::new(error.kind().into(), error);
+        failure.hints.extend(hint);
+        failure
     }
 }
 
@@ -120,7 +126,55 @@ impl From<SubscribeError> for Failure {
 
 impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
-        Self::new(error.kind().into(), error)
+        let hint = storage_hint(&error);
+        let mut failure = Self::new(error.kind().into(), error);
+        failure.hints.extend(hint);
+        failure
+    }
+}
+
+/// What the machine did, if that is what is behind an error.
+pub fn storage_behind<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a StorageError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(storage) = error.downcast_ref() {
+            return Some(storage);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// What to do about the machine.
+pub fn storage_hint(error: &StorageError) -> Option<String> {
+    let LogOptions { segment_bytes_first, segment_bytes_max, .. } = LogOptions::default();
+    let io = match error {
+        StorageError::DiskFull { .. } => {
+            return Some(format!(
+                "room is reserved before it is written: {} for a new store, later up to {} at once",
+                text::bytes(segment_bytes_first),
+                text::bytes(segment_bytes_max)
+            ));
+        }
+        StorageError::Io { source, .. } => source,
+        _ => return None,
+    };
+    match io.kind() {
+        io::ErrorKind::FileTooLarge => Some(format!(
+            "a limit on the size of files is in force (`ulimit -f`), and a store has files of up to {}: raise it",
+            text::bytes(segment_bytes_max)
+        )),
+        io::ErrorKind::ReadOnlyFilesystem => Some(
+            "the file system is mounted only for reading: verbs that only look work there, others do not"
+                .to_owned(),
+        ),
+        io::ErrorKind::PermissionDenied => {
+            Some("run as the user the store belongs to, or change who may read and write it".to_owned())
+        }
+        io::ErrorKind::NotFound if matches!(error, StorageError::Io { doing: "create", .. }) => {
+            Some("make the directory the store is to stand in first; only the last one is made".to_owned())
+        }
+        _ => None,
     }
 }
 

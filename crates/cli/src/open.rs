@@ -4,32 +4,66 @@
 //! directory is; an empty directory may be the mount point of a disk that went
 //! away, so a store begins there only when `--init` says so.
 //!
+//! A store that is damaged in the middle is still read up to there: what is
+//! whole is shown, and then the verb fails, so that nobody takes a part of the
+//! log for all of it.
+//!
 //! One process has a store open at a time, and most hold it for as long as one
 //! of our own verbs takes; so a store in use is waited for, for a little while.
 
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use factum_core::StorageError;
 use factum_log::{Access, Create, Log, LogOptions, OpenError};
 
 use crate::args::Global;
-use crate::failure::Failure;
+use crate::exit::Exit;
+use crate::failure::{Failure, storage_hint};
+use crate::render::text;
 
 /// How often a store in use is tried again.
 const TRY_EVERY: Duration = Duration::from_millis(20);
 
+/// Opens the store for a verb that only looks, lets it look, and fails if the
+/// log could not be read to its end.
+pub fn reading(global: &Global, look: impl FnOnce(&Log) -> Result<(), Failure>) -> Result<(), Failure> {
+    let log = for_reading(global)?;
+    match (look(&log), whole(&log)) {
+        // Perhaps what was looked for stands behind the damage.
+        (Err(failure), Err(damage)) => Err(failure.hint(damage.error.to_string())),
+        (looked, whole) => looked.and(whole),
+    }
+}
+
+/// Fails if only a part of the log can be read.
+pub fn whole(log: &Log) -> Result<(), Failure> {
+    match &log.recovery().damage {
+        None => Ok(()),
+        Some(damage) => Err(Failure::new(
+            Exit::Damaged,
+            format!(
+                "the store is damaged, and only its first {} can be read: {damage}",
+                text::counted(log.stats().events, "event")
+            ),
+        )),
+    }
+}
+
 /// The store, for verbs that only look.
 pub fn for_reading(global: &Global) -> Result<Log, Failure> {
     let path = global.store_path()?;
-    waiting(global, || Log::open(path, reading()))
+    waiting(global, || Log::open(path, options()))
 }
 
 /// The store, for verbs that only look; `None` while another process has it.
 pub fn for_reading_if_free(global: &Global) -> Result<Option<Log>, Failure> {
-    match Log::open(global.store_path()?, reading()) {
+    let path = global.store_path()?;
+    match Log::open(path, options()) {
         Ok(log) => Ok(Some(log)),
         Err(OpenError::Locked { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(refused(path, error)),
     }
 }
 
@@ -50,11 +84,31 @@ pub fn waiting<T>(global: &Global, mut attempt: impl FnMut() -> Result<T, OpenEr
             Err(OpenError::Locked { .. }) if begun.elapsed() < Duration::from_secs(global.wait) => {
                 thread::sleep(TRY_EVERY);
             }
-            done => return Ok(done?),
+            done => return done.map_err(|error| refused(&global.store, error)),
         }
     }
 }
 
-fn reading() -> LogOptions {
+/// Says which store it was, where the engine leaves that to its caller.
+pub fn refused(path: &Path, error: OpenError) -> Failure {
+    match error {
+        OpenError::Storage(source) => {
+            let code = source.kind().into();
+            let hint = storage_hint(&source);
+            let failure = Failure::new(code, OpenFailed { path: path.display().to_string(), source });
+            hint.into_iter().fold(failure, Failure::hint)
+        }
+        other => other.into(),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the store at {path} cannot be opened")]
+struct OpenFailed {
+    path: String,
+    source: StorageError,
+}
+
+fn options() -> LogOptions {
     LogOptions { create: Create::Never, access: Access::Read, ..LogOptions::default() }
 }

@@ -15,15 +15,17 @@ use parking_lot::Mutex;
 use crate::disk::{Disk, DiskLock, FileDisk};
 use crate::engine::Engine;
 use crate::error::OpenError;
+use crate::index::sealed::INDEX_DIR;
 use crate::options::{Access, Create, LogOptions};
 use crate::recover::{self, Recovery};
 use crate::request::Request;
 use crate::segment::batch::padded_bytes;
 use crate::segment::format::batch_flags;
-use crate::segment::io_error;
+use crate::segment::{SEGMENTS_DIR, file_name, io_error, number_of};
 use crate::sequencer::Sequencer;
 use crate::stats::{SegmentStats, Stats};
 use crate::store_file::{STORE_FILE, StoreFile};
+use crate::verify;
 
 /// An event store in a directory. Clones share it; the last one dropped
 /// closes it.
@@ -52,7 +54,7 @@ impl Log {
     }
 
     fn open_named(disk: Arc<dyn Disk>, path: &str, options: LogOptions) -> Result<Self, OpenError> {
-        let is_there = look(&*disk, path, &options)?;
+        let is_there = look(&*disk, path, options.create, options.access)?;
         let lock = lock(&*disk, path, &options)?;
         let store = match StoreFile::load(&*disk, path)? {
             Some(store) => store,
@@ -276,12 +278,12 @@ fn spawn(engine: &Arc<Engine>) -> Result<Vec<JoinHandle<()>>, StorageError> {
 }
 
 /// Whether there is a store, and if not, whether one may be made.
-fn look(disk: &dyn Disk, path: &str, options: &LogOptions) -> Result<bool, OpenError> {
+pub(crate) fn look(disk: &dyn Disk, path: &str, create: Create, access: Access) -> Result<bool, OpenError> {
     let path = || path.to_owned();
     let entries = match disk.list("") {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if options.create == Create::Never || options.access == Access::Read {
+            if create == Create::Never || access == Access::Read {
                 return Err(OpenError::NotFound { path: path() });
             }
             disk.create_root().map_err(|error| io_error("create", "the store's directory", error))?;
@@ -299,14 +301,48 @@ fn look(disk: &dyn Disk, path: &str, options: &LogOptions) -> Result<bool, OpenE
         let found = format!("a directory of {} other entries, among them {:?}", entries.len(), other.name);
         return Err(OpenError::NotAStore { path: path(), found });
     }
-    let may_create = options.create != Create::Never && options.access == Access::Append;
-    match (entries.is_empty(), options.create) {
+    if let Some(name) = events_without_store(disk)? {
+        return Err(StorageError::Corrupt {
+            file: STORE_FILE.into(),
+            offset: 0,
+            positions: None,
+            what: format!("the file is missing, and {name} shows that there was a store"),
+        }
+        .into());
+    }
+    let may_create = create != Create::Never && access == Access::Append;
+    match (entries.is_empty(), create) {
         (true, Create::IfEmpty) if may_create => Ok(false),
         (true, _) => Err(OpenError::Empty { path: path() }),
         // A creation that did not finish.
         (false, _) if may_create => Ok(false),
         (false, _) => Err(OpenError::NotFound { path: path() }),
     }
+}
+
+/// A file that only a finished store has. Where STORE is missing beside it, a
+/// new store must not begin: its creation would remove the events.
+fn events_without_store(disk: &dyn Disk) -> Result<Option<String>, StorageError> {
+    let list = |dir| match disk.list(dir) {
+        Ok(entries) => Ok(entries),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(io_error("list", dir, error)),
+    };
+    if let Some(index) = list(INDEX_DIR)?.first() {
+        return Ok(Some(format!("{INDEX_DIR}/{}", index.name)));
+    }
+    let segments = list(SEGMENTS_DIR)?;
+    for number in segments.iter().filter_map(|entry| number_of(&entry.name)) {
+        // A creation makes two, and writes no batch.
+        if number > 2 || verify::has_batches(disk, number)? {
+            // It may have been finished, and used, since the first look.
+            let is_there = list("")?.iter().any(|entry| entry.name == STORE_FILE);
+            return Ok((!is_there).then(|| file_name(number)));
+        }
+    }
+    Ok(None)
 }
 
 fn lock(disk: &dyn Disk, path: &str, options: &LogOptions) -> Result<Option<Box<dyn DiskLock>>, OpenError> {

@@ -45,11 +45,10 @@ use crate::segment::format::{APPEND_BYTES_MAX, BATCH_BYTES_MAX, BLOCK_BYTES, SEG
 use crate::segment::record::RecordView;
 use crate::segment::scan::{Scan, Step};
 use crate::segment::{
-    Committed, SEGMENTS_DIR, Segment, begins_with_batch, check_header, create_stub, file_name, io_error,
-    number_of,
+    Committed, SEGMENTS_DIR, Segment, check_header, create_stub, file_name, io_error, number_of,
 };
 use crate::sequencer::{OpenBatch, Sequencer};
-use crate::store_file::{STORE_FILE, StoreFile};
+use crate::store_file::StoreFile;
 
 /// What recovery came upon; for whoever wants to know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,7 +64,6 @@ pub struct Recovery {
 /// Makes the files of a new store.
 pub fn create(disk: &dyn Disk, options: &LogOptions) -> Result<StoreFile, OpenError> {
     let store = StoreFile::new(options)?;
-    check_nothing_begun(disk)?;
     for dir in [SEGMENTS_DIR, INDEX_DIR] {
         disk.create_dir(dir).map_err(|error| io_error("create", dir, error))?;
         // Left by a creation that did not finish: without STORE there was no store.
@@ -88,26 +86,6 @@ pub fn create(disk: &dyn Disk, options: &LogOptions) -> Result<StoreFile, OpenEr
     create_stub(disk, &store, 2)?;
     store.create(disk)?;
     Ok(store)
-}
-
-/// Refuses to create a store over one that has lost its STORE: what a creation
-/// leaves behind that did not finish is two segments without a batch.
-fn check_nothing_begun(disk: &dyn Disk) -> Result<(), StorageError> {
-    let list = |dir| match disk.list(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        listed => listed.map_err(|error| io_error("list", dir, error)),
-    };
-    let mut begun = list(INDEX_DIR)?.first().map(|entry| format!("{INDEX_DIR}/{}", entry.name));
-    for number in list(SEGMENTS_DIR)?.iter().filter_map(|entry| number_of(&entry.name)) {
-        let name = file_name(number);
-        let file = disk.open(&name, false).map_err(|error| io_error("open", &name, error))?;
-        if number > 2 || begins_with_batch(&*file, &name)? {
-            begun = Some(name);
-        }
-    }
-    let Some(begun) = begun else { return Ok(()) };
-    let what = format!("the file is missing, and {begun} shows that there was a store");
-    Err(StorageError::Corrupt { file: STORE_FILE.into(), offset: 0, positions: None, what })
 }
 
 /// Recovers an existing store.

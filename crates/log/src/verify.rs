@@ -12,13 +12,12 @@ use crate::disk::{Disk, FileDisk};
 use crate::follow::Chain;
 use crate::index::live::Live;
 use crate::index::sealed::{self, SealedIndex, SegmentEnd};
+use crate::options::{Access, Create};
 use crate::segment::batch::BatchHeader;
 use crate::segment::format::{BATCH_HEADER_BYTES, BLOCK_BYTES, SEGMENT_HEADER_BYTES};
 use crate::segment::record::{is_intact, records};
 use crate::segment::scan::{Scan, Step, Stop};
-use crate::segment::{
-    BatchEntry, SEGMENTS_DIR, Segment, begins_with_batch, check_header, file_name, io_error, number_of,
-};
+use crate::segment::{BatchEntry, SEGMENTS_DIR, Segment, check_header, file_name, io_error, number_of};
 use crate::store_file::StoreFile;
 
 /// How much to check.
@@ -86,11 +85,10 @@ pub fn verify_on(
     depth: Depth,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Report, OpenError> {
+    // Before the lock, whose file has no place in a directory that is no store.
+    crate::log::look(disk, path, Create::Never, Access::Read)?;
     let _lock = match disk.lock() {
         Ok(lock) => Some(lock),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(OpenError::NotFound { path: path.into() });
-        }
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             let holder = disk.lock_holder().unwrap_or_else(|| "another process".into());
             return Err(OpenError::Locked { path: path.into(), holder });
@@ -380,7 +378,7 @@ impl Check<'_> {
         index: Result<SealedIndex, String>,
         found: Found,
     ) -> Result<(), StorageError> {
-        let is_full = self.has_batches(segment.number + 1)?;
+        let is_full = has_batches(self.disk, segment.number + 1)?;
         let index = match index {
             // The segment being filled has none yet.
             Err(_) if !is_full => return Ok(()),
@@ -403,15 +401,9 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn has_batches(&self, number: u32) -> Result<bool, StorageError> {
-        let name = file_name(number);
-        let Ok(file) = self.disk.open(&name, false) else { return Ok(false) };
-        begins_with_batch(&*file, &name)
-    }
-
     /// The newest file must hold nothing.
     fn stub(&mut self, number: u32) -> Result<(), StorageError> {
-        if self.has_batches(number)? {
+        if has_batches(self.disk, number)? {
             self.damage(
                 file_name(number + 1),
                 0,
@@ -428,4 +420,16 @@ struct Found {
     batches: Vec<BatchEntry>,
     end: SegmentEnd,
     whole: bool,
+}
+
+/// Whether a segment file begins with a batch.
+pub(crate) fn has_batches(disk: &dyn Disk, number: u32) -> Result<bool, StorageError> {
+    let name = file_name(number);
+    let Ok(file) = disk.open(&name, false) else { return Ok(false) };
+    let mut block = [0; BLOCK_BYTES as usize];
+    match crate::disk::read_exact_at(&*file, &mut block, SEGMENT_HEADER_BYTES) {
+        Ok(()) => Ok(BatchHeader::parse(&block).is_some()),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(io_error("read", &name, error)),
+    }
 }

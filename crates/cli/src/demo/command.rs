@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::import::git::program::Repository;
 use crate::import::git::{self, ImportError};
 use crate::import::meter::Stderr;
+use crate::open;
 use crate::render::Out;
 
 /// Shows a repository's history as events, and fails if git has it otherwise.
@@ -68,7 +69,7 @@ pub fn run(args: DemoArgs, global: &Global, out: &mut Out) -> Result<(), Failure
 impl From<PlaceError> for Failure {
     fn from(error: PlaceError) -> Self {
         match error {
-            PlaceError::Open(error) => error.into(),
+            PlaceError::Open { path, source } => open::refused(&path, source),
             PlaceError::Read(error) => error.into(),
             PlaceError::NoCache => Self::new(Exit::Usage, error),
             PlaceError::NotOurs { .. } => Self::invalid(error),

@@ -63,12 +63,23 @@ pub fn lines(samples: &[Sample], unicode: bool) -> Vec<String> {
         there
     });
     let most = events.iter().max().copied().unwrap_or(0);
-    let month = |micros| Timestamp::from_micros(micros).to_string().chars().take(7).collect::<String>();
+    let (begins, ends) = edges(first, last);
     vec![
         format!("events      {}  at most {} in one column", row(&events, unicode), counted(most)),
         format!("live files  {}  {} at the end", row(&files, unicode), counted(there)),
-        format!("            {:<width$}{}", month(first), month(last), width = WIDTH - 7),
+        format!("            {begins:<width$}{ends}", width = WIDTH - ends.len()),
     ]
+}
+
+/// What stands under the ends: months, or days, or times of a day, whichever
+/// tells the two apart.
+fn edges(first: i64, last: i64) -> (String, String) {
+    let text = |micros| Timestamp::from_micros(micros).to_string();
+    let (first, last) = (text(first), text(last));
+    let cut = |text: &str, at: usize| text.chars().take(at).collect::<String>();
+    let length = [7, 10].into_iter().find(|length| cut(&first, *length) != cut(&last, *length)).unwrap_or(16);
+    let shown = |text: &str| cut(text, length).replace('T', " ");
+    (shown(&first), shown(&last))
 }
 
 fn row(counts: &[u64], unicode: bool) -> String {
@@ -102,6 +113,18 @@ mod tests {
         assert!(lines[0].ends_with("at most 9 in one column"), "{}", lines[0]);
         assert!(lines[1].ends_with("█  60 at the end"), "{}", lines[1]);
         assert_eq!(lines[2].trim(), format!("1970-01{}1970-03", " ".repeat(46)));
+    }
+
+    #[test]
+    fn the_ends_are_told_apart() {
+        let rows = [(0, 86_400 * 40, "1970-01", "1970-02"), (0, 86_400 * 3, "1970-01-01", "1970-01-04")];
+        for (first, last, begins, ends) in rows {
+            let line = lines(&[sample(first, 1, 1), sample(last, 1, 1)], true).remove(2);
+            assert_eq!(line.split_whitespace().collect::<Vec<_>>(), [begins, ends]);
+            assert_eq!(line.len(), 12 + WIDTH);
+        }
+        let line = lines(&[sample(3600, 1, 1), sample(7260, 1, 1)], true).remove(2);
+        assert!(line.contains("1970-01-01 01:00") && line.ends_with("1970-01-01 02:01"), "{line}");
     }
 
     #[test]

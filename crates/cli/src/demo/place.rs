@@ -42,8 +42,14 @@ pub enum PlaceError {
         source: std::io::Error,
     },
     /// What is there cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
+    #[error("{} cannot be opened", .path.display())]
+    Open {
+        #[allow(missing_docs)]
+        path: PathBuf,
+        #[allow(missing_docs)]
+        #[source]
+        source: OpenError,
+    },
     /// What is there cannot be read.
     #[error(transparent)]
     Read(#[from] factum_core::ReadError),
@@ -75,7 +81,7 @@ pub fn open(path: &Path) -> Result<Log, PlaceError> {
             .map_err(|source| PlaceError::Create { path: parent.display().to_string(), source })?;
     }
     let options = LogOptions { create: Create::IfEmpty, access: Access::Append, ..LogOptions::default() };
-    Ok(Log::open(path, options)?)
+    Log::open(path, options).map_err(|source| PlaceError::Open { path: path.to_owned(), source })
 }
 
 /// Removes the store of an earlier demo. Nothing else is ever removed: not a
@@ -87,7 +93,7 @@ pub fn remove_old(path: &Path) -> Result<(), PlaceError> {
     let log = match Log::open(path, options) {
         Ok(log) => log,
         Err(OpenError::NotFound { .. } | OpenError::Empty { .. }) => return Ok(()),
-        Err(error) => return Err(error.into()),
+        Err(source) => return Err(PlaceError::Open { path: path.to_owned(), source }),
     };
     let Some(first) = log.event_at(Position::FIRST)? else { return Ok(()) };
     if first.stream.as_str() != COMMITS || first.event_type.as_str() != COMMIT_MADE {
@@ -107,6 +113,6 @@ pub fn remove_old(path: &Path) -> Result<(), PlaceError> {
         }
     }
     let remove = |source| PlaceError::Remove { path: path.display().to_string(), source };
-    log.close().map_err(|error| PlaceError::Open(error.into()))?;
+    log.close().map_err(|error| PlaceError::Open { path: path.to_owned(), source: error.into() })?;
     std::fs::remove_dir_all(path).map_err(remove)
 }

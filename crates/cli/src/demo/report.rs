@@ -178,14 +178,14 @@ fn people(report: &Report, imported: &Imported, travelled: &Travelled, out: &mut
     match imported.commits {
         0 => writeln!(
             out,
-            "{repository}: all {} commits were imported before, {} events",
-            counted(report.commits),
-            counted(report.events)
+            "{repository}: everything was imported before, {} as {}",
+            text::counted(report.commits, "commit"),
+            text::counted(report.events, "event")
         )?,
         new => writeln!(
             out,
-            "{repository}: {} commits became {}{durable}",
-            counted(new),
+            "{repository}: {} became {}{durable}",
+            text::counted(new, "commit"),
             speed(&imported.events, imported.seconds)
         )?,
     }
@@ -205,7 +205,11 @@ fn people(report: &Report, imported: &Imported, travelled: &Travelled, out: &mut
         }
     }
     writeln!(out)?;
-    writeln!(out, "Travelled to {} moments and asked `git ls-tree -r` about each:", report.checks)?;
+    writeln!(
+        out,
+        "Travelled to {} and asked `git ls-tree -r` about each:",
+        text::counted(report.checks, "moment")
+    )?;
     for stop in &travelled.stops {
         stop_line(stop, out)?;
     }

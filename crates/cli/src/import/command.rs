@@ -15,7 +15,7 @@ use super::meter::Stderr;
 use super::{git, jsonl};
 use crate::args::{Global, ImportGitArgs, ImportJsonlArgs};
 use crate::exit::Exit;
-use crate::failure::Failure;
+use crate::failure::{Failure, storage_behind, storage_hint};
 use crate::format::Format;
 use crate::open;
 use crate::render::Out;
@@ -260,6 +260,7 @@ impl Row for JsonlRow {
 
 impl From<git::ImportError> for Failure {
     fn from(error: git::ImportError) -> Self {
+        let machine = storage_behind(&error).and_then(storage_hint);
         let hint = match &error {
             git::ImportError::OtherRepository { .. } | git::ImportError::Rewritten { .. } => {
                 Some("give --store DIR with a directory that does not exist yet")
@@ -271,12 +272,14 @@ impl From<git::ImportError> for Failure {
         };
         let mut failure = Self::new(error.kind().into(), error);
         failure.hints.extend(hint.map(str::to_owned));
+        failure.hints.extend(machine);
         failure
     }
 }
 
 impl From<jsonl::ImportError> for Failure {
     fn from(error: jsonl::ImportError) -> Self {
+        let machine = storage_behind(&error).and_then(storage_hint);
         let hint = match &error {
             jsonl::ImportError::BadLine { .. } => Some(
                 "the lines before it are imported; mend it and run the same command again, or add --on-error skip or park",
@@ -288,6 +291,7 @@ impl From<jsonl::ImportError> for Failure {
         };
         let mut failure = Self::new(error.kind().into(), error);
         failure.hints.extend(hint.map(str::to_owned));
+        failure.hints.extend(machine);
         failure
     }
 }

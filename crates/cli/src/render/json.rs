@@ -63,9 +63,10 @@ fn write_harmless<W: ?Sized + Write>(writer: &mut W, fragment: &str) -> io::Resu
 
 /// Writes a value without a line end.
 pub fn write(writer: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
-    value
-        .serialize(&mut Serializer::with_formatter(writer, Harmless(CompactFormatter)))
-        .map_err(io::Error::from)
+    // The formatter writes a few bytes at a time; they are gathered first.
+    let mut bytes = Vec::with_capacity(512);
+    value.serialize(&mut Serializer::with_formatter(&mut bytes, Harmless(CompactFormatter)))?;
+    writer.write_all(&bytes)
 }
 
 /// A value as text on one line.

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use factum_core::name::is_forbidden;
+use indicatif::HumanCount;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// `text` with every character that could forge what a reader sees escaped.
 pub fn escape(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) || !text.chars().any(is_forbidden) {
+    if is_plain(text) || !text.chars().any(is_forbidden) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);
@@ -22,12 +23,17 @@ pub fn escape(text: &str) -> Cow<'_, str> {
 
 /// How many columns `text` takes.
 pub fn width(text: &str) -> usize {
-    text.width()
+    if is_plain(text) { text.len() } else { text.width() }
+}
+
+/// Whether every byte is a character of one column.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
 }
 
 /// `text` cut to `columns`, with an ellipsis where it was cut.
 pub fn cut(text: String, columns: usize) -> String {
-    if text.len() <= columns || text.width() <= columns {
+    if text.len() <= columns || width(&text) <= columns {
         return text;
     }
     let mut used = 0;
@@ -58,9 +64,9 @@ pub fn bytes(count: u64) -> String {
     format!("{amount:.1} {}", UNITS[unit])
 }
 
-/// `1 event`, `2 events`.
+/// `1 event`, `2,000 events`.
 pub fn counted(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+    format!("{} {noun}{}", HumanCount(count), if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -32,11 +32,13 @@ const HEED_EVERY: Duration = Duration::from_millis(50);
 pub fn run(args: AfterArgs, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let from = From::parse(&args.position)?;
     let selection = selection(&args)?;
-    // A store that cannot be opened now is a failure also for a follower.
-    let log = open::for_reading(global)?;
     if !args.follow {
-        return list(&log, selection, from, args.limit, out);
+        return open::reading(global, |log| list(log, selection, from, args.limit, out));
     }
+    // A store that cannot be opened now is a failure also for a follower, and
+    // so is one that cannot be read to its end.
+    let log = open::for_reading(global)?;
+    open::whole(&log)?;
     let stop = Arc::new(AtomicBool::new(false));
     let handler = Arc::clone(&stop);
     ctrlc::set_handler(move || handler.store(true, Ordering::SeqCst))
@@ -44,7 +46,11 @@ pub fn run(args: AfterArgs, global: &Global, out: &mut Out) -> Result<(), Failur
     let mut first = Some(log);
     let look = || match first.take() {
         Some(log) => Ok(Some(log)),
-        None => open::for_reading_if_free(global),
+        None => {
+            let log = open::for_reading_if_free(global)?;
+            log.as_ref().map_or(Ok(()), open::whole)?;
+            Ok(log)
+        }
     };
     Follower::new(selection, from, args.limit).follow(look, out, &stop)
 }
@@ -104,8 +110,13 @@ fn list(
         From::End => read.limit = Some(0),
     }
     let mut listing = Listing::new();
+    let mut any = false;
     for event in store.read(read)? {
         listing.event(out, &event?)?;
+        any = true;
+    }
+    if !any && out.format == Format::Text {
+        writeln!(out, "0 events")?;
     }
     listing.end(out)
 }

@@ -33,6 +33,11 @@ pub fn run(args: AppendArgs, global: &Global, out: &mut Out) -> Result<(), Failu
     Ok(log.close()?)
 }
 
+/// Most ids that people are shown.
+const IDS_MAX: usize = 10;
+/// And how many of them, if there are more.
+const IDS_SHOWN: usize = 3;
+
 /// What is to be appended.
 struct Request {
     stream: StreamName,
@@ -184,10 +189,8 @@ fn value(argument: &OsString) -> Result<Value, Failure> {
     let (what, text) = source(argument)?;
     serde_json::from_slice(&text).map_err(|error| {
         let failure = Failure::invalid(format!("{what} is not JSON: {error}"));
-        match text.is_empty() {
-            true => failure.hint("it is empty: give the event as '{\"type\": \"...\", \"data\": {...}}'"),
-            false => failure,
-        }
+        let empty = if text.trim_ascii().is_empty() { "it is empty: " } else { "" };
+        failure.hint(format!("{empty}give the event as '{{\"type\": \"...\", \"data\": {{...}}}}'"))
     })
 }
 
@@ -280,8 +283,13 @@ fn show(receipt: &Receipt<'_>, out: &mut Out) -> Result<(), Failure> {
         span("revision", receipt.first_revision, receipt.last_revision),
         receipt.durability,
     )?;
-    for id in &receipt.ids {
+    let shown = if receipt.ids.len() > IDS_MAX { IDS_SHOWN } else { receipt.ids.len() };
+    for id in &receipt.ids[..shown] {
         writeln!(out, "  {}", out.paint(Ink::Dim, format_args!("id {id}")))?;
+    }
+    if let more @ 1.. = receipt.ids.len() - shown {
+        let more = format!("and {} more; --format json gives them all", text::counted(more as u64, "id"));
+        writeln!(out, "  {}", out.paint(Ink::Dim, more))?;
     }
     Ok(())
 }

@@ -15,9 +15,8 @@ use crate::render::{Out, table, text};
 
 /// Opens the store and summarises it.
 pub fn run(global: &Global, out: &mut Out) -> Result<(), Failure> {
-    let stats = open::for_reading(global)?.stats();
     let store = global.store_path()?.display().to_string();
-    show(&Summary::of(store, &stats), out)
+    open::reading(global, |log| show(&Summary::of(store, &log.stats()), out))
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,6 @@
 //! `stream list`: the streams there are, found in one pass over the log.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::io::Write;
 
 use factum_core::{EventStore, Read, RecordedEvent, StreamName, Timestamp};
@@ -21,7 +21,7 @@ pub fn run(args: StreamListArgs, global: &Global, out: &mut Out) -> Result<(), F
         category: args.category.as_deref().map(names::part).transpose()?,
         limit: args.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
     };
-    list(&open::for_reading(global)?, &wanted, out)
+    open::reading(global, |log| list(log, &wanted, out))
 }
 
 struct Wanted {
@@ -55,7 +55,7 @@ impl Summary {
 
 fn list(store: &dyn EventStore, wanted: &Wanted, out: &mut Out) -> Result<(), Failure> {
     // Names are copied: one kept from an event would keep all that was read with it.
-    let mut streams: BTreeMap<Box<str>, Summary> = BTreeMap::new();
+    let mut streams: HashMap<Box<str>, Summary> = HashMap::new();
     for event in store.read(Read::all())? {
         let event = event?;
         if !wanted.takes(&event.stream) {
@@ -72,7 +72,9 @@ fn list(store: &dyn EventStore, wanted: &Wanted, out: &mut Out) -> Result<(), Fa
         }
     }
     let found = streams.len();
-    let listed = streams.iter().take(wanted.limit).map(|(stream, summary)| Listed::of(stream, summary));
+    let mut streams: Vec<_> = streams.iter().collect();
+    streams.sort_unstable_by_key(|(stream, _)| *stream);
+    let listed = streams.into_iter().take(wanted.limit).map(|(stream, summary)| Listed::of(stream, summary));
     if out.format != Format::Text {
         let mut rows = Rows::many();
         for row in listed {

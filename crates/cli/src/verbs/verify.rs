@@ -4,6 +4,7 @@ use std::io::Write;
 
 use factum_core::Position;
 use factum_log::verify::{self, Damage, Depth, Report};
+use indicatif::HumanCount;
 use serde::Serialize;
 
 use crate::args::{Global, VerifyArgs};
@@ -19,12 +20,12 @@ use crate::render::{Out, text};
 /// Checks the store, and fails if it is damaged.
 pub fn run(args: VerifyArgs, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let depth = if args.deep { Depth::Deep } else { Depth::Fast };
+    let path = global.store_path()?;
     let report = {
         let bar = Bar::new();
-        let path = global.store_path()?;
         open::waiting(global, || verify::verify(path, depth, &mut |progress| bar.show(progress)))?
     };
-    show(&Found::of(depth, &report), out)
+    show(&Found::of(depth, &report, |file| path.join(file).exists()), out)
 }
 
 #[derive(Serialize)]
@@ -36,6 +37,9 @@ struct Found {
     events: u64,
     bytes: u64,
     torn_tail_bytes: u64,
+    /// Indexes that are not there: a process that was killed had not written
+    /// them yet, or somebody removed them. They hold nothing the log does not.
+    indexes_missing: Vec<String>,
     damage: Vec<DamageRow>,
 }
 
@@ -51,8 +55,17 @@ struct DamageRow {
 }
 
 impl Row for Found {
-    const COLUMNS: &'static [&'static str] =
-        &["depth", "whole", "segments", "batches", "events", "bytes", "torn_tail_bytes", "damage"];
+    const COLUMNS: &'static [&'static str] = &[
+        "depth",
+        "whole",
+        "segments",
+        "batches",
+        "events",
+        "bytes",
+        "torn_tail_bytes",
+        "indexes_missing",
+        "damage",
+    ];
 }
 
 impl Row for DamageRow {
@@ -61,16 +74,19 @@ impl Row for DamageRow {
 }
 
 impl Found {
-    fn of(depth: Depth, report: &Report) -> Self {
+    fn of(depth: Depth, report: &Report, is_there: impl Fn(&str) -> bool) -> Self {
+        let (missing, damage): (Vec<_>, Vec<_>) =
+            report.damage.iter().partition(|damage| damage.rebuildable && !is_there(&damage.file));
         Self {
             depth: if depth == Depth::Deep { "deep" } else { "fast" },
-            whole: report.damage.is_empty(),
+            whole: damage.is_empty(),
             segments: report.segments,
             batches: report.batches,
             events: report.events,
             bytes: report.bytes,
             torn_tail_bytes: report.torn_tail_bytes,
-            damage: report.damage.iter().map(DamageRow::of).collect(),
+            indexes_missing: missing.into_iter().map(|damage| damage.file.clone()).collect(),
+            damage: damage.into_iter().map(DamageRow::of).collect(),
         }
     }
 }
@@ -132,6 +148,13 @@ fn people(found: &Found, out: &mut Out) -> std::io::Result<()> {
         writeln!(out, "{place}, {}: {}", damage.positions(), text::escape(&damage.what))?;
         writeln!(out, "    {}", damage.advice)?;
     }
+    for file in &found.indexes_missing {
+        writeln!(
+            out,
+            "{} is not there, which a kill may cause; the next opening for appending makes it from the log",
+            text::escape(file)
+        )?;
+    }
     if found.torn_tail_bytes > 0 {
         writeln!(
             out,
@@ -154,7 +177,7 @@ fn people(found: &Found, out: &mut Out) -> std::io::Result<()> {
 }
 
 fn counted_batches(count: u64) -> String {
-    format!("{count} {}", if count == 1 { "batch" } else { "batches" })
+    format!("{} {}", HumanCount(count), if count == 1 { "batch" } else { "batches" })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `factum import git` as a program: killed, repeated, refused.
 
+use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -43,11 +44,13 @@ pub fn kill_until_done(mut make: impl FnMut() -> Command) -> u32 {
     let mut kills = 0;
     let mut patience = Duration::from_millis(5);
     loop {
-        let mut child = make().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = make().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let began = Instant::now();
         loop {
             if let Some(status) = child.try_wait().unwrap() {
-                assert!(status.success(), "{status}");
+                let mut said = String::new();
+                child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+                assert!(status.success(), "{status}: {said}");
                 return kills;
             }
             if began.elapsed() > patience {

@@ -4,13 +4,16 @@
 #![allow(clippy::unwrap_used)]
 
 mod append;
+mod damage;
 mod demo;
 mod follow;
 mod history;
 mod import_git;
 mod import_jsonl;
+mod machine;
 mod meta;
 mod program;
+mod refusals;
 mod stores;
 mod streams;
 mod terminal;

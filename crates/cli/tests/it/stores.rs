@@ -60,6 +60,39 @@ fn other_peoples_files_are_left_alone() {
 }
 
 #[test]
+fn only_the_last_directory_is_made() {
+    let place = Place::new();
+    let said = place.fails(1, ["--store", "no/where"].iter().chain(&APPEND));
+    assert!(said.contains("the store at no/where cannot be opened"), "{said}");
+    assert!(said.contains("hint: make the directory the store is to stand in first"), "{said}");
+    assert!(!place.dir().join("no").exists());
+}
+
+#[test]
+fn a_newer_format_is_left_to_a_newer_program() {
+    let place = Place::with_carts();
+    let path = place.store().join("STORE");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains("\nformat 1\n"), "{text}");
+    fs::write(&path, text.replace("\nformat 1\n", "\nformat 2\n")).unwrap();
+    for words in READING.iter().chain(&[&APPEND[..]]) {
+        let said = place.fails(1, *words);
+        assert!(said.contains("store has format 2, and this program knows formats up to 1"), "{said}");
+        assert!(said.contains("use a newer Factum"), "{said}");
+    }
+}
+
+/// Alone, the program shows its help, also where the environment names a store.
+#[test]
+fn no_verb_at_all_is_a_question() {
+    let place = Place::new();
+    for words in [&[][..], &["events"], &["import"]] {
+        let said = place.fails(2, words);
+        assert!(said.contains("Commands:") && !said.contains("error"), "{words:?}: {said}");
+    }
+}
+
+#[test]
 fn a_file_is_no_store() {
     let place = Place::new();
     fs::write(place.store(), "just a file").unwrap();

@@ -77,11 +77,7 @@ impl FileDisk {
 impl Disk for FileDisk {
     fn create_root(&self) -> io::Result<bool> {
         match fs::create_dir(&self.root) {
-            Ok(()) => {
-                let parent = self.root.parent().filter(|parent| !parent.as_os_str().is_empty());
-                sync_dir_at(parent.unwrap_or(Path::new(".")))?;
-                Ok(true)
-            }
+            Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 if fs::metadata(&self.root)?.is_dir() {
                     Ok(false)
@@ -155,6 +151,10 @@ impl Disk for FileDisk {
     }
 
     fn sync_dir(&self, dir: &str) -> io::Result<()> {
+        if dir.is_empty() {
+            let parent = self.root.parent().filter(|parent| !parent.as_os_str().is_empty());
+            sync_dir_at(parent.unwrap_or(Path::new(".")))?;
+        }
         sync_dir_at(&self.dir_at(dir)?)
     }
 }

@@ -38,9 +38,11 @@ pub use memory::MemoryDisk;
 
 /// A directory that holds one store.
 pub trait Disk: Send + Sync {
-    /// Makes the store's own directory if it is absent, durably; false if it
-    /// was there. The directory it stands in must exist: one that does not may
-    /// be a disk that is not mounted.
+    /// Makes the store's own directory if it is absent; false if it was there.
+    /// Durable after `sync_dir("")`: flushing here would leave it empty for as
+    /// long as that takes, and an empty directory is refused as a mount point
+    /// whose disk went away. The directory it stands in must exist: one that
+    /// does not may be such a disk too.
     fn create_root(&self) -> io::Result<bool>;
 
     /// Takes the store for this process, for as long as the guard lives.
@@ -70,7 +72,8 @@ pub trait Disk: Send + Sync {
     /// Removes a file.
     fn remove(&self, name: &str) -> io::Result<()>;
 
-    /// Makes the entries of a directory durable (`""`: the store's own).
+    /// Makes the entries of a directory durable (`""`: the store's own, and
+    /// that it exists).
     fn sync_dir(&self, dir: &str) -> io::Result<()>;
 }
 

@@ -20,10 +20,9 @@ use parking_lot::RwLock;
 
 use crate::disk::{Disk, DiskFile, read_exact_at, write_all_at};
 use crate::store_file::StoreFile;
-use batch::BatchHeader;
 use format::{
-    BATCH_HEADER_BYTES, FORMAT, SEGMENT_HEADER_BYTES, SEGMENT_HEADER_COPY_AT, SEGMENT_HEADER_USED,
-    SEGMENT_MAGIC, put, u32_at, u64_at,
+    FORMAT, SEGMENT_HEADER_BYTES, SEGMENT_HEADER_COPY_AT, SEGMENT_HEADER_USED, SEGMENT_MAGIC, put, u32_at,
+    u64_at,
 };
 
 /// Directory of the segment files.
@@ -250,17 +249,6 @@ pub fn check_header(file: &dyn DiskFile, store: &StoreFile, number: u32) -> Resu
         }
         Some(copy) => format!("this is segment {}, not {number}", u32_at(copy, 12).unwrap_or_default()),
     }))
-}
-
-/// Whether something that looks like a batch stands where a segment's first
-/// would. Does not look at the checksum.
-pub fn begins_with_batch(file: &dyn DiskFile, name: &str) -> Result<bool, StorageError> {
-    let mut block = [0; BATCH_HEADER_BYTES];
-    match read_exact_at(file, &mut block, SEGMENT_HEADER_BYTES) {
-        Ok(()) => Ok(BatchHeader::parse(&block).is_some()),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(io_error("read", name, error)),
-    }
 }
 
 /// An operation on a file that the system failed.

@@ -12,3 +12,5 @@ mod places;
 mod rig;
 mod room;
 mod sim;
+mod store_file;
+mod verify;

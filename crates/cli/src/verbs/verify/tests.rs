@@ -17,13 +17,13 @@ fn damaged() -> Found {
         torn_tail_bytes: 12,
         damage: vec![damage(64, Some(Position::new(3)..=Position::new(5)), false), damage(128, None, true)],
     };
-    Found::of(Depth::Fast, &report)
+    Found::of(Depth::Fast, &report, |_| true)
 }
 
 #[test]
 fn a_whole_store_is_said_to_be_whole() {
     let report = Report { segments: 1, batches: 1, events: 1, bytes: 100, ..Report::default() };
-    let text = answer(Format::Text, |out| show(&Found::of(Depth::Deep, &report), out));
+    let text = answer(Format::Text, |out| show(&Found::of(Depth::Deep, &report, |_| true), out));
     insta::assert_snapshot!(
         text,
         @"whole: deep check of 1 segment, 1 batch, 1 event; 100 bytes of checksums recomputed"
@@ -56,4 +56,23 @@ fn damage_is_told_to_programs() {
     let (csv, _) = written(Format::Csv, |out| show(&damaged(), out));
     assert_eq!(csv.lines().count(), 3);
     assert!(csv.starts_with("file,offset,first_position,last_position,what,"), "{csv}");
+}
+
+#[test]
+fn an_index_that_is_not_there_yet_is_no_damage() {
+    let damage = Damage {
+        file: "index/0000000001.idx".to_owned(),
+        offset: 0,
+        positions: None,
+        what: "it is missing".to_owned(),
+        rebuildable: true,
+    };
+    let report = Report { segments: 2, damage: vec![damage], ..Report::default() };
+    let text = answer(Format::Text, |out| show(&Found::of(Depth::Fast, &report, |_| false), out));
+    insta::assert_snapshot!(text, @"
+    index/0000000001.idx is not there, which a kill may cause; the next opening for appending makes it from the log
+    whole: fast check of 2 segments, 0 batches, 0 events; 0 bytes of checksums recomputed
+    ");
+    let (_, done) = written(Format::Text, |out| show(&Found::of(Depth::Fast, &report, |_| true), out));
+    assert_eq!(done.unwrap_err().code, Exit::Damaged);
 }
