@@ -28,7 +28,7 @@ const SEEDS_AT_ONCE: u64 = 2_000;
 const SABOTAGES: [(&str, &str); 3] = [
     ("no_flush", "nothing is flushed: acknowledged once it is written"),
     ("early_ack", "acknowledged before it is written"),
-    ("no_rewrite", "what only the page cache holds is served after a restart"),
+    ("trust_cache", "what only the page cache holds is served after a restart"),
 ];
 
 struct Asked {

@@ -1,6 +1,7 @@
 //! One atomic append, and the receipt for it.
 
 use std::collections::HashSet;
+use std::hash::Hash;
 use std::ops::RangeInclusive;
 
 use smallvec::SmallVec;
@@ -99,27 +100,32 @@ impl Append {
 
     /// Refuses what no store in any state could accept.
     pub fn validate(&self) -> Result<(), InvalidAppend> {
-        let named = self.writes.iter().map(|write| &write.stream);
-        let mut streams = HashSet::new();
-        for stream in named.chain(self.checks.iter().map(|check| &check.stream)) {
-            if !streams.insert(stream) {
-                return Err(InvalidAppend::StreamNamedTwice { stream: stream.clone() });
-            }
+        let written = self.writes.iter().map(|write| &write.stream);
+        let streams = written.chain(self.checks.iter().map(|check| &check.stream));
+        if let Some(stream) = first_twice(streams) {
+            return Err(InvalidAppend::StreamNamedTwice { stream: stream.clone() });
         }
-        let mut ids = HashSet::new();
-        for (index, event) in self.writes.iter().flat_map(|write| &write.events).enumerate() {
-            if !ids.insert(event.id) {
-                return Err(InvalidAppend::IdUsedTwice { id: event.id });
-            }
-            event.validate(index)?;
+        let events = || self.writes.iter().flat_map(|write| &write.events);
+        if let Some(id) = first_twice(events().map(|event| &event.id)) {
+            return Err(InvalidAppend::IdUsedTwice { id: *id });
         }
-        Ok(())
+        events().enumerate().try_for_each(|(index, event)| event.validate(index))
     }
 
     /// How many events it would record.
     pub fn event_count(&self) -> usize {
         self.writes.iter().map(|write| write.events.len()).sum()
     }
+}
+
+/// The first item that was there before. Most appends have one: no set is made
+/// for that.
+fn first_twice<'a, T: Eq + Hash>(mut items: impl Iterator<Item = &'a T>) -> Option<&'a T> {
+    let first = items.next()?;
+    let mut rest = items.peekable();
+    rest.peek()?;
+    let mut seen = HashSet::from([first]);
+    rest.find(|item| !seen.insert(*item))
 }
 
 /// The receipt of an [`Append`].

@@ -26,7 +26,7 @@ use crate::housekeeper::Job;
 use crate::index::sealed::SegmentEnd;
 use crate::request::Reply;
 use crate::segment::batch::{BatchHeader, padded_bytes};
-use crate::segment::format::{BATCH_HEADER_BYTES, batch_flags};
+use crate::segment::format::{BATCH_HEADER_BYTES, BLOCK_BYTES, batch_flags};
 use crate::segment::{BatchEntry, Segment, io_error};
 use crate::tail::TailBatch;
 
@@ -74,30 +74,6 @@ pub struct Writer {
     pub first_of_epoch: bool,
     /// Whether the last batch has events and no later batch says it is durable.
     pub uncovered: bool,
-    /// The last batch of the life before, if it was left to the page cache
-    /// and must be written again before anything follows it.
-    pub rewrite: Option<Rewrite>,
-}
-
-/// Bytes that are in their place already, perhaps only in the page cache.
-pub struct Rewrite {
-    pub segment: Arc<Segment>,
-    pub offset: u64,
-    pub bytes: Bytes,
-}
-
-impl Rewrite {
-    /// Writes the same bytes to the same place, which dirties the pages a
-    /// failed flush may have marked clean, and flushes them.
-    pub fn run(&self) -> Result<(), StorageError> {
-        if cfg!(factum_sabotage = "no_rewrite") {
-            return Ok(());
-        }
-        let name = self.segment.name();
-        write_all_at(&*self.segment.file, &self.bytes, self.offset)
-            .map_err(|error| io_error("write", &name, error))?;
-        self.segment.file.sync().map_err(|error| io_error("flush", &name, error))
-    }
 }
 
 impl Writer {
@@ -134,12 +110,15 @@ impl Writer {
 
     fn assemble(&self, engine: &Engine, batch: &Batch) -> (BatchHeader, Bytes) {
         let length = padded_bytes(batch.body_bytes) as usize;
-        let mut bytes = Vec::with_capacity(length);
-        bytes.resize(BATCH_HEADER_BYTES, 0);
+        // Begins on a block boundary in memory too: a disk may want that of
+        // large writes.
+        let mut buffer: Vec<u8> = Vec::with_capacity(length + BLOCK_BYTES as usize);
+        let begin = buffer.as_ptr().align_offset(BLOCK_BYTES as usize).min(BLOCK_BYTES as usize);
+        buffer.resize(begin + BATCH_HEADER_BYTES, 0);
         for body in &batch.bodies {
-            bytes.extend_from_slice(body);
+            buffer.extend_from_slice(body);
         }
-        bytes.resize(length, 0);
+        buffer.resize(begin + length, 0);
         let opened = if self.first_of_epoch { batch_flags::OPENED } else { 0 };
         let mut header = BatchHeader {
             flags: batch.flags | opened,
@@ -154,14 +133,11 @@ impl Writer {
             previous_crc: self.crc,
             crc: 0,
         };
-        header.crc = header.seal(&mut bytes, engine.salt);
-        (header, bytes.into())
+        header.crc = header.seal(&mut buffer[begin..], engine.salt);
+        (header, Bytes::from(buffer).slice(begin..))
     }
 
-    fn write(&mut self, batch: &Batch, bytes: &[u8]) -> Result<(), StorageError> {
-        if let Some(rewrite) = self.rewrite.take() {
-            rewrite.run()?;
-        }
+    fn write(&self, batch: &Batch, bytes: &[u8]) -> Result<(), StorageError> {
         let failed = |doing| {
             let name = batch.segment.name();
             move |error: io::Error| io_error(doing, &name, error)

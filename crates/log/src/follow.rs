@@ -9,7 +9,7 @@ use factum_core::Timestamp;
 use crate::index::live::Live;
 use crate::secret::Secret;
 use crate::segment::batch::BatchHeader;
-use crate::segment::format::BATCH_HEADER_BYTES;
+use crate::segment::format::{BATCH_HEADER_BYTES, SEGMENT_HEADER_BYTES};
 use crate::segment::record::{RecordView, records};
 use crate::segment::scan::{Scan, Step, Stop};
 use crate::segment::{BatchEntry, Segment};
@@ -70,16 +70,17 @@ pub struct Passed {
     pub bytes: Bytes,
 }
 
-/// Follows a segment from its first batch on, adding its records to `live` and
+/// Follows a segment from its first batch on, not beyond `until`, adding its records to `live` and
 /// its batches to the segment's committed part; shows every record and batch.
 pub fn follow(
     segment: &Arc<Segment>,
+    until: u64,
     secret: Secret,
     chain: &mut Chain,
     live: &mut Live,
     mut each: impl FnMut(Seen<'_>),
 ) -> Result<Ended, factum_core::StorageError> {
-    let mut scan = Scan::whole(segment.clone(), secret.salt());
+    let mut scan = Scan::new(segment.clone(), secret.salt(), SEGMENT_HEADER_BYTES, until);
     loop {
         let (header, offset, bytes) = match scan.step()? {
             Step::Batch(header, offset, bytes) => (header, offset, bytes),

@@ -16,15 +16,16 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use factum_core::StorageError;
 use parking_lot::{Condvar, Mutex};
 
-use crate::disk::{DiskFile, write_all_at};
+use crate::disk::DiskFile;
 use crate::engine::Engine;
 use crate::index::sealed::{self, SealedIndex, SegmentEnd};
 use crate::segment::format::SEGMENT_HEADER_BYTES;
-use crate::segment::{Segment, complete_stub, create_stub, file_name, io_error};
+use crate::segment::{Segment, create_stub, file_name, io_error};
 
 /// More full segments without index than this make appends wait: what they
 /// need of memory, and of time after a crash, is bounded by it.
@@ -32,6 +33,9 @@ const FULL_SEGMENTS_MAX: usize = 2;
 
 /// How much is zeroed between two looks at whether the log is in a hurry.
 const ZEROES_BYTES: usize = 1024 * 1024;
+
+/// How long to leave the disk to others after each piece.
+const ZERO_PACE: Duration = Duration::from_millis(1);
 
 /// Something to be done soon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,11 +185,10 @@ impl Housekeeper {
 pub fn prepare(engine: &Engine, number: u32, hurry: &AtomicBool) -> Result<Arc<Segment>, StorageError> {
     let name = file_name(number);
     let file = engine.disk.open(&name, true).map_err(|error| io_error("open", &name, error))?;
-    complete_stub(&*file, &engine.store, number)?;
     let bytes = engine.store.segment_bytes(number);
     reserve(&*file, &name, bytes)?;
     if engine.options.zero_segments {
-        zero(&*file, bytes, hurry).map_err(|error| io_error("write", &name, error))?;
+        zero(&*file, bytes, ZERO_PACE, hurry).map_err(|error| io_error("write", &name, error))?;
     }
     file.sync().map_err(|error| io_error("flush", &name, error))?;
     lay_stub(engine, number + 1)?;
@@ -209,16 +212,18 @@ fn lay_stub(engine: &Engine, number: u32) -> Result<(), StorageError> {
     }
 }
 
-/// Writes zeros behind the header until all is written or somebody is in a hurry.
-pub fn zero(file: &dyn DiskFile, bytes: u64, hurry: &AtomicBool) -> std::io::Result<()> {
-    let zeros = vec![0; ZEROES_BYTES];
+/// Writes zeros behind the header until all is written or somebody is in a
+/// hurry. Little by little, so that a flush of the log never waits for much.
+pub fn zero(file: &dyn DiskFile, bytes: u64, pace: Duration, hurry: &AtomicBool) -> std::io::Result<()> {
     let mut at = SEGMENT_HEADER_BYTES;
     while at < bytes && !hurry.load(Ordering::Relaxed) {
-        let length = zeros.len().min((bytes - at) as usize);
-        write_all_at(file, &zeros[..length], at)?;
-        // Little by little, so that a flush of the log never waits for much.
-        file.sync()?;
-        at += length as u64;
+        let length = ZEROES_BYTES.min((bytes - at) as usize);
+        match file.write_zeros_at(length, at) {
+            Ok(written) => at += written.max(1) as u64,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        std::thread::sleep(pace);
     }
     Ok(())
 }

@@ -66,12 +66,9 @@ impl Log {
         for job in jobs {
             engine.housekeeper.push(job);
         }
-        let threads = if engine.has_own_threads() && engine.options.access == Access::Append {
-            spawn(&engine)?
-        } else {
-            Vec::new()
-        };
-        let shared = Shared { engine, threads: Mutex::new(threads), lock: Mutex::new(lock), recovery };
+        let shared = Shared { engine, threads: Mutex::default(), lock: Mutex::new(lock), recovery };
+        // Dropped on failure, it ends those that did start.
+        shared.start_threads()?;
         Ok(Self(Arc::new(shared)))
     }
 
@@ -147,12 +144,16 @@ impl Log {
             .map_err(|(error, reply)| (error.into(), reply))
     }
 
+    /// A caller that waits holds its events in memory either way, so waiting is
+    /// being queued; only one that would rather not is counted out.
     fn push(&self, request: Request, when_full: WhenFull) {
         let engine = &self.0.engine;
         let limit_bytes = engine.options.queue_bytes_max;
-        let refuse_over = (when_full == WhenFull::Refuse).then_some(limit_bytes);
-        if let Err((request, queued_bytes)) = engine.mailbox.push(request, refuse_over) {
+        let queued_bytes = engine.mailbox.waiting_bytes();
+        if when_full == WhenFull::Refuse && queued_bytes + request.records.len() as u64 > limit_bytes {
             let _ = request.reply.send(Err(AppendError::Overloaded { queued_bytes, limit_bytes }));
+        } else {
+            engine.mailbox.push(request);
         }
     }
 }
@@ -187,7 +188,16 @@ impl EventStore for Log {
             Ok(request) => self.push(request, when_full),
             Err((error, reply)) => drop(reply.send(Err(error))),
         }
-        Box::pin(async move { answer.await.unwrap_or(Err(AppendError::Storage(StorageError::Closed))) })
+        let closed = |_| Err(AppendError::Storage(StorageError::Closed));
+        if self.0.engine.has_own_threads() {
+            return Box::pin(async move { answer.await.unwrap_or_else(closed) });
+        }
+        let log = self.clone();
+        Box::pin(async move {
+            // Nobody else will do it; why it failed, the answer says.
+            let _ = log.pump();
+            answer.await.unwrap_or_else(closed)
+        })
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {
@@ -226,6 +236,22 @@ impl CursorSource for EngineSource {
 }
 
 impl Shared {
+    fn start_threads(&self) -> Result<(), StorageError> {
+        if !self.engine.has_own_threads() || self.engine.options.access == Access::Read {
+            return Ok(());
+        }
+        let start = |name: &str, role: fn(&Engine)| {
+            let engine = self.engine.clone();
+            let started = Builder::new().name(name.into()).spawn(move || role(&engine));
+            self.threads.lock().push(started.map_err(|error| io_error("start", "a thread", error))?);
+            Ok(())
+        };
+        start("factum-sequence", Sequencer::run)?;
+        start("factum-write", crate::commit::run)?;
+        start("factum-keep", |engine| engine.housekeeper.run(engine))?;
+        start("factum-resolve", |engine| engine.resolver.run(engine))
+    }
+
     fn close(&self) -> Result<(), StorageError> {
         let engine = &self.engine;
         engine.close();
@@ -258,23 +284,6 @@ impl Drop for Shared {
         // Whoever wants to know the result calls `close`.
         let _ = self.close();
     }
-}
-
-fn spawn(engine: &Arc<Engine>) -> Result<Vec<JoinHandle<()>>, StorageError> {
-    let roles: [(&str, fn(&Engine)); 4] = [
-        ("factum-sequence", Sequencer::run),
-        ("factum-write", crate::commit::run),
-        ("factum-keep", |engine| engine.housekeeper.run(engine)),
-        ("factum-resolve", |engine| engine.resolver.run(engine)),
-    ];
-    let start = |(name, role): (&str, fn(&Engine))| {
-        let engine = engine.clone();
-        Builder::new().name(name.into()).spawn(move || role(&engine))
-    };
-    roles.into_iter().map(start).collect::<io::Result<Vec<_>>>().map_err(|error| {
-        engine.close();
-        io_error("start", "a thread", error)
-    })
 }
 
 /// Whether there is a store, and if not, whether one may be made.

@@ -53,16 +53,9 @@ pub enum Wake {
 }
 
 impl Mailbox {
-    /// Leaves a request, unless more than `bytes_max` wait already and it
-    /// would rather be refused: then gives it back with the bytes that wait.
-    pub fn push(&self, request: Request, refuse_over: Option<u64>) -> Result<(), (Request, u64)> {
+    /// Leaves a request.
+    pub fn push(&self, request: Request) {
         let mut state = self.state.lock();
-        if let Some(bytes_max) = refuse_over
-            && state.bytes + request.records.len() as u64 > bytes_max
-        {
-            let waiting = state.bytes;
-            return Err((request, waiting));
-        }
         state.bytes += request.records.len() as u64;
         state.requests.push_back(request);
         let first = state.requests.len() == 1;
@@ -71,7 +64,11 @@ impl Mailbox {
         if first {
             self.sequencer.notify_one();
         }
-        Ok(())
+    }
+
+    /// Bytes that wait.
+    pub fn waiting_bytes(&self) -> u64 {
+        self.state.lock().bytes
     }
 
     /// Whether nothing waits and nothing is being written.
@@ -104,11 +101,10 @@ impl Mailbox {
             }
             if state.ticking {
                 let left = idle_after.saturating_sub(begun.elapsed());
-                if left.is_zero() || self.sequencer.wait_for(&mut state, left).timed_out() {
-                    if state.requests.is_empty() && !state.closing {
-                        state.ticking = false;
-                        return Wake::Idle;
-                    }
+                let late = left.is_zero() || self.sequencer.wait_for(&mut state, left).timed_out();
+                if late && state.requests.is_empty() && !state.closing {
+                    state.ticking = false;
+                    return Wake::Idle;
                 }
             } else {
                 self.sequencer.wait(&mut state);

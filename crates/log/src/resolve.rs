@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use factum_core::{AppendError, Appended, Durability, Position, Revision, StorageError};
+use factum_core::{AppendError, Appended, Durability, Position, ReadError, Revision, StorageError};
 use parking_lot::{Condvar, Mutex};
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -191,14 +191,12 @@ fn look_back(engine: &Engine, mut request: Request) {
     let error = match found {
         None => {
             part.clear_before = committed;
-            // Without a limit it is always taken.
-            if let Err((request, _)) = engine.mailbox.push(request, None) {
-                let _ = request.reply.send(Err(AppendError::Storage(StorageError::Closed)));
-            }
+            engine.mailbox.push(request);
             return;
         }
         Some(Ok(event)) => AppendError::ConditionFailed { position: event.position },
-        Some(Err(error)) => AppendError::Storage(error),
+        Some(Err(ReadError::Storage(error))) => AppendError::Storage(error),
+        Some(Err(_)) => AppendError::Storage(StorageError::Closed),
     };
     let _ = request.reply.send(Err(error));
 }

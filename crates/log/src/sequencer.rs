@@ -82,7 +82,7 @@ pub struct Deferred {
 
 enum Then {
     Answer(Reply, Result<Appended, AppendError>),
-    Resolve(Question),
+    Resolve(Box<Question>),
 }
 
 /// How one write stands to what is already recorded.
@@ -168,17 +168,23 @@ impl Sequencer {
             return;
         }
         let mut live = engine.live.write();
-        let (rests_on, then) = match self.judge(&live, &request) {
-            Verdict::Accept => return self.accept(engine, &mut live, request),
-            Verdict::Answer(answer, rests_on) => (rests_on, Then::Answer(request.reply, answer)),
-            Verdict::Compare(candidates, rests_on) => {
-                (Some(rests_on), Then::Resolve(Question::Repeat { request, candidates }))
+        match self.judge(&live, &request) {
+            Verdict::Accept => self.accept(engine, &mut live, request),
+            Verdict::Answer(answer, rests_on) => {
+                drop(live);
+                self.when_committed(engine, rests_on, Then::Answer(request.reply, answer));
             }
-            Verdict::LookBack => (None, Then::Resolve(Question::Condition { request })),
-        };
-        // Without threads the answer is looked up here and now, in `live`.
-        drop(live);
-        self.when_committed(engine, rests_on, then);
+            Verdict::Compare(candidates, rests_on) => {
+                // Without threads of its own the log compares here and now.
+                drop(live);
+                let question = Question::Repeat { request, candidates };
+                self.when_committed(engine, Some(rests_on), Then::Resolve(Box::new(question)));
+            }
+            Verdict::LookBack => {
+                drop(live);
+                self.when_committed(engine, None, Then::Resolve(Box::new(Question::Condition { request })));
+            }
+        }
     }
 
     /// Follows the order of the specification: repetition, then conflicts of
@@ -305,6 +311,9 @@ impl Sequencer {
         let heads: SmallVec<[_; 1]> = request.writes.iter().map(|write| live.head(write.hash)).collect();
         let checked = request.checks.iter().filter_map(|check| live.head(check.hash));
         let rests_on = heads.iter().flatten().copied().chain(checked).map(|head| head.last_position).max();
+        // That nothing matches a condition rests on all there is.
+        let all = request.condition.as_ref().and_then(|_| self.next_position.checked_sub(1));
+        let rests_on = rests_on.max(all);
         let revisions = heads.iter().map(|head| Revision::new(head.as_ref()?.next_revision).previous());
         let appended = Appended {
             positions: None,
@@ -488,7 +497,7 @@ impl Then {
             Self::Answer(reply, answer) => {
                 let _ = reply.send(answer);
             }
-            Self::Resolve(question) => engine.ask(question),
+            Self::Resolve(question) => engine.ask(*question),
         }
     }
 

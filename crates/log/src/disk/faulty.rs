@@ -87,6 +87,7 @@ struct Settings {
     drops_syncs: bool,
     drops_dir_syncs: bool,
     room: Option<u64>,
+    spares_unchanged: bool,
 }
 
 impl FaultyDisk {
@@ -123,8 +124,10 @@ impl FaultyDisk {
                 let mut dice = Dice::new(loss.seed);
                 let directory = state.directory.after(loss, &mut dice);
                 let platters = &state.platters;
-                let platters =
-                    platters.iter().map(|(number, platter)| (*number, platter.after(loss, &mut dice)));
+                let spares = state.settings.spares_unchanged;
+                let platters = platters
+                    .iter()
+                    .map(|(number, platter)| (*number, platter.after(loss, spares, &mut dice)));
                 let platters = platters.collect();
                 (dice, directory, platters)
             }
@@ -210,6 +213,14 @@ impl FaultyDisk {
     /// Whether syncs of directories only pretend.
     pub fn drop_dir_syncs(&self, drop: bool) {
         self.0.lock().settings.drops_dir_syncs = drop;
+    }
+
+    /// Whether a torn write leaves alone the sectors that it would not have
+    /// changed. Real disks do, unless a sector under the head is lost with the
+    /// power; a log that writes durable bytes once more, to be sure of them,
+    /// relies on it.
+    pub fn spare_unchanged(&self, spare: bool) {
+        self.0.lock().settings.spares_unchanged = spare;
     }
 
     /// What a failed sync does to what was pending.

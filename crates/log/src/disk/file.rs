@@ -15,7 +15,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use factum_core::{Clock, SystemClock};
 use rustix::fs::{FallocateFlags, OFlags};
@@ -110,12 +110,12 @@ impl Disk for FileDisk {
 
     fn open(&self, name: &str, write: bool) -> io::Result<Arc<dyn DiskFile>> {
         let file = self.open_plain(name, OpenOptions::new().read(true).write(write))?;
-        Ok(Arc::new(PlainFile { file }))
+        Ok(Arc::new(PlainFile { file, path: self.at(name)?, write, direct: OnceLock::new() }))
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         let file = self.open_plain(name, OpenOptions::new().read(true).write(true).create_new(true))?;
-        Ok(Arc::new(PlainFile { file }))
+        Ok(Arc::new(PlainFile { file, path: self.at(name)?, write: true, direct: OnceLock::new() }))
     }
 
     fn create_dir(&self, name: &str) -> io::Result<()> {
@@ -166,6 +166,34 @@ fn sync_dir_at(path: &Path) -> io::Result<()> {
 /// A plain file of the file system.
 struct PlainFile {
     file: File,
+    path: PathBuf,
+    write: bool,
+    /// The same file past the page cache, where the file system can; opened
+    /// when it is first wanted.
+    direct: OnceLock<Option<File>>,
+}
+
+impl PlainFile {
+    fn direct(&self) -> Option<&File> {
+        let flags = (OFlags::DIRECT | OFlags::NOFOLLOW).bits() as i32;
+        let open =
+            || OpenOptions::new().read(true).write(self.write).custom_flags(flags).open(&self.path).ok();
+        self.direct.get_or_init(open).as_ref()
+    }
+}
+
+/// What direct writes must be aligned to, in memory and in the file.
+const DIRECT_ALIGN: usize = 4096;
+
+/// Writes from this size on go past the page cache: copying them there, page by
+/// new page, takes the processor longer than the disk needs to store them.
+/// Smaller ones stay in it, where they are likely to be read soon.
+const DIRECT_BYTES_MIN: usize = 128 * 1024;
+
+fn is_aligned(buffer: &[u8], offset: u64) -> bool {
+    buffer.as_ptr().align_offset(DIRECT_ALIGN) == 0
+        && buffer.len().is_multiple_of(DIRECT_ALIGN)
+        && offset.is_multiple_of(DIRECT_ALIGN as u64)
 }
 
 impl DiskFile for PlainFile {
@@ -177,8 +205,48 @@ impl DiskFile for PlainFile {
         self.file.read_at(buffer, offset)
     }
 
+    fn read_stored_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let unsupported = || io::Error::from(io::ErrorKind::Unsupported);
+        let mut aligned = vec![0; buffer.len() + DIRECT_ALIGN];
+        let begin = aligned.as_ptr().align_offset(DIRECT_ALIGN).min(DIRECT_ALIGN);
+        let piece = &mut aligned[begin..begin + buffer.len()];
+        let direct = self.direct().filter(|_| is_aligned(piece, offset)).ok_or_else(unsupported)?;
+        match direct.read_at(piece, offset) {
+            Ok(read) => {
+                buffer[..read].copy_from_slice(&piece[..read]);
+                Ok(read)
+            }
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Err(unsupported()),
+            Err(error) => Err(error),
+        }
+    }
+
     fn write_at(&self, buffer: &[u8], offset: u64) -> io::Result<usize> {
+        if buffer.len() >= DIRECT_BYTES_MIN
+            && is_aligned(buffer, offset)
+            && let Some(direct) = self.direct()
+        {
+            match direct.write_at(buffer, offset) {
+                // Some file systems open for direct writes and refuse them.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+                result => return result,
+            }
+        }
         self.file.write_at(buffer, offset)
+    }
+
+    fn write_zeros_at(&self, bytes: usize, offset: u64) -> io::Result<usize> {
+        // Through the page cache they would cost a copy, and push out of it
+        // what somebody may want to read.
+        let zeros = vec![0; bytes + DIRECT_ALIGN];
+        let aligned = zeros.as_ptr().align_offset(DIRECT_ALIGN);
+        if let Some(direct) = self.direct()
+            && aligned <= DIRECT_ALIGN
+            && let Ok(written) = direct.write_at(&zeros[aligned..aligned + bytes], offset)
+        {
+            return Ok(written);
+        }
+        self.file.write_at(&zeros[..bytes], offset)
     }
 
     fn allocate(&self, bytes: u64) -> io::Result<()> {

@@ -183,10 +183,18 @@ impl DiskFile for MemoryFile {
         Ok(read_from(&self.content.read(), buffer, offset))
     }
 
+    fn read_stored_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.read_at(buffer, offset)
+    }
+
     fn write_at(&self, buffer: &[u8], offset: u64) -> io::Result<usize> {
         self.check_writable()?;
         write_into(&mut self.content.write(), buffer, offset)?;
         Ok(buffer.len())
+    }
+
+    fn write_zeros_at(&self, bytes: usize, offset: u64) -> io::Result<usize> {
+        self.write_at(&vec![0; bytes], offset)
     }
 
     fn allocate(&self, bytes: u64) -> io::Result<()> {

@@ -96,6 +96,11 @@ pub trait DiskFile: Send + Sync {
     /// Reads at an offset; may be short, 0 at the end.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
+    /// Reads what the disk itself holds, past every cache in between; what was
+    /// written and not synced may be written out first. May be short.
+    /// `Unsupported` where the disk cannot be asked, or not for this piece.
+    fn read_stored_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
     /// Writes at an offset; may be short.
     fn write_at(&self, buffer: &[u8], offset: u64) -> io::Result<usize>;
 
@@ -103,6 +108,10 @@ pub trait DiskFile: Send + Sync {
     /// writing inside it cannot run out of disk. Never makes it shorter
     /// (`InvalidInput`); leaves it as it was if there is not enough room.
     fn allocate(&self, bytes: u64) -> io::Result<()>;
+
+    /// Writes zeros at an offset, as cheaply for everyone else as it can. May
+    /// be short.
+    fn write_zeros_at(&self, bytes: usize, offset: u64) -> io::Result<usize>;
 
     /// Makes everything written so far durable.
     fn sync(&self) -> io::Result<()>;
@@ -112,9 +121,22 @@ pub trait DiskFile: Send + Sync {
 pub trait DiskLock: Send + Sync {}
 
 /// Fills the buffer from an offset; `UnexpectedEof` if the file ends before.
-pub fn read_exact_at(file: &dyn DiskFile, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+pub fn read_exact_at(file: &dyn DiskFile, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    read_all(buffer, offset, |piece, at| file.read_at(piece, at))
+}
+
+/// As [`read_exact_at`], past the caches; see [`DiskFile::read_stored_at`].
+pub fn read_stored_exact_at(file: &dyn DiskFile, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    read_all(buffer, offset, |piece, at| file.read_stored_at(piece, at))
+}
+
+fn read_all(
+    mut buffer: &mut [u8],
+    mut offset: u64,
+    read_at: impl Fn(&mut [u8], u64) -> io::Result<usize>,
+) -> io::Result<()> {
     while !buffer.is_empty() {
-        match file.read_at(buffer, offset) {
+        match read_at(buffer, offset) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(read) => {
                 buffer = &mut buffer[read..];

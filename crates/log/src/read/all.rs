@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use factum_core::{Query, RecordedEvent, StorageError};
+use factum_core::{Query, ReadError, RecordedEvent, StorageError};
 
 use super::Bounds;
 use crate::engine::Engine;
@@ -91,10 +91,12 @@ impl<E: Deref<Target = Engine>> Forward<E> {
             self.scan = None;
             return self.skip_to_next(batch.first_position);
         }
+        // Lets the scan have its memory back.
+        self.body = Body::default();
         loop {
             let scan = match &mut self.scan {
                 Some(scan) => scan,
-                none => none.insert(locate(&*self.engine, self.next)?),
+                none => none.insert(locate(&self.engine, self.next)?),
             };
             let offset = scan.offset();
             match scan.step()? {
@@ -150,7 +152,7 @@ impl<E: Deref<Target = Engine>> Forward<E> {
 }
 
 impl<E: Deref<Target = Engine>> Iterator for Forward<E> {
-    type Item = Result<RecordedEvent, StorageError>;
+    type Item = Result<RecordedEvent, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -161,13 +163,13 @@ impl<E: Deref<Target = Engine>> Iterator for Forward<E> {
                 && let Err(error) = self.load()
             {
                 self.left = 0;
-                return Some(Err(error));
+                return Some(Err(error.into()));
             }
             let at = self.body.at;
             let view = RecordView::first(&self.body.bytes[at..self.body.end]);
             let Some(view) = view.filter(|view| view.position() == self.next) else {
                 self.left = 0;
-                return Some(Err(not_a_record(self.next)));
+                return Some(Err(not_a_record(self.next).into()));
             };
             self.body.at += view.bytes().len();
             self.next += 1;
@@ -175,7 +177,10 @@ impl<E: Deref<Target = Engine>> Iterator for Forward<E> {
                 continue;
             }
             self.left -= 1;
-            return Some(view.to_event(&self.body.bytes, at).ok_or_else(|| not_a_record(self.next - 1)));
+            return Some(match view.into_event(&self.body.bytes, at) {
+                Some(event) => Ok(event),
+                None => Err(not_a_record(self.next - 1).into()),
+            });
         }
     }
 }
@@ -201,7 +206,7 @@ impl<E: Deref<Target = Engine>> Backward<E> {
         let (bytes, first) = match self.engine.tail.at_position(position) {
             Some(batch) => (batch.bytes, batch.first_position),
             None => {
-                let mut scan = locate(&*self.engine, position)?.without_read_ahead();
+                let mut scan = locate(&self.engine, position)?.without_read_ahead();
                 let offset = scan.offset();
                 match scan.step()? {
                     Step::Batch(header, _, bytes)
@@ -227,7 +232,7 @@ impl<E: Deref<Target = Engine>> Backward<E> {
 }
 
 impl<E: Deref<Target = Engine>> Iterator for Backward<E> {
-    type Item = Result<RecordedEvent, StorageError>;
+    type Item = Result<RecordedEvent, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -238,19 +243,22 @@ impl<E: Deref<Target = Engine>> Iterator for Backward<E> {
                 && let Err(error) = self.load()
             {
                 self.left = 0;
-                return Some(Err(error));
+                return Some(Err(error.into()));
             }
             let at = self.places.pop()?;
             self.end -= 1;
             let Some(view) = RecordView::first(&self.body[at..]) else {
                 self.left = 0;
-                return Some(Err(not_a_record(self.end)));
+                return Some(Err(not_a_record(self.end).into()));
             };
             if !self.filter.selects(&view) {
                 continue;
             }
             self.left -= 1;
-            return Some(view.to_event(&self.body, at).ok_or_else(|| not_a_record(self.end)));
+            return Some(match view.into_event(&self.body, at) {
+                Some(event) => Ok(event),
+                None => Err(not_a_record(self.end).into()),
+            });
         }
     }
 }

@@ -9,9 +9,7 @@ pub mod stream;
 
 use std::ops::{Deref, Range};
 
-use factum_core::{
-    Direction, Events, Read, ReadError, RecordedEvent, Selection, Start, StorageError, Timestamp, Until,
-};
+use factum_core::{Direction, Events, Read, ReadError, Selection, Start, StorageError, Timestamp, Until};
 
 use crate::engine::Engine;
 
@@ -132,11 +130,7 @@ where
         Selection::All => None,
     };
     Ok(match read.direction {
-        Direction::Forward => boxed(all::Forward::new(engine, bounds, query)),
-        Direction::Backward => boxed(all::Backward::new(engine, bounds, query)),
+        Direction::Forward => Box::new(all::Forward::new(engine, bounds, query)),
+        Direction::Backward => Box::new(all::Backward::new(engine, bounds, query)),
     })
-}
-
-fn boxed(events: impl Iterator<Item = Result<RecordedEvent, StorageError>> + Send + 'static) -> Events {
-    Box::new(events.map(|event| event.map_err(ReadError::Storage)))
 }

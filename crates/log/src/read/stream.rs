@@ -363,7 +363,7 @@ impl<E: Deref<Target = Engine>> Iterator for StreamEvents<E> {
                 return Some(Err(error.into()));
             }
         };
-        let event = found.view().to_event(&found.bytes, found.at);
+        let event = found.view().into_event(&found.bytes, found.at);
         let broken = || {
             let what =
                 format!("an event of stream {:?} has texts that are no UTF-8", self.records.place.name);

@@ -191,34 +191,18 @@ pub fn create_stub(disk: &dyn Disk, store: &StoreFile, number: u32) -> Result<()
     };
     let file = disk.create(&name).map_err(at("create"))?;
     write_header(&*file, store, number)?;
-    file.sync().map_err(at("flush"))?;
     disk.sync_dir(SEGMENTS_DIR).map_err(|error| io_error("flush", SEGMENTS_DIR, error))
 }
 
-fn write_header(file: &dyn DiskFile, store: &StoreFile, number: u32) -> Result<(), StorageError> {
+/// Writes a segment's header, and flushes it.
+pub fn write_header(file: &dyn DiskFile, store: &StoreFile, number: u32) -> Result<(), StorageError> {
+    let name = file_name(number);
     let mut block = [0; SEGMENT_HEADER_BYTES as usize];
     let header = header(store, number, store.segment_bytes(number));
     put(&mut block, 0, &header);
     put(&mut block, SEGMENT_HEADER_COPY_AT as usize, &header);
-    write_all_at(file, &block, 0).map_err(|error| io_error("write", &file_name(number), error))
-}
-
-/// Writes the header of a stub again if there is none: whoever created the file
-/// may have been stopped before the header was on disk. Not durable yet.
-pub fn complete_stub(file: &dyn DiskFile, store: &StoreFile, number: u32) -> Result<(), StorageError> {
-    let mut block = [0; SEGMENT_HEADER_BYTES as usize];
-    let is_headed = match read_exact_at(file, &mut block, 0) {
-        Ok(()) => [0, SEGMENT_HEADER_COPY_AT as usize].iter().any(|at| is_whole(&block[*at..])),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => false,
-        Err(error) => return Err(io_error("read", &file_name(number), error)),
-    };
-    // A whole header that is another's is not overwritten.
-    if is_headed { check_header(file, store, number) } else { write_header(file, store, number) }
-}
-
-/// Whether a copy of a header is what was written.
-fn is_whole(copy: &[u8]) -> bool {
-    u32_at(copy, 60) == Some(crc32c::crc32c(&copy[..60]))
+    write_all_at(file, &block, 0).map_err(|error| io_error("write", &name, error))?;
+    file.sync().map_err(|error| io_error("flush", &name, error))
 }
 
 /// Checks that a file is the segment its name says it is.
@@ -240,7 +224,7 @@ pub fn check_header(file: &dyn DiskFile, store: &StoreFile, number: u32) -> Resu
     if copies.iter().any(|copy| **copy == expected) {
         return Ok(());
     }
-    let whole = copies.iter().find(|copy| is_whole(copy));
+    let whole = copies.iter().find(|copy| u32_at(copy, 60) == Some(crc32c::crc32c(&copy[..60])));
     Err(corrupt(&match whole {
         None => "neither copy of the header is whole".to_owned(),
         Some(copy) if u64_at(copy, 0) != Some(SEGMENT_MAGIC) => "this is not a segment".to_owned(),

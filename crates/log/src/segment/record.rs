@@ -205,7 +205,8 @@ impl<'a> RecordView<'a> {
     /// The whole event as views of `source`, in which this record begins at
     /// `at`. `None` if a text is no UTF-8: what was checksummed was not
     /// written by this format.
-    pub fn to_event(&self, source: &Bytes, at: usize) -> Option<RecordedEvent> {
+    #[inline]
+    pub fn into_event(self, source: &Bytes, at: usize) -> Option<RecordedEvent> {
         let part = |from: usize, to: usize| {
             // An empty part shares nothing, and costs nothing to share.
             if from == to { Bytes::new() } else { source.slice(at + from..at + to) }

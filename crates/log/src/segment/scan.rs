@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use factum_core::StorageError;
 
 use super::Segment;
@@ -10,7 +10,11 @@ use super::batch::{BatchHeader, Found, find};
 use super::format::{BLOCK_BYTES, SEGMENT_HEADER_BYTES};
 
 /// How much is read at once by whoever reads on.
-pub const READ_AHEAD_BYTES: u64 = 1024 * 1024;
+/// Little enough to stay in a core's cache until it is parsed.
+pub const READ_AHEAD_BYTES: u64 = 256 * 1024;
+
+/// How much is read at once where batches are long.
+const READ_AHEAD_BYTES_MAX: u64 = 2 * 1024 * 1024;
 
 /// Reads a segment forwards, batch by batch, in large pieces.
 pub struct Scan {
@@ -95,7 +99,13 @@ impl Scan {
                     self.offset += length;
                     return Ok(Step::Batch(header, begun, self.chunk.slice(at..at + length as usize)));
                 }
-                Found::Longer(length) => wanted = length,
+                Found::Longer(length) => {
+                    wanted = length;
+                    // The next is likely to be as long: read it at once.
+                    if self.read_ahead >= READ_AHEAD_BYTES {
+                        self.read_ahead = self.read_ahead.max(length.min(READ_AHEAD_BYTES_MAX));
+                    }
+                }
                 Found::Nothing => return Ok(Step::Stop(Stop::Nothing)),
                 Found::Broken => return Ok(Step::Stop(Stop::Broken)),
             }
@@ -113,9 +123,17 @@ impl Scan {
         if have >= wanted && self.offset >= self.chunk_at {
             return Ok(());
         }
-        let mut buffer = vec![0; wanted.max(self.read_ahead).min(room) as usize];
+        let length = wanted.max(self.read_ahead).min(room) as usize;
+        // Where nobody kept an event of the last chunk, its memory is warm.
+        let mut buffer = match std::mem::take(&mut self.chunk).try_into_mut() {
+            Ok(mut reused) if reused.capacity() >= length => {
+                reused.resize(length, 0);
+                reused
+            }
+            Ok(_) | Err(_) => BytesMut::zeroed(length),
+        };
         self.segment.read(&mut buffer, self.offset)?;
-        self.chunk = buffer.into();
+        self.chunk = buffer.freeze();
         self.chunk_at = self.offset;
         Ok(())
     }

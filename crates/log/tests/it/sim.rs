@@ -42,6 +42,10 @@ use straw::{Flaw, Straw};
 
 /// A store that can be put through a story.
 pub trait Subject: EventStore + Sized {
+    /// Whether it writes durable bytes once more where they are, and so relies
+    /// on a disk that does not harm them when the power goes meanwhile.
+    const REWRITES: bool;
+
     /// What distinguishes one subject of this type from another.
     type Options;
 

@@ -235,3 +235,18 @@ pub(super) fn tear(content: &mut Vec<u8>, bytes: &[u8], offset: u64, tearing: &T
         content.truncate(survived_until as usize);
     }
 }
+
+/// Puts back the sectors that a write would not have changed.
+pub(super) fn spare(content: &mut [u8], bytes: &[u8], offset: u64, before: &[u8]) {
+    const SECTOR: usize = 512;
+    let from = offset as usize;
+    let until = (from + bytes.len()).min(content.len()).min(before.len());
+    let mut start = from;
+    while start < until {
+        let end = (start - start % SECTOR + SECTOR).min(until);
+        if before[start..end] == bytes[start - from..end - from] {
+            content[start..end].copy_from_slice(&before[start..end]);
+        }
+        start = end;
+    }
+}

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{Call, Fault, FaultyDisk, Operation, State};
-use crate::disk::memory::{EBADF, length};
+use crate::disk::memory::{EBADF, length, read_from};
 use crate::disk::{DiskFile, longer_already};
 
 /// An open file. It stays readable after its name was removed.
@@ -42,6 +42,19 @@ impl DiskFile for FaultyFile {
         })
     }
 
+    fn read_stored_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let call = self.call(Operation::Read).at(offset, buffer.len());
+        self.disk.run_struck(call, |state, fault| {
+            let count = match fault {
+                Some(Fault::ShortRead) => state.dice.shorten(buffer.len()),
+                Some(fault) => return Err(fault.error()),
+                None => buffer.len(),
+            };
+            let stored = state.platter(self.number)?.stored();
+            Ok(read_from(&stored, &mut buffer[..count], offset))
+        })
+    }
+
     fn write_at(&self, buffer: &[u8], offset: u64) -> io::Result<usize> {
         self.check_writable()?;
         let call = self.call(Operation::Write).at(offset, buffer.len());
@@ -61,6 +74,10 @@ impl DiskFile for FaultyFile {
             }
             Some(fault) => Err(fault.error()),
         })
+    }
+
+    fn write_zeros_at(&self, bytes: usize, offset: u64) -> io::Result<usize> {
+        self.write_at(&vec![0; bytes], offset)
     }
 
     fn allocate(&self, bytes: u64) -> io::Result<()> {

@@ -63,6 +63,14 @@ impl Platter {
         read_from(&self.cached, buffer, offset)
     }
 
+    /// What would be durable if everything pending were written out now: all
+    /// but what a failed sync lost.
+    pub(super) fn stored(&self) -> Vec<u8> {
+        let mut content = self.durable.clone();
+        self.pending.iter().for_each(|pending| pending.apply(&mut content));
+        content
+    }
+
     /// Writes; the caller has seen to it that the length is one memory can have.
     pub(super) fn write(&mut self, bytes: &[u8], offset: u64) {
         let pending = Pending::Write { offset, bytes: bytes.to_vec() };
@@ -103,8 +111,9 @@ impl Platter {
     }
 
     /// What a power loss leaves.
-    pub(super) fn after(&self, loss: &PowerLoss, dice: &mut Dice) -> Self {
+    pub(super) fn after(&self, loss: &PowerLoss, spares_unchanged: bool, dice: &mut Dice) -> Self {
         let mut content = self.durable.clone();
+        let before = spares_unchanged.then(|| content.clone());
         let mut survivors: Vec<_> = self.pending.iter().filter(|_| loss.writes.keeps(dice)).collect();
         if matches!(loss.writes, Survival::Some { .. }) {
             dice.shuffle(&mut survivors);
@@ -115,6 +124,9 @@ impl Platter {
                     crash::tear(&mut content, bytes, *offset, tearing, dice);
                 }
                 _ => survivor.apply(&mut content),
+            }
+            if let (Pending::Write { offset, bytes }, Some(before)) = (survivor, &before) {
+                crash::spare(&mut content, bytes, *offset, before);
             }
         }
         Self::holding(&self.name, content)

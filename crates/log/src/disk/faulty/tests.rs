@@ -213,6 +213,23 @@ fn torn_writes_are_torn_at_their_grain_and_nowhere_else() {
 }
 
 #[test]
+fn a_disk_may_spare_what_a_torn_write_does_not_change() {
+    let old = vec![0xAA; 8_192];
+    let mut new = old.clone();
+    new[4_096..].fill(0x55);
+    for spare in [false, true] {
+        let disk = disk_with(&old);
+        disk.spare_unchanged(spare);
+        write(&disk, "file", 0, &new);
+        let (grain, shape, filling) = (Grain::Sector, Shape::Scattered, Filling::Garbage);
+        let tearing = Tearing { percent: 100, grain, shape, filling };
+        let found = after_power_loss(&disk, Some(tearing), 3).content("file").unwrap();
+        assert_eq!(found[..4_096] == old[..4_096], spare);
+        assert!(found[4_096..].iter().any(|byte| ![0x55, 0xAA].contains(byte)));
+    }
+}
+
+#[test]
 fn a_torn_write_past_the_end_may_leave_only_the_length() {
     let disk = disk_with(b"");
     write(&disk, "file", 0, &[7; 2_048]);

@@ -36,7 +36,7 @@ impl Author {
 
     fn event(&mut self) -> NewEvent {
         let bytes = match self.dice.below(100) {
-            0 => 100_000,
+            0 => 40_000,
             1..5 => self.dice.below(20_000),
             5..20 => 0,
             _ => self.dice.below(600),

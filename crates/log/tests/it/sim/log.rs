@@ -12,6 +12,7 @@ use super::Subject;
 const KIB: u64 = 1024;
 
 impl Subject for Log {
+    const REWRITES: bool = false;
     type Options = ();
 
     fn open_on(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>, _: &()) -> Result<Self, OpenError> {

@@ -54,6 +54,8 @@ pub struct Story<'a, S: Subject> {
     followers: Vec<Follower>,
     /// Appends handed over and not answered, in order.
     unanswered: Vec<Append>,
+    /// While the answers to several appends are judged.
+    is_bursting: bool,
     tale: &'a mut Tale,
 }
 
@@ -74,6 +76,7 @@ impl<'a, S: Subject> Story<'a, S> {
         let mut author = Author::new(seed);
         let disk = FaultyDisk::new(author.dice.any());
         disk.record(400);
+        disk.spare_unchanged(S::REWRITES);
         disk.on_failed_sync(*author.dice.pick(&[
             FailedSync::LosesAll,
             FailedSync::LosesSome,
@@ -97,6 +100,7 @@ impl<'a, S: Subject> Story<'a, S> {
             store: None,
             followers: Vec::new(),
             unanswered: Vec::new(),
+            is_bursting: false,
             tale,
         })
     }
@@ -214,7 +218,10 @@ impl<'a, S: Subject> Story<'a, S> {
                 Poll::Pending => return Err(format!("after the pump, no answer to {}", brief(&append))),
             };
             self.note(format!("     {} → {}", brief(&append), brief_answer(&answer)));
-            self.judge(append, answer)?;
+            self.is_bursting = true;
+            let judged = self.judge(append, answer);
+            self.is_bursting = false;
+            judged?;
         }
         Ok(())
     }
@@ -225,6 +232,14 @@ impl<'a, S: Subject> Story<'a, S> {
             Err(AppendError::Unknown(_)) if self.is_struck() => {
                 self.unanswered.push(append);
                 return Ok(());
+            }
+            // A store may have a limit the model has not; it must be one.
+            Err(AppendError::Invalid(InvalidAppend::TooLarge { bytes, limit })) => {
+                let data = append.writes.iter().flat_map(|write| &write.events);
+                let data: usize = data.map(|event| event.data.len() + event.metadata.len()).sum();
+                if bytes > limit && data as u64 <= *bytes {
+                    return Ok(());
+                }
             }
             // Says that nothing was recorded, so nothing is there to adopt.
             Err(AppendError::Storage(_)) if self.is_struck() => return Ok(()),
@@ -243,22 +258,49 @@ impl<'a, S: Subject> Story<'a, S> {
             return Err(format!("acknowledged as durable on {}", appended.durability.as_str()));
         }
         match (&answer, &expected) {
-            (Err(AppendError::ConditionFailed { position }), Err(AppendError::ConditionFailed { .. })) => {
-                // Any event that the condition excludes is an answer.
+            // Where several things stand against an append, any of them is an answer.
+            (
+                Err(AppendError::ConditionFailed { position }),
+                Err(AppendError::ConditionFailed { .. } | AppendError::Conflict { .. }),
+            ) => {
                 let condition = append.condition.as_ref().ok_or("a condition failed where there is none")?;
                 let event = self.model.event_at(*position).map_err(debug)?;
                 let is_excluded = event.is_some_and(|event| {
                     condition.query.selects(&event)
                         && condition.after.is_none_or(|after| event.position > after)
                 });
-                same(&is_excluded, &true, "the position that fails the condition")
+                same(&is_excluded, &true, "whether the condition excludes the event named")
+            }
+            (
+                Err(AppendError::Conflict { stream, expected, actual }),
+                Err(AppendError::ConditionFailed { .. } | AppendError::Conflict { .. }),
+            ) => {
+                let writes = append.writes.iter().map(|write| (&write.stream, &write.expected));
+                let checks = append.checks.iter().map(|check| (&check.stream, &check.expected));
+                let is_asked = writes.chain(checks).any(|asked| asked == (stream, expected));
+                let stands = self.model.last_revision(stream).map_err(debug)?;
+                // In a burst the store may name where the stream stands by now.
+                let is_actual = *actual == stands || *actual > stands && self.is_bursting;
+                same(
+                    &(is_asked, is_actual, expected.is_met_by(stands)),
+                    &(true, true, false),
+                    "the conflict (asked for, as it stands, met)",
+                )
             }
             (
                 Err(AppendError::PartlyRepeated { stream: a, .. }),
                 Err(AppendError::PartlyRepeated { stream: b, .. }),
             ) => same(a, b, "the stream partly repeated"),
             (Ok(a), Ok(b)) => {
-                let b = Appended { durability: Durability::Disk, ..b.clone() };
+                let mut b = Appended { durability: Durability::Disk, ..b.clone() };
+                if self.is_bursting && b.repeated {
+                    // Nothing says when a write without events was looked at.
+                    for ((write, at), by) in append.writes.iter().zip(&a.revisions).zip(&mut b.revisions) {
+                        if write.events.is_empty() && at > by {
+                            *by = *at;
+                        }
+                    }
+                }
                 same(a, &b, "the receipt")
             }
             (a, b) => same(&format!("{a:?}"), &format!("{b:?}"), "the answer"),

@@ -229,6 +229,7 @@ impl Inner {
 }
 
 impl Subject for Straw {
+    const REWRITES: bool = false;
     type Options = Flaw;
 
     fn open_on(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>, flaw: &Flaw) -> Result<Self, OpenError> {

@@ -122,6 +122,7 @@ pub fn sweep<S: Subject>(options: &S::Options, fault: &Fault, times: Times) -> R
     for nth in 1.. {
         let disk = FaultyDisk::new(nth);
         disk.record(200);
+        disk.spare_unchanged(S::REWRITES);
         disk.fail_nth(nth, fault.clone(), times);
         let told = run::<S>(&disk, options)?;
         if disk.fired() == 0 {
