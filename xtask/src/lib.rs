@@ -14,6 +14,7 @@ pub mod guide;
 pub mod problem;
 pub mod table;
 pub mod tidy;
+pub mod torture;
 pub mod tree;
 pub mod workspace;
 

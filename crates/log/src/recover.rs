@@ -182,9 +182,8 @@ fn try_recover(
         state.segments.push(segment);
     }
     state.check_stub(newest)?;
-    let Some(filling) = filling.or_else(|| state.segments.last().cloned()) else {
-        return Err(missing(newest.max(1)));
-    };
+    // All before the newest file are full, so something stood in it, and after it.
+    let Some(filling) = filling else { return Err(missing(newest + 1)) };
     state.finish(filling, newest)
 }
 
@@ -232,12 +231,8 @@ impl Recovering<'_> {
     fn restore_sealed(&mut self, number: u32) -> Result<bool, StorageError> {
         let index = match SealedIndex::load(&**self.disk, self.store.id, number)? {
             Ok(index) => index,
-            Err(why) => {
-                if number < self.report_indexes_from(number) {
-                    self.report.indexes_rebuilt.push((number, why));
-                }
-                return Ok(false);
-            }
+            // If the segment turns out to be full, that is told then.
+            Err(_) => return Ok(false),
         };
         let segment = self.open_segment(number)?;
         if index.first_position() != self.chain.next_position {
@@ -276,13 +271,6 @@ impl Recovering<'_> {
         };
         self.segments.push(segment);
         Ok(true)
-    }
-
-    /// Whether a missing index is worth a word: the segment being filled never
-    /// has one.
-    fn report_indexes_from(&self, number: u32) -> u32 {
-        let next = SealedIndex::load(&**self.disk, self.store.id, number + 1);
-        if matches!(next, Ok(Ok(_))) { number + 1 } else { number }
     }
 
     /// Remembers the last events of the sealed segments.
@@ -342,6 +330,9 @@ impl Recovering<'_> {
             };
             self.end_offset = segment.committed(|committed| committed.end_offset);
             if self.continues_in(segment.number + 1, newest)? {
+                if let Err(why) = SealedIndex::load(&**self.disk, self.store.id, segment.number)? {
+                    self.report.indexes_rebuilt.push((segment.number, why));
+                }
                 let end = SegmentEnd {
                     end_offset: self.end_offset,
                     last_sequence: self.chain.sequence,
@@ -485,6 +476,10 @@ impl Recovering<'_> {
 
     /// Whether the last batch is on the disk itself.
     fn is_stored(&self, segment: &Segment, passed: &Passed) -> Result<bool, StorageError> {
+        // Built only to see the suites fail: `cargo xtask sabotage`.
+        if cfg!(factum_sabotage = "trust_cache") {
+            return Ok(true);
+        }
         let name = segment.name();
         let appending = self.options.access == Access::Append;
         match segment.file.sync() {

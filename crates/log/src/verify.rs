@@ -267,15 +267,15 @@ impl Check<'_> {
                 }
                 // Of an earlier life, or not in its place.
                 Ok(Step::Batch(..)) => {
-                    gap.get_or_insert((offset, Stop::Broken));
-                    torn = scan.offset() - self.end.1;
+                    let (from, _) = *gap.get_or_insert((offset, Stop::Broken));
+                    torn = scan.offset() - from;
                 }
                 Ok(Step::Stop(Stop::End)) => break,
                 Ok(Step::Stop(stop)) => {
-                    gap.get_or_insert((offset, stop));
+                    let (from, _) = *gap.get_or_insert((offset, stop));
                     scan.skip_block();
                     if stop == Stop::Broken {
-                        torn = scan.offset() - offset.min(gap.map_or(offset, |(at, _)| at));
+                        torn = scan.offset() - from;
                     }
                 }
                 Err(error) => {
@@ -284,7 +284,10 @@ impl Check<'_> {
                 }
             }
         }
-        self.report.torn_tail_bytes = torn;
+        // A prepared segment behind the end has no say.
+        if found.end.last_sequence > 0 || torn > 0 {
+            self.report.torn_tail_bytes = torn;
+        }
         found.whole &= self.whole;
         Ok(found)
     }

@@ -299,6 +299,9 @@ impl Drop for FileLock {
     fn drop(&mut self) {
         // Nobody holds it from here on, so nobody should be named.
         let _ = self.file.set_len(0);
+        // Closing is not enough: a child that this process is about to start
+        // may have the same open file until it is a program of its own.
+        let _ = self.file.unlock();
     }
 }
 

@@ -4,9 +4,16 @@
 #![allow(clippy::unwrap_used)]
 
 mod contract;
+mod corruption;
 mod damage_read_only;
 mod file_format;
+mod fixture;
+mod forged;
 mod formats;
+mod incidents;
+mod places;
+mod rig;
+mod room;
 mod sim;
 mod store_file;
 mod verify;
