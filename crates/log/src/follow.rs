@@ -9,7 +9,7 @@ use factum_core::Timestamp;
 use crate::index::live::Live;
 use crate::secret::Secret;
 use crate::segment::batch::BatchHeader;
-use crate::segment::format::{BATCH_HEADER_BYTES, SEGMENT_HEADER_BYTES};
+use crate::segment::format::BATCH_HEADER_BYTES;
 use crate::segment::record::{RecordView, records};
 use crate::segment::scan::{Scan, Step, Stop};
 use crate::segment::{BatchEntry, Segment};
@@ -33,6 +33,17 @@ impl Chain {
     /// Before the first batch of a store.
     pub const START: Self =
         Self { sequence: 0, crc: 0, next_position: 0, recorded_at: Timestamp::MIN, epoch: 0 };
+
+    /// As if everything before this batch had been followed.
+    pub fn before(header: &BatchHeader) -> Self {
+        Self {
+            sequence: header.sequence - 1,
+            crc: header.previous_crc,
+            next_position: header.first_position,
+            recorded_at: header.recorded_at,
+            epoch: header.epoch,
+        }
+    }
 
     /// Whether a batch is the next one.
     pub fn continues_with(&self, header: &BatchHeader) -> bool {
@@ -70,17 +81,29 @@ pub struct Passed {
     pub bytes: Bytes,
 }
 
-/// Follows a segment from its first batch on, not beyond `until`, adding its records to `live` and
-/// its batches to the segment's committed part; shows every record and batch.
+/// Which part of a segment to follow.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    /// Where its first batch begins.
+    pub from: u64,
+    /// Where to stop.
+    pub until: u64,
+    /// Whether damage lies before it, so that records say themselves which
+    /// revision they have.
+    pub behind_damage: bool,
+}
+
+/// Follows a part of a segment, adding its records to `live` and its batches
+/// to the segment's committed part; shows every record and batch.
 pub fn follow(
     segment: &Arc<Segment>,
-    until: u64,
+    part: Part,
     secret: Secret,
     chain: &mut Chain,
     live: &mut Live,
     mut each: impl FnMut(Seen<'_>),
 ) -> Result<Ended, factum_core::StorageError> {
-    let mut scan = Scan::new(segment.clone(), secret.salt(), SEGMENT_HEADER_BYTES, until);
+    let mut scan = Scan::new(segment.clone(), secret.salt(), part.from, part.until);
     loop {
         let (header, offset, bytes) = match scan.step()? {
             Step::Batch(header, offset, bytes) => (header, offset, bytes),
@@ -89,14 +112,15 @@ pub fn follow(
         if !chain.continues_with(&header) {
             return Ok(Ended::At(offset, Stop::Broken));
         }
-        if let Err(what) = add_records(secret, &header, offset, &bytes, live, &mut each) {
+        let passed = Passed { header, offset, bytes };
+        if let Err(what) = add_records(secret, &passed, part.behind_damage, live, &mut each) {
             return Ok(Ended::Wrong(offset, what));
         }
         let entry =
             BatchEntry { first_position: header.first_position, recorded_at: header.recorded_at, offset };
         segment.commit(entry, header.events, scan.offset());
         chain.follow(&header);
-        each(Seen::Batch(Passed { header, offset, bytes }));
+        each(Seen::Batch(passed));
     }
 }
 
@@ -110,12 +134,12 @@ pub enum Seen<'a> {
 
 fn add_records(
     secret: Secret,
-    header: &BatchHeader,
-    offset: u64,
-    bytes: &[u8],
+    passed: &Passed,
+    behind_damage: bool,
     live: &mut Live,
     each: &mut impl FnMut(Seen<'_>),
 ) -> Result<(), String> {
+    let Passed { header, offset, bytes } = passed;
     let body = &bytes[BATCH_HEADER_BYTES..BATCH_HEADER_BYTES + header.body_bytes as usize];
     let mut position = header.first_position;
     let mut end = 0;
@@ -129,8 +153,14 @@ fn add_records(
         let Ok(name) = std::str::from_utf8(view.stream()) else {
             return Err(format!("the stream of the event at position {position} is no UTF-8"));
         };
-        let record_offset = offset + (BATCH_HEADER_BYTES + at) as u64;
-        let revision = live.record(secret.stream(name), position, record_offset);
+        let record_offset = *offset + (BATCH_HEADER_BYTES + at) as u64;
+        let stream = secret.stream(name);
+        let revision = if behind_damage {
+            live.record_behind_damage(stream, position, record_offset, view.revision());
+            view.revision()
+        } else {
+            live.record(stream, position, record_offset)
+        };
         if revision != view.revision() {
             return Err(format!(
                 "the event at position {position} says it has revision {} of stream {name:?}, and it has {revision}",

@@ -35,7 +35,7 @@ use crate::commit::Writer;
 use crate::disk::{Disk, DiskFile, read_exact_at, read_stored_exact_at, write_all_at};
 use crate::engine::Recovered;
 use crate::error::OpenError;
-use crate::follow::{Chain, Ended, Passed, Seen, follow};
+use crate::follow::{Chain, Ended, Part, Passed, Seen, follow};
 use crate::housekeeper::{Job, reserve};
 use crate::index::live::Live;
 use crate::index::sealed::{INDEX_DIR, SealedIndex, SegmentEnd};
@@ -46,7 +46,7 @@ use crate::secret::Secret;
 use crate::segment::batch::{BatchHeader, Found, find};
 use crate::segment::format::{APPEND_BYTES_MAX, BATCH_BYTES_MAX, BLOCK_BYTES, SEGMENT_HEADER_BYTES};
 use crate::segment::record::RecordView;
-use crate::segment::scan::{Scan, Step};
+use crate::segment::scan::{Scan, Step, Stop};
 use crate::segment::{
     Committed, SEGMENTS_DIR, Segment, check_header, create_stub, file_name, io_error, number_of, write_header,
 };
@@ -275,9 +275,9 @@ impl Recovering<'_> {
 
     /// Remembers the last events of the sealed segments.
     fn remember_sealed(&mut self) -> Result<(), StorageError> {
-        let wanted = (self.options.recent_events_max.max(RECENT_EVENTS_MIN) / 2) as u64;
+        let wanted = (self.recent_events_max() / 2) as u64;
         let from = self.chain.next_position.saturating_sub(wanted);
-        let mut recent = Recent::new(self.options.recent_events_max.max(RECENT_EVENTS_MIN), from);
+        let mut recent = Recent::new(self.recent_events_max(), from);
         for segment in self.segments.clone() {
             let (first, end) = segment.committed(|c| (c.first_position, c.end_position));
             if end <= from {
@@ -301,7 +301,7 @@ impl Recovering<'_> {
                     Step::Stop(_) if scan.offset() < index.end().end_offset => {
                         // Damage: reading it will say so. What is remembered
                         // begins after it.
-                        recent = Recent::new(self.options.recent_events_max.max(RECENT_EVENTS_MIN), end);
+                        recent = Recent::new(self.recent_events_max(), end);
                         break;
                     }
                     Step::Stop(_) => break,
@@ -316,32 +316,39 @@ impl Recovering<'_> {
     fn follow_segment(&mut self, segment: &Arc<Segment>, newest: u32) -> Result<bool, StorageError> {
         let phantom = self.phantom.filter(|phantom| phantom.segment == segment.number);
         let until = phantom.map_or(segment.file_bytes, |phantom| phantom.offset);
-        let (recent, secret) = (&mut self.recent, self.secret);
-        let last = &mut self.last;
-        let ended = follow(segment, until, secret, &mut self.chain, &mut self.live, |seen| match seen {
-            Seen::Record(view) => remember(recent, secret, &view),
-            Seen::Batch(passed) => *last = Some((segment.clone(), passed)),
-        })?;
-        let offset = match ended {
-            Ended::At(offset, _) => offset,
-            Ended::Wrong(offset, what) => return Err(segment.corrupt(offset, what)),
-        };
-        self.end_offset = segment.committed(|committed| committed.end_offset);
-        if self.continues_in(segment.number + 1, newest)? {
-            if let Err(why) = SealedIndex::load(&**self.disk, self.store.id, segment.number)? {
-                self.report.indexes_rebuilt.push((segment.number, why));
-            }
-            let end = SegmentEnd {
-                end_offset: self.end_offset,
-                last_sequence: self.chain.sequence,
-                last_crc: self.chain.crc,
+        let mut part = Part { from: SEGMENT_HEADER_BYTES, until, behind_damage: false };
+        loop {
+            let (recent, secret) = (&mut self.recent, self.secret);
+            let last = &mut self.last;
+            let ended = follow(segment, part, secret, &mut self.chain, &mut self.live, |seen| match seen {
+                Seen::Record(view) => remember(recent, secret, &view),
+                Seen::Batch(passed) => *last = Some((segment.clone(), passed)),
+            })?;
+            let offset = match ended {
+                Ended::At(offset, _) => offset,
+                Ended::Wrong(offset, what) => return Err(segment.corrupt(offset, what)),
             };
-            self.jobs.push(Job::Seal { segment: segment.number, end });
-            return Ok(false);
+            self.end_offset = segment.committed(|committed| committed.end_offset);
+            if self.continues_in(segment.number + 1, newest)? {
+                if let Err(why) = SealedIndex::load(&**self.disk, self.store.id, segment.number)? {
+                    self.report.indexes_rebuilt.push((segment.number, why));
+                }
+                let end = SegmentEnd {
+                    end_offset: self.end_offset,
+                    last_sequence: self.chain.sequence,
+                    last_crc: self.chain.crc,
+                };
+                self.jobs.push(Job::Seal { segment: segment.number, end });
+                return Ok(false);
+            }
+            let beyond = phantom.map_or(offset, |phantom| phantom.offset + phantom.bytes);
+            let Some((from, header)) = self.judge_end(segment, beyond)? else { return Ok(true) };
+            // Only for reading: what lies behind the damage is served, too.
+            self.live.skip_lost(header.first_position - self.chain.next_position);
+            self.recent = Recent::new(self.recent_events_max(), header.first_position);
+            self.chain = Chain::before(&header);
+            part = Part { from, until, behind_damage: true };
         }
-        let beyond = phantom.map_or(offset, |phantom| phantom.offset + phantom.bytes);
-        self.judge_end(segment, beyond)?;
-        Ok(true)
     }
 
     /// Whether the next segment's first batch is the next of the chain.
@@ -354,8 +361,13 @@ impl Recovering<'_> {
         Ok(matches!(first, Step::Batch(header, ..) if self.chain.continues_with(&header)))
     }
 
-    /// Torn tail or damage? See the module.
-    fn judge_end(&mut self, segment: &Arc<Segment>, offset: u64) -> Result<(), StorageError> {
+    /// Torn tail or damage? See the module. Damage that may be passed over is
+    /// answered with the first whole batch behind it.
+    fn judge_end(
+        &mut self,
+        segment: &Arc<Segment>,
+        offset: u64,
+    ) -> Result<Option<(u64, BatchHeader)>, StorageError> {
         let window = APPEND_BYTES_MAX + BATCH_BYTES_MAX + 2 * BLOCK_BYTES;
         let end = segment.file_bytes.min(offset.saturating_add(window));
         let mut torn = 0;
@@ -364,22 +376,25 @@ impl Recovering<'_> {
             let at = scan.offset();
             match scan.step()? {
                 Step::Batch(header, ..) if header.sequence > self.chain.sequence => {
-                    return self.damaged(segment, offset, format!(
+                    let what = format!(
                         "batch {} is missing or broken, and batch {} at byte {at} shows that it was acknowledged",
-                        self.chain.sequence + 1, header.sequence
-                    ));
+                        self.chain.sequence + 1,
+                        header.sequence
+                    );
+                    self.damaged(segment, offset, header.first_position, what)?;
+                    return Ok(Some((at, header)));
                 }
                 Step::Batch(..) => torn = scan.offset() - offset,
                 Step::Stop(stop) => {
                     scan.skip_block();
-                    if stop == crate::segment::scan::Stop::Broken {
+                    if stop == Stop::Broken {
                         torn = scan.offset() - offset;
                     }
                 }
             }
         }
         self.report.torn_tail_bytes = torn;
-        Ok(())
+        Ok(None)
     }
 
     /// A segment after the one the log ends in must hold nothing.
@@ -389,29 +404,39 @@ impl Recovering<'_> {
             && header.sequence > self.chain.sequence
         {
             let before = self.segments.last().cloned().unwrap_or_else(|| segment.clone());
-            return self.damaged(
-                &before,
-                self.end_offset,
-                format!(
-                    "batch {} is missing or broken, and batch {} in {} shows that it was acknowledged",
-                    self.chain.sequence + 1,
-                    header.sequence,
-                    segment.name()
-                ),
+            let what = format!(
+                "batch {} is missing or broken, and batch {} in {} shows that it was acknowledged",
+                self.chain.sequence + 1,
+                header.sequence,
+                segment.name()
             );
+            return self.damaged(&before, self.end_offset, header.first_position, what);
         }
         Ok(())
     }
 
-    fn damaged(&mut self, segment: &Segment, offset: u64, what: String) -> Result<(), StorageError> {
+    /// Acknowledged events up to `end` are not there. Fatal, unless the store
+    /// is only read.
+    fn damaged(
+        &mut self,
+        segment: &Segment,
+        offset: u64,
+        end: u64,
+        what: String,
+    ) -> Result<(), StorageError> {
         let first = Position::new(self.chain.next_position);
+        let last = Position::new(end.saturating_sub(1)).max(first);
         let error =
-            StorageError::Corrupt { file: segment.name(), offset, positions: Some(first..=first), what };
+            StorageError::Corrupt { file: segment.name(), offset, positions: Some(first..=last), what };
         if self.options.access == Access::Read {
             self.report.damage = Some(error.to_string());
             return Ok(());
         }
         Err(error)
+    }
+
+    fn recent_events_max(&self) -> usize {
+        self.options.recent_events_max.max(RECENT_EVENTS_MIN)
     }
 
     /// The newest file must hold nothing: it is there for the one before it. Its

@@ -154,6 +154,24 @@ impl Live {
         revision
     }
 
+    /// Adds a record that says itself which revision it has, behind damage.
+    pub fn record_behind_damage(&mut self, stream: StreamHash, position: u64, offset: u64, revision: u64) {
+        match self.heads.get_mut(&stream) {
+            Some(head) => head.next_revision = revision,
+            None if revision > 0 => self.restore(stream, revision, 0, 0),
+            None => {}
+        }
+        self.record(stream, position, offset);
+    }
+
+    /// Leaves room for records that are lost, so that those behind them keep
+    /// their positions.
+    pub fn skip_lost(&mut self, records: u64) {
+        let lost = LiveRecord { stream: [0; 2], revision: 0, offset: 0, previous: Previous::NONE };
+        let length = self.open.records.len() + records as usize;
+        self.open.records.resize(length, lost);
+    }
+
     /// Takes a head from a sealed segment's index; segments come oldest first.
     pub fn restore(&mut self, stream: StreamHash, next_revision: u64, segment: u32, first_position: u64) {
         self.heads.insert(stream, Head { next_revision, last_position: first_position, segment, ordinal: 0 });

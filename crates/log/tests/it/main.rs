@@ -5,6 +5,7 @@
 
 mod contract;
 mod corruption;
+mod damage_read_only;
 mod fixture;
 mod forged;
 mod incidents;
