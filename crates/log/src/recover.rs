@@ -44,7 +44,9 @@ use crate::recent::Recent;
 use crate::request::Request;
 use crate::secret::Secret;
 use crate::segment::batch::{BatchHeader, Found, find};
-use crate::segment::format::{APPEND_BYTES_MAX, BATCH_BYTES_MAX, BLOCK_BYTES, SEGMENT_HEADER_BYTES};
+use crate::segment::format::{
+    APPEND_BYTES_MAX, BATCH_BYTES_MAX, BLOCK_BYTES, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES,
+};
 use crate::segment::record::RecordView;
 use crate::segment::scan::{Scan, Step, Stop};
 use crate::segment::{
@@ -344,7 +346,12 @@ impl Recovering<'_> {
             let beyond = phantom.map_or(offset, |phantom| phantom.offset + phantom.bytes);
             let Some((from, header)) = self.judge_end(segment, beyond)? else { return Ok(true) };
             // Only for reading: what lies behind the damage is served, too.
-            self.live.skip_lost(header.first_position - self.chain.next_position);
+            let lost = header.first_position.checked_sub(self.chain.next_position);
+            let Some(lost) = lost.filter(|lost| *lost <= (from - offset) / RECORD_HEADER_BYTES as u64) else {
+                let what = format!("a batch begins at position {}, which cannot be", header.first_position);
+                return Err(segment.corrupt(from, what));
+            };
+            self.live.skip_lost(lost);
             self.recent = Recent::new(self.recent_events_max(), header.first_position);
             self.chain = Chain::before(&header);
             part = Part { from, until, behind_damage: true };
