@@ -179,8 +179,16 @@ impl DiskFile for QuotaFile {
         self.file.read_at(buffer, offset)
     }
 
+    fn read_stored_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_stored_at(buffer, offset)
+    }
+
     fn write_at(&self, buffer: &[u8], offset: u64) -> io::Result<usize> {
         self.file.write_at(buffer, offset)
+    }
+
+    fn write_zeros_at(&self, bytes: usize, offset: u64) -> io::Result<usize> {
+        self.file.write_zeros_at(bytes, offset)
     }
 
     fn allocate(&self, bytes: u64) -> io::Result<()> {
