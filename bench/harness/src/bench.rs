@@ -291,7 +291,14 @@ impl Bench {
         let mut outcome = self
             .outcome("read", &title, filled.durability, &around)
             .with_latency(figures.folds.percentiles())
-            .line("fold", format!("{}; first {}", describe_latency(&figures.folds), micros(first_us)))
+            .line(
+                "fold",
+                format!(
+                    "{}, page cache warm; the first, not counted, {}",
+                    describe_latency(&figures.folds),
+                    micros(first_us)
+                ),
+            )
             .line(
                 "last 20",
                 format!(

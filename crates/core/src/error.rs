@@ -52,7 +52,7 @@ pub enum AppendError {
     },
     /// An event that the condition excludes stands in the log. Nothing was recorded.
     #[error(
-        "an event at position {position} matches the append condition: read again from there and decide again"
+        "an event at position {position} matches the append condition: read again what the condition asks for and decide again"
     )]
     ConditionFailed {
         /// The position of such an event (of the latest one the store knows).
@@ -112,7 +112,7 @@ fn describe(actual: &Option<Revision>) -> String {
     }
 }
 
-/// Why an append makes no sense.
+/// Why an append makes no sense, whatever happens meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidAppend {

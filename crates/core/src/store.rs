@@ -24,7 +24,10 @@ pub type AppendFuture = Pin<Box<dyn Future<Output = Result<Appended, AppendError
 /// - readers and subscribers see only what was answered or may be: the
 ///   committed prefix of the log, never a hole in it and never an event that
 ///   later disappears;
-/// - a conflict is answered only when what it conflicts with is committed.
+/// - a conflict is answered only when what it conflicts with is committed;
+/// - appends handed over one after another are judged in that order, each
+///   against what the ones before it leave, so that one may build on the
+///   revision of another still in flight.
 pub trait EventStore: Send + Sync {
     /// Records all of an append's events or none. Blocks until it is answered.
     ///

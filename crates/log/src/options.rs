@@ -23,7 +23,8 @@ pub struct LogOptions {
     /// How much may wait to be written before appends wait or are refused.
     pub queue_bytes_max: u64,
     /// How many of the last events are remembered by id (repetitions) and by
-    /// type and tag (append conditions). At least 10,000.
+    /// type and tag (append conditions). Half of them are for certain; less
+    /// than 20,000 counts as 20,000.
     pub recent_events_max: usize,
     /// How much memory the indexes of sealed segments may take.
     pub index_bytes_max: u64,
@@ -59,10 +60,10 @@ pub enum Access {
 /// Who does the work that no caller waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Threads {
-    /// The log's own threads: one sequencer, one writer, one housekeeper.
+    /// The log's own threads: sequencer, writer, housekeeper, resolver.
     Own,
-    /// Nobody: appends run in their caller, and
-    /// [`Log::pump`](crate::Log::pump) does the rest. Makes one order of
+    /// Nobody: appends run in their caller, and whoever awaits one, or calls
+    /// [`Log::pump`](crate::Log::pump), does the rest. Makes one order of
     /// operations of one program, which is what a simulation needs.
     None,
 }

@@ -345,13 +345,14 @@ impl Recovering<'_> {
             }
             let beyond = phantom.map_or(offset, |phantom| phantom.offset + phantom.bytes);
             let Some((from, header)) = self.judge_end(segment, beyond)? else { return Ok(true) };
-            // Only for reading: what lies behind the damage is served, too.
-            let lost = header.first_position.checked_sub(self.chain.next_position);
-            let Some(lost) = lost.filter(|lost| *lost <= (from - offset) / RECORD_HEADER_BYTES as u64) else {
-                let what = format!("a batch begins at position {}, which cannot be", header.first_position);
-                return Err(segment.corrupt(from, what));
-            };
+            // Only for reading: what lies behind the damage is served, too, if
+            // as many events as are missing can have been there.
+            let lost = header.first_position.saturating_sub(self.chain.next_position);
+            if lost > (from - beyond) / RECORD_HEADER_BYTES as u64 {
+                return Ok(true);
+            }
             self.live.skip_lost(lost);
+            segment.lose_until(header.first_position);
             self.recent = Recent::new(self.recent_events_max(), header.first_position);
             self.chain = Chain::before(&header);
             part = Part { from, until, behind_damage: true };

@@ -6,7 +6,7 @@
 //! feature `faulty`).
 //!
 //! Names are paths relative to the store with `/` between the parts, e.g.
-//! `raw/0000000001.seg`; empty parts, `.` and `..` are refused. Reads and
+//! `segments/0000000001.seg`; empty parts, `.` and `..` are refused. Reads and
 //! writes may be short or interrupted, as the system's own are;
 //! [`read_exact_at`] and [`write_all_at`] go on where they stopped. No other
 //! operation is interrupted.

@@ -114,6 +114,11 @@ impl Segment {
         committed.end_offset = end_offset;
     }
 
+    /// Counts events that are lost in it among its own: reading them says so.
+    pub fn lose_until(&self, end_position: u64) {
+        self.committed.write().end_position = end_position;
+    }
+
     /// Takes over what a sealed segment's index says of it.
     pub fn restore(&self, restored: Committed) {
         *self.committed.write() = restored;

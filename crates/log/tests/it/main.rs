@@ -6,8 +6,10 @@
 mod contract;
 mod corruption;
 mod damage_read_only;
+mod file_format;
 mod fixture;
 mod forged;
+mod formats;
 mod incidents;
 mod places;
 mod rig;

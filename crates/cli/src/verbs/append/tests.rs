@@ -68,7 +68,7 @@ fn a_condition_refuses_what_happened_meanwhile() {
     let refused = refused(&guarded);
     assert_eq!(
         refused,
-        "conflict: an event at position 0 matches the append condition: read again from there and decide again"
+        "conflict: an event at position 0 matches the append condition: read again what the condition asks for and decide again"
     );
     let later = [&guarded[..], &["--after", "0"]].concat();
     answer(Format::Text, |out| perform(&store(), &later, out));
