@@ -50,6 +50,9 @@ pub mod disk;
 mod engine;
 mod error;
 mod follow;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod housekeeper;
 mod index;
 mod log;

@@ -256,7 +256,6 @@ impl Shared {
         let engine = &self.engine;
         engine.close();
         let threads = std::mem::take(&mut *self.threads.lock());
-        let had_threads = !threads.is_empty();
         engine.mailbox.close();
         engine.resolver.close();
         engine.housekeeper.close();
@@ -270,9 +269,8 @@ impl Shared {
             let mut sequencer = engine.sequencer.lock();
             sequencer.drive(engine);
             sequencer.confirm(engine, batch_flags::CLOSED);
-            if !had_threads {
-                engine.housekeeper.run_jobs(engine);
-            }
+            // What came up since its thread ended.
+            engine.housekeeper.run_jobs(engine);
         }
         drop(lock);
         engine.poisoned().map_or(Ok(()), Err)

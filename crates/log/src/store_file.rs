@@ -45,25 +45,7 @@ pub struct StoreFile {
 impl StoreFile {
     /// A new store with these sizes.
     pub fn new(options: &LogOptions) -> Result<Self, OpenError> {
-        let sizes = [
-            ("segment_bytes_first", options.segment_bytes_first),
-            ("segment_bytes_max", options.segment_bytes_max),
-        ];
-        for (name, value) in sizes {
-            // Offsets of records are kept as u32 in units of 8 bytes.
-            let (least, most) = (16 * BLOCK_BYTES, 16 * 1024 * 1024 * 1024);
-            if !value.is_multiple_of(BLOCK_BYTES) || value < least || value > most {
-                let allowed = format!("a multiple of {BLOCK_BYTES} from {least} to {most}");
-                return Err(OpenError::Option { name, value, allowed });
-            }
-        }
-        if options.segment_bytes_max < options.segment_bytes_first {
-            return Err(OpenError::Option {
-                name: "segment_bytes_max",
-                value: options.segment_bytes_max,
-                allowed: format!("at least segment_bytes_first ({})", options.segment_bytes_first),
-            });
-        }
+        check_sizes(options.segment_bytes_first, options.segment_bytes_max)?;
         Ok(Self {
             id: Uuid::new_v4(),
             secret: Secret::new(),
@@ -98,7 +80,7 @@ impl StoreFile {
         Self::parse(&String::from_utf8_lossy(&text), path).map(Some)
     }
 
-    fn parse(text: &str, path: &str) -> Result<Self, OpenError> {
+    pub(crate) fn parse(text: &str, path: &str) -> Result<Self, OpenError> {
         let corrupt = |what: &str| {
             OpenError::Storage(StorageError::Corrupt {
                 file: STORE_FILE.into(),
@@ -128,11 +110,13 @@ impl StoreFile {
         let number = |name: &str, radix: u32| {
             u64::from_str_radix(field(name)?, radix).map_err(|_| corrupt(&format!("`{name}` is no number")))
         };
+        let sizes = (number("segment_bytes_first", 10)?, number("segment_bytes_max", 10)?);
+        check_sizes(sizes.0, sizes.1).map_err(|error| corrupt(&error.to_string()))?;
         Ok(Self {
             id: field("id")?.parse().map_err(|_| corrupt("the id is no UUID"))?,
             secret: Secret::from_stored(number("secret", 16)?),
-            segment_bytes_first: number("segment_bytes_first", 10)?,
-            segment_bytes_max: number("segment_bytes_max", 10)?,
+            segment_bytes_first: sizes.0,
+            segment_bytes_max: sizes.1,
         })
     }
 
@@ -161,4 +145,21 @@ impl StoreFile {
         disk.rename(TEMPORARY, STORE_FILE).map_err(failed("rename"))?;
         disk.sync_dir("").map_err(failed("flush"))
     }
+}
+
+/// Refuses sizes of segments that cannot be.
+fn check_sizes(first: u64, max: u64) -> Result<(), OpenError> {
+    for (name, value) in [("segment_bytes_first", first), ("segment_bytes_max", max)] {
+        // Offsets of records are kept as u32 in units of 8 bytes.
+        let (least, most) = (16 * BLOCK_BYTES, 16 * 1024 * 1024 * 1024);
+        if !value.is_multiple_of(BLOCK_BYTES) || value < least || value > most {
+            let allowed = format!("a multiple of {BLOCK_BYTES} from {least} to {most}");
+            return Err(OpenError::Option { name, value, allowed });
+        }
+    }
+    if max < first {
+        let allowed = format!("at least segment_bytes_first ({first})");
+        return Err(OpenError::Option { name: "segment_bytes_max", value: max, allowed });
+    }
+    Ok(())
 }

@@ -378,7 +378,7 @@ impl Check<'_> {
         index: Result<SealedIndex, String>,
         found: Found,
     ) -> Result<(), StorageError> {
-        let is_full = has_batches(self.disk, segment.number + 1)?;
+        let is_full = self.goes_on_in(segment.number + 1);
         let index = match index {
             // The segment being filled has none yet.
             Err(_) if !is_full => return Ok(()),
@@ -399,6 +399,18 @@ impl Check<'_> {
             self.index_damage(segment.number, "it differs from the one its segment gives");
         }
         Ok(())
+    }
+
+    /// Whether the log goes on in a segment: a torn batch there, which was
+    /// never acknowledged, does not make the one before it full.
+    fn goes_on_in(&self, number: u32) -> bool {
+        let opened = self.disk.open(&file_name(number), false);
+        let Ok((file, bytes)) = opened.and_then(|file| Ok((file.clone(), file.bytes()?))) else {
+            return false;
+        };
+        let segment = Arc::new(Segment::new(number, file, bytes, self.chain.next_position));
+        let first = Scan::whole(segment, self.store.secret.salt()).without_read_ahead().step();
+        matches!(first, Ok(Step::Batch(header, ..)) if header.sequence > self.chain.sequence)
     }
 
     /// The newest file must hold nothing.

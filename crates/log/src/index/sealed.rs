@@ -140,6 +140,46 @@ fn checksum(bytes: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&bytes[..CRC_AT]), &bytes[CRC_AT + 4..])
 }
 
+/// These bytes as an index of this segment, as far as a forger could go: the
+/// identity, the length of its parts, and the checksum are right.
+#[cfg(feature = "fuzzing")]
+pub fn completed(bytes: &[u8], store: Uuid, segment: u32) -> Vec<u8> {
+    let mut index = bytes.to_vec();
+    index.resize(index.len().max(INDEX_HEADER_BYTES), 0);
+    put(&mut index, 0, &INDEX_MAGIC.to_le_bytes());
+    put(&mut index, 8, &FORMAT.to_le_bytes());
+    put(&mut index, 12, &segment.to_le_bytes());
+    put(&mut index, 16, store.as_bytes());
+    let content = index.len() - INDEX_HEADER_BYTES;
+    let streams = usize::from(bytes.first().copied().unwrap_or_default()).min(content / STREAM_ENTRY_BYTES);
+    let left = content - streams * STREAM_ENTRY_BYTES;
+    let batches =
+        (usize::from(bytes.last().copied().unwrap_or_default()) / 16).min(left / DIRECTORY_ENTRY_BYTES);
+    let events = (left - batches * DIRECTORY_ENTRY_BYTES) / POSTING_BYTES;
+    put(&mut index, 76, &(events as u32).to_le_bytes());
+    put(&mut index, 80, &(batches as u32).to_le_bytes());
+    put(&mut index, 84, &(streams as u32).to_le_bytes());
+    index.truncate(
+        INDEX_HEADER_BYTES
+            + batches * DIRECTORY_ENTRY_BYTES
+            + streams * STREAM_ENTRY_BYTES
+            + events * POSTING_BYTES,
+    );
+    for stream in 0..streams {
+        let at = INDEX_HEADER_BYTES + batches * DIRECTORY_ENTRY_BYTES + stream * STREAM_ENTRY_BYTES;
+        // Half of them are left as wrong as they are.
+        if bytes.get(1).is_some_and(|byte| byte % 2 == 0) {
+            for field in [at + 24, at + 28] {
+                let number = u32_at(&index, field).unwrap_or_default() % (events as u32 / 2 + 1);
+                put(&mut index, field, &number.to_le_bytes());
+            }
+        }
+    }
+    let crc = checksum(&index);
+    put(&mut index, CRC_AT, &crc.to_le_bytes());
+    index
+}
+
 impl SealedIndex {
     /// Takes the bytes of an index file of this segment of this store; the
     /// text says what is wrong with them.
@@ -168,7 +208,16 @@ impl SealedIndex {
         if checksum(&bytes) != field(CRC_AT) {
             return Err("its checksum does not match".into());
         }
-        Ok(Self { bytes, batches, streams, events })
+        let index = Self { bytes, batches, streams, events };
+        // What is looked up later costs as much as it says there is.
+        let is_inside = |stream: StreamEntry| {
+            stream.postings as usize + stream.count as usize <= events
+                && stream.first_revision.checked_add(u64::from(stream.count)).is_some()
+        };
+        if !(0..streams).all(|at| is_inside(index.stream(at))) {
+            return Err("a stream has more events than there are".into());
+        }
+        Ok(index)
     }
 
     /// Reads a segment's index; `Ok(Err(..))` says why it cannot be used,
@@ -205,7 +254,7 @@ impl SealedIndex {
 
     #[allow(missing_docs)]
     pub fn end_position(&self) -> u64 {
-        self.first_position() + self.events as u64
+        self.first_position().saturating_add(self.events as u64)
     }
 
     #[allow(missing_docs)]
@@ -278,7 +327,7 @@ impl SealedIndex {
 
     /// Where the `index`-th event of a stream here is; see [`super::units_to_offset`].
     pub fn posting(&self, stream: &StreamEntry, index: u32) -> u32 {
-        let at = self.stream_at(self.streams) + (stream.postings + index) as usize * POSTING_BYTES;
+        let at = self.stream_at(self.streams) + (stream.postings as usize + index as usize) * POSTING_BYTES;
         u32_at(&self.bytes, at).unwrap_or_default()
     }
 }

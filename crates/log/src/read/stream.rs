@@ -143,6 +143,9 @@ impl Walk {
                 "an index names this segment for a stream that is not in it",
             ));
         };
+        if stream.older_segment.is_some_and(|older| older >= segment.number) {
+            return Err(engine.corrupt(segment, 0, "an index names as older a segment that is not"));
+        }
         self.segment = stream.older_segment;
         let (first, end) = segment.committed(|committed| (committed.first_position, committed.end_position));
         if end <= positions.start || stream.first_revision + u64::from(stream.count) <= revisions.start {
@@ -271,7 +274,7 @@ fn close_ones(offset: u32, ahead: &VecDeque<u32>) -> u64 {
     let mut last = begin;
     for next in ahead {
         let next = units_to_offset(*next);
-        if next - last > GAP_BYTES_MAX || next - begin > WINDOW_BYTES_MAX {
+        if next < last || next - last > GAP_BYTES_MAX || next - begin > WINDOW_BYTES_MAX {
             break;
         }
         last = next;

@@ -204,6 +204,34 @@ fn garbage_behind_the_end_is_cut_off_and_told() {
     }
 }
 
+/// The first batch of a segment, torn: the segment before it is still the one
+/// being filled, and misses no index.
+#[test]
+fn a_torn_batch_at_the_beginning_of_a_segment_is_no_damage() {
+    let disk = FaultyDisk::new(1);
+    let log = open(&disk).unwrap();
+    for number in 0..PER_SEGMENT {
+        append(&log, number).unwrap();
+    }
+    disk.inject(Injection::of(Fault::Stop).on(Operation::Write).in_name(&segment(2)));
+    append(&log, PER_SEGMENT).unwrap_err();
+    drop(log);
+    let disk = disk.crash(&CrashPlan::Kill);
+    disk.flip_bit(&segment(2), BLOCK + 1_000, 0).unwrap();
+    assert_eq!(deep(&disk).unwrap().damage, []);
+    assert_eq!(deep(&disk).unwrap().torn_tail_bytes, BLOCK);
+    let log = open(&disk).unwrap();
+    log.pump().unwrap();
+    assert_eq!(read_all(&log).unwrap(), up_to(PER_SEGMENT));
+    log.close().unwrap();
+    assert_eq!(deep(&disk).unwrap().damage, []);
+    let log = open(&disk).unwrap();
+    append(&log, PER_SEGMENT).unwrap();
+    log.close().unwrap();
+    assert_eq!(deep(&disk).unwrap().damage, []);
+    assert_eq!(read_all(&open(&disk).unwrap()).unwrap(), up_to(PER_SEGMENT + 1));
+}
+
 /// B09
 #[test]
 fn segments_that_change_places_are_told_apart() {

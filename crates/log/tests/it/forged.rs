@@ -197,3 +197,52 @@ fn a_torn_batch_that_carries_others_is_cut_off() {
         assert_eq!(deep(&disk).unwrap().damage, []);
     }
 }
+
+/// B16: a STORE that nobody wrote, with its checksum right.
+#[test]
+fn segment_sizes_that_cannot_be_are_refused() {
+    let whole = store_of(3);
+    let text = String::from_utf8(whole.content("STORE").unwrap()).unwrap();
+    let size = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    for name in ["segment_bytes_first", "segment_bytes_max"] {
+        for value in [0, 1, BLOCK, 16 * BLOCK - 1, SEGMENT + 1, 1 << 40, u64::MAX] {
+            let covered = text.replace(&size(name), &format!("{name} {value}"));
+            let covered = &covered[..covered.find("crc32c ").unwrap()];
+            let crc = crc32c::crc32c(covered.as_bytes());
+            let disk = whole.crash(&CrashPlan::Kill);
+            disk.put("STORE", format!("{covered}crc32c {crc:08x}\n")).unwrap();
+            refused(&disk, &["STORE", name]);
+        }
+    }
+}
+
+/// B13: an index is checked by what is in it, not by its checksum alone.
+#[test]
+fn an_index_that_lies_makes_no_wrong_event() {
+    let whole = store_of(EVENTS);
+    let right = whole.content(&index(1)).unwrap();
+    for at in (0..right.len()).filter(|at| !(92..96).contains(at)) {
+        for change in [0x01, 0x80, 0xff] {
+            let mut lying = right.clone();
+            lying[at] ^= change;
+            let crc = crc32c::crc32c_append(crc32c::crc32c(&lying[..92]), &lying[96..]);
+            lying[92..96].copy_from_slice(&crc.to_le_bytes());
+            let disk = whole.crash(&CrashPlan::Kill);
+            disk.put(&index(1), lying).unwrap();
+            use_it(&disk);
+            if let Ok(log) = open_read(&disk) {
+                // Each event that comes is right, at its place or in its stream.
+                for event in log.read(Read::all()).unwrap().map_while(Result::ok) {
+                    assert_eq!(number_of(&event), event.position.get(), "byte {at}");
+                }
+                for number in 0..3 {
+                    let Ok(events) = log.read(Read::stream(stream(number))) else { continue };
+                    for event in events.map_while(Result::ok) {
+                        let found = number_of(&event);
+                        assert!(found % 3 == number && event.revision.get() == found / 3, "byte {at}");
+                    }
+                }
+            }
+        }
+    }
+}

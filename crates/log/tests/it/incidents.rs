@@ -310,3 +310,26 @@ fn a_read_that_the_disk_fails_concerns_nobody_else() {
     disk.disarm();
     assert_eq!(read_all(&log).unwrap(), up_to(EVENTS + 1));
 }
+
+/// C09: the last word went to a new segment, when nobody kept house any more.
+#[test]
+fn a_log_closed_in_order_leaves_no_index_to_be_built() {
+    for large in 0..12 {
+        let disk = FaultyDisk::new(large);
+        let options = || LogOptions { threads: factum_log::Threads::Own, ..options() };
+        let log = Log::open_on(Arc::new(disk.clone()), options()).unwrap();
+        for number in 0..large {
+            append(&log, number).unwrap();
+        }
+        // A repetition that would not fit into what is left of the segment.
+        let events: Vec<NewEvent> = (100..100 + 25).map(event).collect();
+        let append = Append::to(stream(100), ExpectedRevision::Any, events);
+        log.append(append.clone()).unwrap();
+        let disk = disk.crash(&CrashPlan::Kill);
+        drop(log);
+        let log = Log::open_on(Arc::new(disk.clone()), options()).unwrap();
+        assert!(log.append(append).unwrap().repeated);
+        log.close().unwrap();
+        assert_eq!(deep(&disk).unwrap().damage, [], "{large} events before");
+    }
+}
