@@ -7,7 +7,7 @@
 //! ```
 //!
 //! One lock for all of it: every wait is on a condition of this one state, so
-//! no wake-up can be lost between two of them. There is no timer: a batch is
+//! no wake-up can be lost between two of them. There is no interval: a batch is
 //! what has queued while the one before it was being written.
 
 use std::collections::VecDeque;
@@ -69,6 +69,11 @@ impl Mailbox {
     /// Bytes that wait.
     pub fn waiting_bytes(&self) -> u64 {
         self.state.lock().bytes
+    }
+
+    /// Whether something waits.
+    pub fn has_requests(&self) -> bool {
+        !self.state.lock().requests.is_empty()
     }
 
     /// Whether nothing waits and nothing is being written.

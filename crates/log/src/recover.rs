@@ -538,6 +538,7 @@ impl Recovering<'_> {
             recent: self.recent,
             open: OpenBatch::default(),
             deferred: Vec::new(),
+            last_appends: [0; 2],
             inbox: std::collections::VecDeque::<Request>::new(),
         };
         let writer = Writer {

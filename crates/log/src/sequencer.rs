@@ -12,13 +12,14 @@
 //!             └── old ───────▶ resolver (which may read the disk) ──▶ answer, or back
 //! ```
 //!
-//! It never reads the disk and never waits for a clock. It has a thread of its
+//! It never reads the disk, and it waits for callers only for as long as that
+//! saves them a flush. It has a thread of its
 //! own, but a caller that finds nothing going on does the sequencer's work
 //! itself: that saves a lone caller two changes of thread per append.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use factum_core::{
     AppendError, Appended, Durability, InvalidAppend, Position, Revision, StorageError, Timestamp,
@@ -42,6 +43,17 @@ use crate::segment::{Segment, record};
 /// After how much quiet the last batch is confirmed by an empty one.
 const HEARTBEAT_AFTER: Duration = Duration::from_millis(100);
 
+/// How long the first caller may take to come back: a thread must wake up.
+const GATHER_FIRST_GAP: Duration = Duration::from_micros(50);
+/// How long each further one may take.
+const GATHER_GAP: Duration = Duration::from_micros(10);
+/// How long to go on gathering in all: about the flush it saves.
+const GATHER_TIME_MAX: Duration = Duration::from_micros(150);
+/// With fewer callers than this there is nothing to save.
+const GATHER_APPENDS_MIN: usize = 8;
+/// More appends than this fill a batch well enough.
+const GATHER_APPENDS_MAX: usize = 256;
+
 /// Batches up to this size are written by the sequencer itself; handing them
 /// to the writer's thread would cost more than preparing the next one
 /// meanwhile saves.
@@ -60,6 +72,8 @@ pub struct Sequencer {
     pub recent: Recent,
     pub open: OpenBatch,
     pub deferred: Vec<Deferred>,
+    /// How many appends the last batch held, and the one before it.
+    pub last_appends: [usize; 2],
     pub inbox: VecDeque<Request>,
 }
 
@@ -119,10 +133,8 @@ impl Sequencer {
     /// Works until nothing waits and nothing is held back.
     pub fn drive(&mut self, engine: &Engine) {
         loop {
-            engine.mailbox.drain_into(&mut self.inbox);
-            while let Some(request) = self.inbox.pop_front() {
-                self.take(engine, request);
-            }
+            self.take_all(engine);
+            self.gather(engine);
             self.deliver(engine);
             if !self.open.is_empty() {
                 if engine.mailbox.is_writing() {
@@ -139,6 +151,39 @@ impl Sequencer {
             }
         }
         self.after_commit(engine);
+    }
+
+    fn take_all(&mut self, engine: &Engine) {
+        engine.mailbox.drain_into(&mut self.inbox);
+        while let Some(request) = self.inbox.pop_front() {
+            self.take(engine, request);
+        }
+    }
+
+    /// The callers of the last batch have just got their answers, and most of
+    /// them come back with their next append at once. Left alone, two groups
+    /// of callers form, each waiting out the other's flush; so this goes on
+    /// taking while as many as the last two batches held are not there yet and
+    /// the next comes within moments. A few callers are never waited for.
+    fn gather(&mut self, engine: &Engine) {
+        let expected = (self.last_appends[0] + self.last_appends[1]).min(GATHER_APPENDS_MAX);
+        if expected < GATHER_APPENDS_MIN || self.open.is_empty() {
+            return;
+        }
+        let begun = Instant::now();
+        let (mut last_came, mut gap) = (begun, GATHER_FIRST_GAP);
+        while self.open.replies.len() < expected
+            && last_came.elapsed() < gap
+            && begun.elapsed() < GATHER_TIME_MAX
+            && !engine.mailbox.is_writing()
+        {
+            if engine.mailbox.has_requests() {
+                self.take_all(engine);
+                (last_came, gap) = (Instant::now(), GATHER_GAP);
+            } else {
+                std::thread::yield_now();
+            }
+        }
     }
 
     /// One append of a caller that found nothing going on, start to end.
@@ -410,6 +455,7 @@ impl Sequencer {
         if let Some(cause) = engine.poisoned() {
             return answer_all(open.replies, || AppendError::Storage(cause.clone()));
         }
+        self.last_appends = [open.replies.len(), self.last_appends[0]];
         let padded = padded_bytes(open.body_bytes);
         let batch = Batch {
             segment: self.segment.clone(),
