@@ -55,7 +55,8 @@ impl Torn {
         let disk = self.disk.crash(&CrashPlan::Kill);
         disk.overwrite(&segment(1), self.at as u64, piece).unwrap();
         let log = open(&disk).unwrap_or_else(|error| panic!("{}: {}", what(), told(&error)));
-        let found: Vec<_> = log.read(Read::all()).unwrap().map(|event| event.unwrap().id.as_u128() - 1).collect();
+        let found: Vec<_> =
+            log.read(Read::all()).unwrap().map(|event| event.unwrap().id.as_u128() - 1).collect();
         let end = if piece == self.batch { ACKNOWLEDGED + UNDER_WAY } else { ACKNOWLEDGED };
         assert_eq!(found, (0..u128::from(end)).collect::<Vec<_>>(), "{}", what());
         if piece != self.batch {
@@ -94,7 +95,8 @@ fn a_batch_with_any_block_missing_is_absent() {
         for (kind, other) in torn.others.iter().enumerate() {
             let mut piece = other.clone();
             for at in (0..4).filter(|at| there >> at & 1 == 1) {
-                piece[at * block..(at + 1) * block].copy_from_slice(&torn.batch[at * block..(at + 1) * block]);
+                piece[at * block..(at + 1) * block]
+                    .copy_from_slice(&torn.batch[at * block..(at + 1) * block]);
             }
             torn.check(&piece, &|| format!("blocks {there:04b}, the others {kind}"));
         }
