@@ -25,7 +25,7 @@ use crate::disk::DiskFile;
 use crate::engine::Engine;
 use crate::index::sealed::{self, SealedIndex, SegmentEnd};
 use crate::segment::format::SEGMENT_HEADER_BYTES;
-use crate::segment::{Segment, create_stub, file_name, io_error};
+use crate::segment::{SEGMENTS_DIR, Segment, create_stub, file_name, io_error, write_header};
 
 /// More full segments without index than this make appends wait: what they
 /// need of memory, and of time after a crash, is bounded by it.
@@ -49,6 +49,8 @@ pub enum Job {
 /// The housekeeper's list and its results.
 pub struct Housekeeper {
     state: Mutex<State>,
+    /// Held by the caller that does the list's work, where there is no thread.
+    working: Mutex<()>,
     /// The housekeeper's thread sleeps here.
     work: Condvar,
     /// Who waits for a result sleeps here.
@@ -70,6 +72,7 @@ impl Housekeeper {
     pub fn new(prepared: Option<Arc<Segment>>) -> Self {
         Self {
             state: Mutex::new(State { prepared, ..State::default() }),
+            working: Mutex::new(()),
             work: Condvar::new(),
             done: Condvar::new(),
             hurry: AtomicBool::new(false),
@@ -128,16 +131,26 @@ impl Housekeeper {
         prepared
     }
 
-    /// Does everything on the list.
+    /// Does everything on the list, and has whoever comes meanwhile wait: what
+    /// is being done must not be begun again.
     pub fn run_jobs(&self, engine: &Engine) {
+        let _working = self.working.lock();
         loop {
             let Some(job) = self.state.lock().jobs.pop_front() else { return };
             self.run_job(engine, job);
         }
     }
 
+    /// Whether a segment is prepared, or in use already: preparing it once more
+    /// would write zeros over it.
+    fn is_ready(&self, engine: &Engine, number: u32) -> bool {
+        let prepared = self.state.lock().prepared.as_ref().map(|segment| segment.number);
+        prepared == Some(number) || engine.segment(number).is_some()
+    }
+
     fn run_job(&self, engine: &Engine, job: Job) {
         let result = match job {
+            Job::Prepare { segment } if self.is_ready(engine, segment) => Ok(()),
             Job::Prepare { segment } if engine.poisoned().is_none() => prepare(engine, segment, &self.hurry)
                 .map(|segment| {
                     self.state.lock().prepared = Some(segment);
@@ -202,11 +215,13 @@ pub fn reserve(file: &dyn DiskFile, name: &str, bytes: u64) -> Result<(), Storag
 
 fn lay_stub(engine: &Engine, number: u32) -> Result<(), StorageError> {
     match create_stub(&*engine.disk, &engine.store, number) {
-        // From a try that did not finish: it holds nothing.
+        // From a try that did not finish. It may hold no header yet; a file is
+        // never removed, for if it holds more than that it is somebody's log.
         Err(StorageError::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
             let name = file_name(number);
-            engine.disk.remove(&name).map_err(|error| io_error("remove", &name, error))?;
-            create_stub(&*engine.disk, &engine.store, number)
+            let file = engine.disk.open(&name, true).map_err(|error| io_error("open", &name, error))?;
+            write_header(&*file, &engine.store, number)?;
+            engine.disk.sync_dir(SEGMENTS_DIR).map_err(|error| io_error("flush", SEGMENTS_DIR, error))
         }
         result => result,
     }

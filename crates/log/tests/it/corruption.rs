@@ -20,7 +20,7 @@ fn batch_at(number: u64, first: u64) -> u64 {
 /// How many one-block batches fit into a segment.
 const PER_SEGMENT: u64 = SEGMENT / BLOCK - 1;
 
-/// B01, B02, over the whole of every file (`simdisk`'s sweep is finer).
+/// B01, B02, over the whole of every file at a distance.
 #[test]
 fn no_flipped_bit_makes_a_wrong_event() {
     let whole = store_of(EVENTS);

@@ -333,3 +333,28 @@ fn a_log_closed_in_order_leaves_no_index_to_be_built() {
         assert_eq!(deep(&disk).unwrap().damage, [], "{large} events before");
     }
 }
+
+/// Found by the rig: two callers once prepared the same segment, and the later
+/// one removed the file that the earlier one's events were in.
+#[test]
+fn many_callers_of_a_log_without_threads_do_its_work_once() {
+    for round in 0..6 {
+        let disk = FaultyDisk::new(round);
+        let log = open(&disk).unwrap();
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let log = &log;
+                scope.spawn(move || (0..120).for_each(|n| drop(append(log, n * 4 + writer).unwrap())));
+            }
+        });
+        let acknowledged = |log: &Log| {
+            let mut found = read_all(log).unwrap();
+            found.sort_unstable();
+            found
+        };
+        assert_eq!(acknowledged(&log), up_to(480), "round {round}");
+        log.close().unwrap();
+        assert_eq!(deep(&disk).unwrap().damage, [], "round {round}");
+        assert_eq!(acknowledged(&open(&disk).unwrap()), up_to(480), "round {round}");
+    }
+}

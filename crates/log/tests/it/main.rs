@@ -16,4 +16,5 @@ mod rig;
 mod room;
 mod sim;
 mod store_file;
+mod torn;
 mod verify;
