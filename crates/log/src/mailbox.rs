@@ -71,9 +71,24 @@ impl Mailbox {
         self.state.lock().bytes
     }
 
-    /// Whether something waits.
-    pub fn has_requests(&self) -> bool {
-        !self.state.lock().requests.is_empty()
+    /// The end of a wait that begins now.
+    pub fn patience(&self, whole: Duration) -> Instant {
+        Instant::now() + whole
+    }
+
+    /// Whether a request waits, or comes before the gap or the patience ends.
+    /// Stays awake meanwhile: going to sleep would take longer than the gap.
+    pub fn comes_within(&self, gap: Duration, patience: Instant) -> bool {
+        let until = patience.min(Instant::now() + gap);
+        loop {
+            if !self.state.lock().requests.is_empty() {
+                return true;
+            }
+            if Instant::now() >= until {
+                return false;
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// Whether nothing waits and nothing is being written.

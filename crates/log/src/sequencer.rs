@@ -19,7 +19,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use factum_core::{
     AppendError, Appended, Durability, InvalidAppend, Position, Revision, StorageError, Timestamp,
@@ -170,19 +170,14 @@ impl Sequencer {
         if expected < GATHER_APPENDS_MIN || self.open.is_empty() {
             return;
         }
-        let begun = Instant::now();
-        let (mut last_came, mut gap) = (begun, GATHER_FIRST_GAP);
+        let patience = engine.mailbox.patience(GATHER_TIME_MAX);
+        let mut gap = GATHER_FIRST_GAP;
         while self.open.replies.len() < expected
-            && last_came.elapsed() < gap
-            && begun.elapsed() < GATHER_TIME_MAX
             && !engine.mailbox.is_writing()
+            && engine.mailbox.comes_within(gap, patience)
         {
-            if engine.mailbox.has_requests() {
-                self.take_all(engine);
-                (last_came, gap) = (Instant::now(), GATHER_GAP);
-            } else {
-                std::thread::yield_now();
-            }
+            self.take_all(engine);
+            gap = GATHER_GAP;
         }
     }
 

@@ -36,7 +36,12 @@ const DOORS: [Door; 10] = [
     Door { words: &["std", "::", "net"], open_in: &[], remedy: "nothing here speaks over a network yet" },
     Door {
         words: &["std", "::", "thread"],
-        open_in: &["crates/log/src/log.rs", "crates/log/src/housekeeper.rs", "crates/core/src/contract/"],
+        open_in: &[
+            "crates/log/src/log.rs",
+            "crates/log/src/housekeeper.rs",
+            "crates/log/src/mailbox.rs",
+            "crates/core/src/contract/",
+        ],
         remedy: "the log's threads are started in `log.rs`",
     },
     Door {
