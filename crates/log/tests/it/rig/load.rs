@@ -154,7 +154,7 @@ fn write(log: &Log, seed: u64, life: u32, writer: u32, enough: u32) {
     let mut at = log.last_revision(&own).unwrap();
     let mut under_way: VecDeque<(Name, AppendFuture)> = VecDeque::new();
     // Half of them wait for each answer, half have many appends under way.
-    let waits = writer % 2 == 0;
+    let waits = writer.is_multiple_of(2);
     for number in 0..enough {
         let name = Name { life, writer, number };
         let mut append = name.append(seed);
