@@ -102,6 +102,7 @@ impl Housekeeper {
     /// room in the list of full segments.
     pub fn take_prepared(&self, engine: &Engine, number: u32) -> Result<Arc<Segment>, StorageError> {
         self.hurry.store(true, Ordering::Relaxed);
+        let mut tried = false;
         let prepared = loop {
             if !engine.has_own_threads() {
                 self.run_jobs(engine);
@@ -110,11 +111,16 @@ impl Housekeeper {
             if let Some(poisoned) = engine.poisoned() {
                 break Err(poisoned);
             }
-            if let Some(error) = state.failed.take() {
-                // The next append that needs it has it tried again.
+            if let Some(error) = &state.failed {
+                if tried {
+                    // It stays, so that the next append has it tried again.
+                    break Err(error.clone());
+                }
+                // An old answer: there may be room by now.
+                tried = true;
+                state.failed = None;
                 state.jobs.push_back(Job::Prepare { segment: number });
                 self.work.notify_one();
-                break Err(error);
             }
             if state.jobs.iter().filter(|job| matches!(job, Job::Seal { .. })).count() < FULL_SEGMENTS_MAX
                 && let Some(segment) = state.prepared.take_if(|segment| segment.number == number)
