@@ -4,9 +4,8 @@
 //! directory is; an empty directory may be the mount point of a disk that went
 //! away, so a store begins there only when `--init` says so.
 //!
-//! A store that is damaged in the middle is still read up to there: what is
-//! whole is shown, and then the verb fails, so that nobody takes a part of the
-//! log for all of it.
+//! A store that is damaged is still read: what is whole is shown, and then the
+//! verb fails, so that nobody takes a part of the log for all of it.
 //!
 //! One process has a store open at a time, and most hold it for as long as one
 //! of our own verbs takes; so a store in use is waited for, for a little while.
@@ -21,32 +20,30 @@ use factum_log::{Access, Create, Log, LogOptions, OpenError};
 use crate::args::Global;
 use crate::exit::Exit;
 use crate::failure::{Failure, storage_hint};
-use crate::render::text;
 
 /// How often a store in use is tried again.
 const TRY_EVERY: Duration = Duration::from_millis(20);
 
-/// Opens the store for a verb that only looks, lets it look, and fails if the
-/// log could not be read to its end.
+/// Opens the store for a verb that only looks, lets it look, and fails if not
+/// all of the log can be read.
 pub fn reading(global: &Global, look: impl FnOnce(&Log) -> Result<(), Failure>) -> Result<(), Failure> {
     let log = for_reading(global)?;
     match (look(&log), whole(&log)) {
-        // Perhaps what was looked for stands behind the damage.
-        (Err(failure), Err(damage)) => Err(failure.hint(damage.error.to_string())),
+        // Perhaps what was looked for is what was lost.
+        (Err(failure), Err(damage)) if failure.code != Exit::Damaged => {
+            Err(failure.hint(damage.error.to_string()))
+        }
         (looked, whole) => looked.and(whole),
     }
 }
 
-/// Fails if only a part of the log can be read.
+/// Fails if not all of the log can be read.
 pub fn whole(log: &Log) -> Result<(), Failure> {
     match &log.recovery().damage {
         None => Ok(()),
         Some(damage) => Err(Failure::new(
             Exit::Damaged,
-            format!(
-                "the store is damaged, and only its first {} can be read: {damage}",
-                text::counted(log.stats().events, "event")
-            ),
+            format!("the store is damaged, and not all of its events can be read: {damage}"),
         )),
     }
 }
