@@ -167,9 +167,10 @@ fn reason(said: &str, test: &str) -> String {
     let section = said.split(&format!("---- {test} stdout ----")).nth(1).unwrap_or_default();
     let section = section.split("\n---- ").next().unwrap_or_default().split("\nfailures:").next();
     let lines = section.unwrap_or_default().lines().map(str::trim);
-    let mut told =
-        lines.filter(|line| !line.is_empty() && !line.starts_with("note:") && !line.starts_with("to tell"));
-    told.next_back().unwrap_or_default().chars().take(150).collect()
+    let noise = ["note:", "to tell", "left:", "right:"];
+    let is_noise = |line: &str| line.is_empty() || noise.iter().any(|noise| line.starts_with(noise));
+    let told = lines.rev().find(|line| !is_noise(line));
+    told.unwrap_or_default().chars().take(110).collect()
 }
 
 fn cargo() -> Command {

@@ -4,8 +4,9 @@
 //! directory is; an empty directory may be the mount point of a disk that went
 //! away, so a store begins there only when `--init` says so.
 //!
-//! A store that is damaged is still read: what is whole is shown, and then the
-//! verb fails, so that nobody takes a part of the log for all of it.
+//! A store that is damaged is still read, before and behind the damage: what is
+//! whole is shown as far as a verb comes, and then the verb fails, so that
+//! nobody takes a part of the log for all of it.
 //!
 //! One process has a store open at a time, and most hold it for as long as one
 //! of our own verbs takes; so a store in use is waited for, for a little while.
@@ -43,7 +44,7 @@ pub fn whole(log: &Log) -> Result<(), Failure> {
         None => Ok(()),
         Some(damage) => Err(Failure::new(
             Exit::Damaged,
-            format!("the store is damaged, and not all of its events can be read: {damage}"),
+            format!("the store is damaged, and not all of it can be read: {damage}"),
         )),
     }
 }

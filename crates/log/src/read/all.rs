@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use factum_core::{Query, ReadError, RecordedEvent, StorageError};
+use factum_core::{Position, Query, ReadError, RecordedEvent, StorageError};
 
 use super::Bounds;
 use crate::engine::Engine;
@@ -138,7 +138,15 @@ impl<E: Deref<Target = Engine>> Forward<E> {
         if segment.is_sealed() {
             let _ = self.engine.index(&segment);
         }
-        Err(self.engine.corrupt(&segment, offset, "the checksum of a committed batch does not match"))
+        let error = self.engine.corrupt(&segment, offset, "the checksum of a committed batch does not match");
+        // What comes before the event that is due was given out.
+        Err(match error {
+            StorageError::Corrupt { file, offset, positions: Some(range), what } => {
+                let first = (*range.start()).max(Position::new(self.next)).min(*range.end());
+                StorageError::Corrupt { file, offset, positions: Some(first..=*range.end()), what }
+            }
+            other => other,
+        })
     }
 
     /// Passes over the events of a batch before the one that is due.
@@ -291,7 +299,7 @@ fn locate(engine: &Engine, position: u64) -> Result<Scan, StorageError> {
 /// A batch with a right checksum that does not hold what it should: written by
 /// something else than this format, or found through a wrong index.
 fn not_a_record(position: u64) -> StorageError {
-    let position = factum_core::Position::new(position);
+    let position = Position::new(position);
     StorageError::Corrupt {
         file: crate::segment::SEGMENTS_DIR.into(),
         offset: 0,

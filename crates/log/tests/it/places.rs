@@ -97,7 +97,7 @@ fn what_the_system_does_not_allow_is_said_with_the_path() {
     let files = [path.clone(), path.join("LOCK"), path.join("STORE"), path.join(segment(1))];
     for file in &files {
         let before = fs::metadata(file).unwrap().permissions();
-        fs::set_permissions(file, fs::Permissions::from_mode(0o0)).unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(0o000)).unwrap();
         let opened = try_open(&path);
         fs::set_permissions(file, before).unwrap();
         match opened {
@@ -167,11 +167,11 @@ fn what_is_no_plain_file_is_refused_at_once() {
     log.close().unwrap();
     let begun = Instant::now();
     for name in ["STORE".to_owned(), segment(1), segment(2), segment(3), "LOCK".to_owned()] {
-        type Make = fn(&Path);
-        let kinds: [(&str, Make); 3] = [
-            ("a pipe", |path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success())),
-            ("a directory", |path| fs::create_dir(path).unwrap()),
-            ("a link", |path| symlink("/dev/zero", path).unwrap()),
+        type Make<'a> = &'a dyn Fn(&Path);
+        let kinds: [(&str, Make<'_>); 3] = [
+            ("a pipe", &|path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success())),
+            ("a directory", &|path| fs::create_dir(path).unwrap()),
+            ("a link", &|path| symlink("/dev/zero", path).unwrap()),
         ];
         for (kind, make) in kinds {
             let path = dir.path().join("store");
