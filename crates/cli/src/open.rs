@@ -25,18 +25,20 @@ use crate::failure::{Failure, storage_hint};
 /// How often a store in use is tried again.
 const TRY_EVERY: Duration = Duration::from_millis(20);
 
-/// Opens the store for a verb that only looks, lets it look, and fails if the
-/// log could not be read to its end.
+/// Opens the store for a verb that only looks, lets it look, and fails if not
+/// all of the log can be read.
 pub fn reading(global: &Global, look: impl FnOnce(&Log) -> Result<(), Failure>) -> Result<(), Failure> {
     let log = for_reading(global)?;
     match (look(&log), whole(&log)) {
-        // Perhaps what was looked for stands behind the damage.
-        (Err(failure), Err(damage)) => Err(failure.hint(damage.error.to_string())),
+        // Perhaps what was looked for is what was lost.
+        (Err(failure), Err(damage)) if failure.code != Exit::Damaged => {
+            Err(failure.hint(damage.error.to_string()))
+        }
         (looked, whole) => looked.and(whole),
     }
 }
 
-/// Fails if only a part of the log can be read.
+/// Fails if not all of the log can be read.
 pub fn whole(log: &Log) -> Result<(), Failure> {
     match &log.recovery().damage {
         None => Ok(()),

@@ -11,6 +11,7 @@
 //! file: links are not followed, and pipes and devices do not make the caller
 //! wait.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -20,6 +21,7 @@ use std::sync::{Arc, OnceLock};
 use factum_core::{Clock, SystemClock};
 use rustix::fs::{FallocateFlags, OFlags};
 use rustix::io::Errno;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::{DirEntry, Disk, DiskFile, DiskLock, check_name, longer_already, not_a_plain_file};
 
@@ -55,6 +57,40 @@ impl FileDisk {
         if dir.is_empty() { Ok(self.root.clone()) } else { self.at(dir) }
     }
 
+    /// Makes the root with LOCK in it from its first moment on.
+    ///
+    /// An empty directory is refused as the mount point of a disk that went
+    /// away, so no kill may leave one: it is made beside, under a name that
+    /// nobody else uses, and moved into its place. What a kill leaves there is
+    /// used by the next creation.
+    fn make_root(&self) -> io::Result<bool> {
+        let Some(name) = self.root.file_name() else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        // Of a fixed length, since the name itself may be as long as names can be.
+        let beside = self.root.with_file_name(beside(name));
+        match fs::create_dir(&beside) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        let made = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(beside.join(LOCK))
+            .and_then(|_| fs::rename(&beside, &self.root));
+        match made {
+            Ok(()) => Ok(true),
+            Err(error) => {
+                // Only what was made here, and only if nothing was added.
+                let _ = fs::remove_file(beside.join(LOCK));
+                let _ = fs::remove_dir(&beside);
+                // Another process may have made it meanwhile.
+                if self.root.is_dir() { Ok(false) } else { Err(error) }
+            }
+        }
+    }
+
     /// Opens a plain file, and only that.
     fn open_plain(&self, name: &str, options: &mut OpenOptions) -> io::Result<File> {
         let path = self.at(name)?;
@@ -76,16 +112,12 @@ impl FileDisk {
 
 impl Disk for FileDisk {
     fn create_root(&self) -> io::Result<bool> {
-        match fs::create_dir(&self.root) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                if fs::metadata(&self.root)?.is_dir() {
-                    Ok(false)
-                } else {
-                    Err(io::ErrorKind::NotADirectory.into())
-                }
-            }
+        match fs::symlink_metadata(&self.root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_root(),
             Err(error) => Err(error),
+            // A link may lead to a directory, or nowhere.
+            Ok(_) if fs::metadata(&self.root)?.is_dir() => Ok(false),
+            Ok(_) => Err(io::ErrorKind::NotADirectory.into()),
         }
     }
 
@@ -157,6 +189,11 @@ impl Disk for FileDisk {
         }
         sync_dir_at(&self.dir_at(dir)?)
     }
+}
+
+/// The name under which the root of this name is made.
+fn beside(name: &OsStr) -> String {
+    format!(".factum-new-{:016x}", xxh3_64(name.as_encoded_bytes()))
 }
 
 fn sync_dir_at(path: &Path) -> io::Result<()> {
@@ -346,7 +383,8 @@ mod tests {
         let mut entries = disk.list("").unwrap();
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         let names: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
-        assert_eq!(names, ["dangling", "dir", "link", "pipe", "socket"]);
+        assert_eq!(names, ["LOCK", "dangling", "dir", "link", "pipe", "socket"]);
+        entries.remove(0);
         assert!(entries.iter().all(|entry| !entry.is_file && entry.bytes == 0), "{entries:?}");
     }
 
@@ -355,7 +393,8 @@ mod tests {
         use std::os::unix::ffi::OsStrExt;
         let (_dir, disk) = store();
         fs::write(disk.path().join(std::ffi::OsStr::from_bytes(b"odd\xff")), b"abc").unwrap();
-        let entries = disk.list("").unwrap();
+        let mut entries = disk.list("").unwrap();
+        entries.retain(|entry| entry.name != LOCK);
         assert_eq!(entries.len(), 1);
         assert_eq!((entries[0].bytes, entries[0].is_file), (3, true));
     }
@@ -363,6 +402,7 @@ mod tests {
     #[test]
     fn a_lock_that_is_a_pipe_is_an_error_and_not_a_hang() {
         let (_dir, disk) = store();
+        fs::remove_file(disk.path().join(LOCK)).unwrap();
         assert!(Command::new("mkfifo").arg(disk.path().join(LOCK)).status().unwrap().success());
         assert_eq!(disk.lock().err().unwrap().kind(), io::ErrorKind::InvalidInput);
         assert_eq!(disk.lock_holder(), None);
@@ -404,6 +444,48 @@ mod tests {
         assert_eq!(content.len() as u64, bytes);
         assert_eq!(&content[..4], b"kept");
         assert!(content[4..].iter().all(|byte| *byte == 0));
+    }
+
+    /// A kill between making the directory and the first file in it once left
+    /// an empty one, which the next start refused.
+    #[test]
+    fn a_root_is_never_empty_and_what_a_kill_left_beside_it_is_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FileDisk::new(dir.path().join("store"));
+        let beside = dir.path().join(beside(OsStr::new("store")));
+        let names = |path: &Path| {
+            fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>()
+        };
+        for left in [None, Some(false), Some(true)] {
+            if let Some(with_lock) = left {
+                fs::create_dir(&beside).unwrap();
+                if with_lock {
+                    fs::write(beside.join(LOCK), "").unwrap();
+                }
+            }
+            assert!(disk.create_root().unwrap());
+            assert!(!disk.create_root().unwrap());
+            assert_eq!(names(dir.path()), ["store"]);
+            assert_eq!(names(disk.path()), [LOCK]);
+            fs::remove_dir_all(disk.path()).unwrap();
+        }
+        symlink("nowhere", disk.path()).unwrap();
+        assert_eq!(disk.create_root().unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert!(fs::symlink_metadata(disk.path()).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn creators_at_the_same_time_make_one_root() {
+        for _ in 0..50 {
+            let dir = tempfile::tempdir().unwrap();
+            let disk = FileDisk::new(dir.path().join("store"));
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| disk.create_root().unwrap());
+                }
+            });
+            assert!(disk.path().join(LOCK).exists());
+        }
     }
 
     #[test]
