@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::platter::Platter;
 use super::{Call, Fault, FaultyDisk, Operation, State};
 use crate::disk::memory::{EBADF, length, read_from};
 use crate::disk::{DiskFile, longer_already};
@@ -25,34 +26,37 @@ impl FaultyFile {
     }
 }
 
+impl FaultyFile {
+    /// A read as this disk serves it: perhaps short, perhaps failing.
+    fn read_by(
+        &self,
+        buffer: &mut [u8],
+        offset: u64,
+        read: impl Fn(&Platter, &mut [u8], u64) -> usize,
+    ) -> io::Result<usize> {
+        let call = self.call(Operation::Read).at(offset, buffer.len());
+        self.disk.run_struck(call, |state, fault| {
+            let count = match fault {
+                Some(Fault::ShortRead) => state.dice.shorten(buffer.len()),
+                Some(fault) => return Err(fault.error()),
+                None => buffer.len(),
+            };
+            Ok(read(state.platter(self.number)?, &mut buffer[..count], offset))
+        })
+    }
+}
+
 impl DiskFile for FaultyFile {
     fn bytes(&self) -> io::Result<u64> {
         self.disk.run(self.call(Operation::Length), |state| Ok(state.platter(self.number)?.bytes()))
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let call = self.call(Operation::Read).at(offset, buffer.len());
-        self.disk.run_struck(call, |state, fault| {
-            let count = match fault {
-                Some(Fault::ShortRead) => state.dice.shorten(buffer.len()),
-                Some(fault) => return Err(fault.error()),
-                None => buffer.len(),
-            };
-            Ok(state.platter(self.number)?.read(&mut buffer[..count], offset))
-        })
+        self.read_by(buffer, offset, Platter::read)
     }
 
     fn read_stored_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let call = self.call(Operation::Read).at(offset, buffer.len());
-        self.disk.run_struck(call, |state, fault| {
-            let count = match fault {
-                Some(Fault::ShortRead) => state.dice.shorten(buffer.len()),
-                Some(fault) => return Err(fault.error()),
-                None => buffer.len(),
-            };
-            let stored = state.platter(self.number)?.stored();
-            Ok(read_from(&stored, &mut buffer[..count], offset))
-        })
+        self.read_by(buffer, offset, |platter, piece, at| read_from(&platter.stored(), piece, at))
     }
 
     fn write_at(&self, buffer: &[u8], offset: u64) -> io::Result<usize> {
