@@ -6,7 +6,9 @@ use std::ops::RangeInclusive;
 
 use smallvec::SmallVec;
 
-use crate::{AppendCondition, ExpectedRevision, InvalidAppend, NewEvent, Position, Revision, StreamName};
+use crate::{
+    AppendCondition, ExpectedRevision, InvalidAppend, NewEvent, Position, Revision, StreamName, Timestamp,
+};
 
 /// One atomic request: all of its events are recorded, next to one another and
 /// in the order given, or none is.
@@ -136,6 +138,9 @@ pub struct Appended {
     /// The last revision of each written stream, in the order of
     /// [`Append::writes`]; `None` for a stream that still has no event.
     pub revisions: SmallVec<[Option<Revision>; 1]>,
+    /// When the last of the events was recorded; `None` if there was nothing to
+    /// record.
+    pub recorded_at: Option<Timestamp>,
     /// What the events are safe against now.
     pub durability: Durability,
     /// Whether this answers a repetition: the events were recorded before, and

@@ -212,6 +212,7 @@ impl Log {
         Ok(Some(Appended {
             positions: Some(Position::new(first as u64)..=Position::new(last as u64)),
             revisions: revisions.collect(),
+            recorded_at: Some(self.events[last].recorded_at),
             durability: Durability::Memory,
             repeated: true,
         }))
@@ -262,6 +263,7 @@ impl Log {
         }
         let last = self.end().previous().filter(|last| *last >= first);
         Appended {
+            recorded_at: last.map(|_| recorded_at),
             positions: last.map(|last| first..=last),
             revisions,
             durability: Durability::Memory,

@@ -7,14 +7,14 @@ use crate::{EventType, RecordedEvent, Tag, Tags};
 /// The terms are those of dynamic consistency boundaries: the same query that
 /// was read to decide is given to the [append
 /// condition](crate::AppendCondition), so what is read is what is guarded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Query {
     items: Vec<QueryItem>,
 }
 
 /// One alternative of a [`Query`]: any of these types (or any type at all if
 /// none is named), carrying all of these tags.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct QueryItem {
     /// Any of these; empty means every type.
     pub types: Vec<EventType>,

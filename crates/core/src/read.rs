@@ -30,7 +30,7 @@ pub struct Read {
 }
 
 /// Which events a read or a subscription concerns.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Selection {
     /// Every event.
     All,

@@ -5,7 +5,9 @@
 
 use std::collections::VecDeque;
 
-use factum_core::{AppendError, Appended, Durability, Position, ReadError, Revision, StorageError};
+use factum_core::{
+    AppendError, Appended, Durability, Position, ReadError, Revision, StorageError, Timestamp,
+};
 use parking_lot::{Condvar, Mutex};
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -103,6 +105,7 @@ struct Repeat {
     first_position: u64,
     last_position: u64,
     last_revision: u64,
+    recorded_at: Timestamp,
 }
 
 fn first_receipt(
@@ -111,6 +114,7 @@ fn first_receipt(
     candidates: SmallVec<[Candidate; 1]>,
 ) -> Result<Appended, AppendError> {
     let mut positions: Option<(u64, u64)> = None;
+    let mut recorded_at = None;
     let mut revisions = SmallVec::new();
     let mut fresh = false;
     let mut repeated: Option<(&WritePart, usize)> = None;
@@ -126,6 +130,7 @@ fn first_receipt(
                 let repeat = compare(engine, request, write, events.clone(), revision)?;
                 let (first, last) = positions.unwrap_or((repeat.first_position, repeat.last_position));
                 positions = Some((first.min(repeat.first_position), last.max(repeat.last_position)));
+                recorded_at = recorded_at.max(Some(repeat.recorded_at));
                 revisions.push(Some(Revision::new(repeat.last_revision)));
                 repeated.get_or_insert((write, events.start));
             }
@@ -136,7 +141,7 @@ fn first_receipt(
         return Err(AppendError::PartlyRepeated { stream: write.stream.clone(), id });
     }
     let positions = positions.map(|(first, last)| Position::new(first)..=Position::new(last));
-    Ok(Appended { positions, revisions, durability: Durability::Disk, repeated: true })
+    Ok(Appended { positions, revisions, recorded_at, durability: Durability::Disk, repeated: true })
 }
 
 /// Compares a write's events with those recorded from a revision on.
@@ -160,7 +165,8 @@ fn compare(
             actual: head.and_then(|head| Revision::new(head.next_revision).previous()),
         }
     };
-    let mut repeat = Repeat { first_position: u64::MAX, last_position: 0, last_revision: 0 };
+    let mut repeat =
+        Repeat { first_position: u64::MAX, last_position: 0, last_revision: 0, recorded_at: Timestamp::MIN };
     for (revision, index) in (first_revision..).zip(events.clone()) {
         let place = StreamPlace { hash: write.hash, name: write.stream.clone() };
         let found = find_revision(engine, &place, revision).map_err(AppendError::Storage)?;
@@ -178,6 +184,7 @@ fn compare(
         repeat.first_position = repeat.first_position.min(position);
         repeat.last_position = repeat.last_position.max(position);
         repeat.last_revision = revision;
+        repeat.recorded_at = repeat.recorded_at.max(found.view().recorded_at());
     }
     Ok(repeat)
 }

@@ -358,6 +358,7 @@ impl Sequencer {
         let appended = Appended {
             positions: None,
             revisions: revisions.collect(),
+            recorded_at: None,
             durability: Durability::Disk,
             repeated: false,
         };
@@ -406,6 +407,7 @@ impl Sequencer {
         let appended = Appended {
             positions: Some(Position::new(first)..=Position::new(self.next_position - 1)),
             revisions,
+            recorded_at: Some(recorded_at),
             durability: Durability::Disk,
             repeated: false,
         };

@@ -184,6 +184,8 @@ fn never_lets_recorded_at_decrease(store: &dyn EventStore) {
         last = Some(appended);
     }
     let log = case.log(store);
+    let told = last.and_then(|last| last.recorded_at);
+    case.equal("recorded-at in the last receipt", &told, &log.last().map(|event| event.recorded_at));
     for pair in log.windows(2) {
         let case = case.row(format_args!("positions {} and {}", pair[0].position, pair[1].position));
         case.holds(pair[0].recorded_at <= pair[1].recorded_at, "the later is not recorded earlier");

@@ -32,6 +32,7 @@ pub fn check<S: EventStore + 'static>(store: &dyn Fn() -> S) {
     judges_several_streams_together(&store());
     keeps_ids_apart_by_stream(&store());
     remembers_after_many_events(&store());
+    tells_when_it_was_recorded_first(&store());
 }
 
 const RULE: &str = "the same ids again are answered with the first receipt, a mixture is refused";
@@ -193,6 +194,17 @@ fn judges(
     let grown = if let New(_) = outcome { letters.len() } else { 0 };
     case.equal("the stream's length after it", &after.len(), &(before.len() + grown));
     case.equal("the stream's earlier events", &after[..before.len()].to_vec(), &before);
+}
+
+fn tells_when_it_was_recorded_first(store: &dyn EventStore) {
+    let case = Case::new(RULE, "\"ab\" twice, with another append between");
+    let append = Append::to(stream("told"), NoStream, word("told", "ab"));
+    let first = case.append(store, append.clone());
+    case.append(store, Append::to(stream("between"), Any, events(1)));
+    let again = case.append(store, append);
+    let recorded_at = case.stream(store, &stream("told")).last().map(|event| event.recorded_at);
+    case.equal("recorded-at in the receipt", &first.recorded_at, &recorded_at);
+    case.equal("recorded-at in the repeated receipt", &again.recorded_at, &recorded_at);
 }
 
 /// The id that was named, if it is one of these; else the first of these.

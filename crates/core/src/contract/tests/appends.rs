@@ -347,6 +347,16 @@ fn rejects_wrong_repetition() {
         RULE,
     );
     repeating(
+        "says of a repetition that it was recorded now",
+        |store, append| {
+            store.append(append).map(|answer| match answer.repeated {
+                true => Appended { recorded_at: Some(crate::Timestamp::MAX), ..answer },
+                false => answer,
+            })
+        },
+        RULE,
+    );
+    repeating(
         "does not say that it repeats",
         |store, append| store.append(append).map(|answer| Appended { repeated: false, ..answer }),
         RULE,
