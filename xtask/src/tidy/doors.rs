@@ -37,6 +37,7 @@ const DOORS: [Door; 10] = [
     Door {
         words: &["std", "::", "thread"],
         open_in: &[
+            "crates/factum/src/retry.rs",
             "crates/log/src/log.rs",
             "crates/log/src/housekeeper.rs",
             "crates/log/src/mailbox.rs",

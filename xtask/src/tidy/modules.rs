@@ -30,6 +30,7 @@ fn is_root(path: &str) -> bool {
     let folder = parts.len().checked_sub(2).map_or("", |at| parts[at]);
     let is_alone = folder == "examples" || folder == "benches" || folder == "fuzz_targets" || folder == "bin";
     name == "build.rs"
+        || path.starts_with("examples/") && name == "main.rs"
         || is_alone
         || folder == "tests" && !path.contains("/src/")
         || (name == "main.rs" || name == "lib.rs") && (folder == "src" || path.contains("/tests/"))

@@ -1,0 +1,358 @@
+//! `#[derive(Event)]`: a struct that is one stored type, or an enum of several.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::{Attribute, Data, DataEnum, DataStruct, DeriveInput, Error, Fields, Ident, Result, Type, Variant};
+
+use crate::attribute::Settings;
+use crate::naming::{lower_first, prefix_of_enum, stored_type};
+use crate::variant::StoredType;
+
+pub fn expand(input: &DeriveInput) -> Result<TokenStream> {
+    if let Some(parameter) = input.generics.params.first() {
+        return Err(Error::new_spanned(parameter, "a stored event has one shape: no generics here"));
+    }
+    match &input.data {
+        Data::Struct(data) => expand_struct(input, data),
+        Data::Enum(data) => expand_enum(input, data),
+        Data::Union(_) => Err(Error::new_spanned(&input.ident, "an event is an enum or a struct")),
+    }
+}
+
+fn expand_struct(input: &DeriveInput, data: &DataStruct) -> Result<TokenStream> {
+    let ident = &input.ident;
+    let settings = Settings::read(&input.attrs)?;
+    let name = settings.name.clone().unwrap_or_else(|| ident.to_string());
+    let own_category = settings.category.clone().unwrap_or_else(|| lower_first(prefix_of_enum(&name)));
+    let category = option(settings.category.as_deref());
+    let stored = StoredType::new(ident, &input.attrs, &data.fields, settings, name)?;
+
+    let text = ident.to_string();
+    let (serde, declared) = (&stored.serde, stored.declared_fields());
+    let names: Vec<_> = stored.field_names().collect();
+    let hidden_fields = match data.fields {
+        Fields::Unit => quote! { #[allow(dead_code)] struct FactumFields {} },
+        _ => quote! {
+            #[derive(::factum::serde::Serialize, ::factum::serde::Deserialize)]
+            #[serde(crate = "::factum::serde", remote = #text)]
+            #(#serde)*
+            struct FactumFields { #declared }
+        },
+    };
+    let (write, read) = match data.fields {
+        Fields::Unit => (empty_object(), empty_deserialize(&quote! { #ident })),
+        _ => (
+            quote! { FactumFields::serialize(self.0, serializer) },
+            quote! { ::core::result::Result::map(FactumFields::deserialize(deserializer), FactumRead) },
+        ),
+    };
+    let (labels, codec, shape) = (stored.labels(), stored.codec(), stored.shape());
+    let (name, newest) = (&stored.name, stored.settings.newest());
+    let decode = stored.decode(&quote! { FactumRead }, &quote! { |read: FactumRead| read.0 });
+    let chain_check = stored.chain_check();
+    let pattern = match data.fields {
+        Fields::Unit => quote! { #ident },
+        _ => quote! { #ident { #(#names),* } },
+    };
+
+    Ok(quote! {
+        #chain_check
+        const _: () = {
+            #hidden_fields
+            struct FactumWritten<'a>(#[allow(dead_code)] &'a #ident);
+            impl ::factum::serde::Serialize for FactumWritten<'_> {
+                fn serialize<S: ::factum::serde::Serializer>(
+                    &self,
+                    serializer: S,
+                ) -> ::core::result::Result<S::Ok, S::Error> {
+                    #write
+                }
+            }
+            struct FactumRead(#ident);
+            impl<'de> ::factum::serde::Deserialize<'de> for FactumRead {
+                fn deserialize<D: ::factum::serde::Deserializer<'de>>(
+                    deserializer: D,
+                ) -> ::core::result::Result<Self, D::Error> {
+                    #read
+                }
+            }
+
+            impl ::factum::event::Versioned for #ident {
+                const NAME: &'static str = #name;
+                const VERSION: u32 = #newest;
+            }
+
+            impl ::factum::Event for #ident {
+                const CATEGORY: ::core::option::Option<&'static str> = #category;
+                const OWN_CATEGORY: &'static str = #own_category;
+                const PRODUCER: &'static str = ::factum::producer!();
+
+                fn shapes() -> ::std::vec::Vec<::factum::event::Shape> {
+                    ::std::vec![#shape]
+                }
+
+                #[allow(unused_variables)]
+                fn encode_in(
+                    &self,
+                    category: &str,
+                ) -> ::core::result::Result<::factum::event::Encoded, ::factum::event::EncodeError> {
+                    static TYPE: ::factum::event::TypeName = ::factum::event::TypeName::new(#name);
+                    let mut labels = ::factum::event::Labels::default();
+                    let #pattern = self;
+                    #labels
+                    let category = <Self as ::factum::Event>::CATEGORY.unwrap_or(category);
+                    labels.encoded(category, TYPE.get()?, #newest, #codec.encode(&FactumWritten(self))?)
+                }
+
+                fn decode(
+                    stored: ::factum::event::Stored<'_>,
+                ) -> ::core::result::Result<::factum::event::Decoded<Self>, ::factum::event::DecodeError> {
+                    if stored.event_type != #name {
+                        return ::core::result::Result::Ok(::factum::event::Decoded::UnknownType);
+                    }
+                    #decode
+                }
+            }
+        };
+    })
+}
+
+/// A variant that holds another event.
+struct Delegate<'a> {
+    ident: &'a Ident,
+    inner: &'a Type,
+}
+
+fn expand_enum(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream> {
+    let ident = &input.ident;
+    let settings = Settings::read(&input.attrs)?;
+    let ident_text = ident.to_string();
+    let prefix = settings.prefix.clone().unwrap_or_else(|| prefix_of_enum(&ident_text).to_owned());
+    let category = settings.category.clone().unwrap_or_else(|| lower_first(prefix_of_enum(&ident_text)));
+    refuse_on_enum(input, &settings)?;
+    if data.variants.is_empty() {
+        return Err(Error::new_spanned(ident, "an enum of events has at least one variant"));
+    }
+
+    let mut stored = Vec::new();
+    let mut delegates = Vec::new();
+    for variant in &data.variants {
+        match &variant.fields {
+            Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
+                refuse_settings(&variant.attrs)?;
+                delegates.push(Delegate { ident: &variant.ident, inner: &fields.unnamed[0].ty });
+            }
+            _ => stored.push(stored_variant(variant, &prefix, &settings)?),
+        }
+    }
+    refuse_twice(&stored)?;
+
+    let hidden = hidden_enum(&ident_text, &data.variants);
+    let readers = stored.iter().map(reader);
+    let chain_checks = stored.iter().filter_map(StoredType::chain_check);
+    let encoders = stored.iter().map(encoder);
+    let decoders = stored.iter().map(decoder);
+    let shapes = stored.iter().map(StoredType::shape);
+    let variants: Vec<_> = delegates.iter().map(|delegate| delegate.ident).collect();
+    let inners: Vec<_> = delegates.iter().map(|delegate| delegate.inner).collect();
+    let type_names = stored.iter().map(|stored| {
+        let (constant, name) = (format_ident!("__TYPE_{}", stored.ident), &stored.name);
+        quote! {
+            #[doc(hidden)]
+            #[allow(non_upper_case_globals, missing_docs)]
+            pub const #constant: &'static str = #name;
+        }
+    });
+
+    Ok(quote! {
+        #(#chain_checks)*
+        #[automatically_derived]
+        impl #ident {
+            #(#type_names)*
+        }
+        const _: () = {
+            #hidden
+            #(#readers)*
+            struct FactumWritten<'a>(&'a #ident);
+            impl ::factum::serde::Serialize for FactumWritten<'_> {
+                fn serialize<S: ::factum::serde::Serializer>(
+                    &self,
+                    serializer: S,
+                ) -> ::core::result::Result<S::Ok, S::Error> {
+                    FactumFields::serialize(self.0, serializer)
+                }
+            }
+
+            impl ::factum::Event for #ident {
+                const CATEGORY: ::core::option::Option<&'static str> = ::core::option::Option::Some(#category);
+                const OWN_CATEGORY: &'static str = #category;
+                const PRODUCER: &'static str = ::factum::producer!();
+
+                fn shapes() -> ::std::vec::Vec<::factum::event::Shape> {
+                    #[allow(unused_mut)]
+                    let mut shapes = ::std::vec![#(#shapes),*];
+                    #(shapes.extend(<#inners as ::factum::Event>::shapes());)*
+                    shapes
+                }
+
+                #[allow(unused_variables)]
+                fn encode_in(
+                    &self,
+                    _: &str,
+                ) -> ::core::result::Result<::factum::event::Encoded, ::factum::event::EncodeError> {
+                    let mut labels = ::factum::event::Labels::default();
+                    match self {
+                        #(#encoders)*
+                        #(Self::#variants(inner) => ::factum::Event::encode_in(inner, #category),)*
+                    }
+                }
+
+                fn decode(
+                    stored: ::factum::event::Stored<'_>,
+                ) -> ::core::result::Result<::factum::event::Decoded<Self>, ::factum::event::DecodeError> {
+                    match stored.event_type {
+                        #(#decoders)*
+                        _ => {
+                            #(
+                                match <#inners as ::factum::Event>::decode(stored)? {
+                                    ::factum::event::Decoded::UnknownType => {}
+                                    found => return ::core::result::Result::Ok(found.map(Self::#variants)),
+                                }
+                            )*
+                            ::core::result::Result::Ok(::factum::event::Decoded::UnknownType)
+                        }
+                    }
+                }
+            }
+        };
+    })
+}
+
+fn stored_variant<'a>(variant: &'a Variant, prefix: &str, of_enum: &Settings) -> Result<StoredType<'a>> {
+    let mut settings = Settings::read(&variant.attrs)?;
+    if let Some(category) = &settings.category {
+        let message = format!(
+            "all events of an enum go to one category: write `category = \"{category}\"` on the enum"
+        );
+        return Err(Error::new_spanned(&variant.ident, message));
+    }
+    settings.codec = settings.codec.or_else(|| of_enum.codec.clone());
+    settings.newer = settings.newer.or_else(|| of_enum.newer.clone());
+    let name = settings.name.clone().unwrap_or_else(|| stored_type(prefix, &variant.ident.to_string()));
+    StoredType::new(&variant.ident, &variant.attrs, &variant.fields, settings, name)
+}
+
+/// The enum again, for serde to write the fields of its variants.
+fn hidden_enum(remote: &str, variants: &syn::punctuated::Punctuated<Variant, syn::Token![,]>) -> TokenStream {
+    let variants = variants.iter().map(|variant| {
+        let ident = &variant.ident;
+        let serde = variant.attrs.iter().filter(|attribute| attribute.path().is_ident("serde"));
+        match &variant.fields {
+            Fields::Unnamed(fields) => quote! { #[serde(skip)] #ident #fields },
+            Fields::Unit => quote! { #[serde(serialize_with = "::factum::event::codec::no_fields")] #ident },
+            Fields::Named(fields) => {
+                let fields = fields.named.iter().map(|field| {
+                    let (name, ty) = (&field.ident, &field.ty);
+                    let serde = field.attrs.iter().filter(|attribute| attribute.path().is_ident("serde"));
+                    quote! { #(#serde)* #name: #ty }
+                });
+                quote! { #(#serde)* #ident { #(#fields),* } }
+            }
+        }
+    });
+    quote! {
+        #[derive(::factum::serde::Serialize)]
+        #[serde(crate = "::factum::serde", remote = #remote, untagged)]
+        #[allow(dead_code)]
+        enum FactumFields { #(#variants),* }
+    }
+}
+
+/// The struct that the fields of a variant are read into.
+fn reader(stored: &StoredType<'_>) -> TokenStream {
+    let (ident, serde, declared) = (stored.fields_struct(), &stored.serde, stored.declared_fields());
+    quote! {
+        #[derive(::factum::serde::Deserialize)]
+        #[serde(crate = "::factum::serde")]
+        #(#serde)*
+        struct #ident { #declared }
+    }
+}
+
+fn encoder(stored: &StoredType<'_>) -> TokenStream {
+    let (ident, name, newest) = (stored.ident, &stored.name, stored.settings.newest());
+    let (labels, codec) = (stored.labels(), stored.codec());
+    let names = stored.field_names();
+    quote! {
+        Self::#ident { #(#names),* } => {
+            static TYPE: ::factum::event::TypeName = ::factum::event::TypeName::new(#name);
+            #labels
+            let category = <Self as ::factum::Event>::OWN_CATEGORY;
+            labels.encoded(category, TYPE.get()?, #newest, #codec.encode(&FactumWritten(self))?)
+        }
+    }
+}
+
+fn decoder(stored: &StoredType<'_>) -> TokenStream {
+    let (ident, name, reader) = (stored.ident, &stored.name, stored.fields_struct());
+    let names: Vec<_> = stored.field_names().collect();
+    let into_event =
+        quote! { |fields: #reader| { let #reader { #(#names),* } = fields; Self::#ident { #(#names),* } } };
+    let decode = stored.decode(&quote! { #reader }, &into_event);
+    quote! { #name => { #decode } }
+}
+
+fn refuse_on_enum(input: &DeriveInput, settings: &Settings) -> Result<()> {
+    let misplaced = settings.name.is_some()
+        || settings.version.is_some()
+        || settings.from.is_some()
+        || !settings.upcast.is_empty();
+    if misplaced {
+        return Err(Error::new_spanned(
+            &input.ident,
+            "`name`, `version`, `from` and `upcast` are said of one stored type: write them on a variant",
+        ));
+    }
+    Ok(())
+}
+
+fn refuse_settings(attributes: &[Attribute]) -> Result<()> {
+    match attributes.iter().find(|attribute| attribute.path().is_ident("event")) {
+        Some(attribute) => Err(Error::new_spanned(
+            attribute,
+            "this variant holds another event, which has its own settings: write them there",
+        )),
+        None => Ok(()),
+    }
+}
+
+fn refuse_twice(stored: &[StoredType<'_>]) -> Result<()> {
+    for (at, one) in stored.iter().enumerate() {
+        if let Some(other) = stored[..at].iter().find(|other| other.name == one.name) {
+            let message =
+                format!("`{}` is stored as `{}` too: give one of them another name", other.ident, one.name);
+            return Err(Error::new_spanned(one.ident, message));
+        }
+    }
+    Ok(())
+}
+
+fn option(text: Option<&str>) -> TokenStream {
+    match text {
+        Some(text) => quote! { ::core::option::Option::Some(#text) },
+        None => quote! { ::core::option::Option::None },
+    }
+}
+
+fn empty_object() -> TokenStream {
+    quote! { ::factum::event::codec::no_fields(serializer) }
+}
+
+fn empty_deserialize(value: &TokenStream) -> TokenStream {
+    quote! {
+        ::core::result::Result::map(
+            <::factum::serde::de::IgnoredAny as ::factum::serde::Deserialize>::deserialize(deserializer),
+            |_| FactumRead(#value),
+        )
+    }
+}

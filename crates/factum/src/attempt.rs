@@ -1,0 +1,163 @@
+//! One command on its way, the same for both forms of waiting.
+
+use std::sync::Arc;
+
+use factum_core::{Append, AppendError, Appended, Durability, Until};
+
+use crate::Model;
+use crate::boundary::Boundary;
+use crate::decide::{DecideError, Deciding};
+use crate::draft::{Draft, Drafted};
+use crate::emitted::{Emitted, IntoEvents};
+use crate::fold::Folded;
+use crate::idempotency::CommandDone;
+use crate::receipt::Receipt;
+use crate::store::StoreError;
+
+/// A command on its way, the same for both forms of waiting.
+pub struct Attempt<M, F, R> {
+    pub deciding: Deciding<M, F, R>,
+    boundary: Boundary,
+    state: Option<Arc<Folded<M>>>,
+    /// Whether the state was read for this command.
+    is_fresh: bool,
+    attempts: u32,
+    drafted: Option<Drafted>,
+}
+
+pub enum Step<R> {
+    Done(Receipt),
+    /// The state has to be refreshed before this can be answered.
+    Refresh,
+    Append(Append),
+    /// With what is to be recorded of it.
+    Reject(R, Option<Append>),
+}
+
+pub enum Settled {
+    Done(Receipt),
+    Again(std::time::Duration),
+}
+
+impl<M, F, I, R> Attempt<M, F, R>
+where
+    M: Model,
+    F: FnMut(&M) -> Result<I, R>,
+    I: IntoEvents,
+{
+    pub fn new(deciding: Deciding<M, F, R>) -> Result<Self, StoreError> {
+        let boundary = deciding.model.boundary()?;
+        let state = deciding.store.warm(&boundary);
+        Ok(Self { deciding, boundary, state, is_fresh: false, attempts: 0, drafted: None })
+    }
+
+    pub fn needs_load(&self) -> bool {
+        self.state.is_none() || (self.attempts > 0 && !self.is_fresh)
+    }
+
+    /// Folds what is missing.
+    pub fn load(&mut self) -> Result<(), StoreError> {
+        let mut state = match self.state.take() {
+            Some(warm) => Arc::unwrap_or_clone(warm),
+            None => Folded::new(self.deciding.model.clone()),
+        };
+        state.advance(&**self.deciding.store.events(), &self.boundary, Until::Edge)?;
+        let state = Arc::new(state);
+        self.deciding.store.keep_warm(&self.boundary, state.clone());
+        self.state = Some(state);
+        self.is_fresh = true;
+        Ok(())
+    }
+
+    pub fn decide(&mut self) -> Result<Step<R>, DecideError<R>> {
+        let state = self.state.clone().expect("it was loaded before");
+        let emitted = match (self.deciding.decide)(&state.model) {
+            Ok(events) => Emitted::of(events),
+            Err(_) if !self.is_fresh => return self.refresh(),
+            Err(rejection) => return self.reject(&state.model, rejection),
+        };
+        if emitted.events.is_empty() && emitted.error.is_none() {
+            if !self.is_fresh {
+                return self.refresh();
+            }
+            self.check_key()?;
+            return Ok(Step::Done(Receipt {
+                positions: None,
+                revision: state.revision(),
+                correlation_id: None,
+                durability: Durability::Memory,
+                attempts: self.attempts + 1,
+                outside_boundary: Vec::new(),
+            }));
+        }
+        let draft = Draft::new(&self.deciding.store, emitted, &self.deciding.context)?;
+        let drafted =
+            draft.guarded(&self.boundary, &state, self.deciding.key.as_deref(), &self.deciding.store)?;
+        let append = drafted.append.clone();
+        self.drafted = Some(drafted);
+        Ok(Step::Append(append))
+    }
+
+    fn refresh(&mut self) -> Result<Step<R>, DecideError<R>> {
+        self.load()?;
+        Ok(Step::Refresh)
+    }
+
+    fn reject(&self, model: &M, rejection: R) -> Result<Step<R>, DecideError<R>> {
+        self.check_key()?;
+        let Some(on_rejection) = &self.deciding.on_rejection else {
+            return Ok(Step::Reject(rejection, None));
+        };
+        let emitted = on_rejection(model, &rejection);
+        let (append, _) = Draft::new(&self.deciding.store, emitted, &self.deciding.context)?.unguarded();
+        Ok(Step::Reject(rejection, Some(append)))
+    }
+
+    /// An error if a command with this key was carried out before.
+    fn check_key(&self) -> Result<(), DecideError<R>> {
+        let Some(key) = &self.deciding.key else { return Ok(()) };
+        match CommandDone::find(&**self.deciding.store.events(), key)? {
+            Some(receipt) => Err(DecideError::AlreadyDone(receipt)),
+            None => Ok(()),
+        }
+    }
+
+    pub fn settle(&mut self, answer: Result<Appended, AppendError>) -> Result<Settled, DecideError<R>> {
+        self.attempts += 1;
+        let drafted = self.drafted.take().expect("an answer follows what was drafted");
+        match answer {
+            Ok(appended) => {
+                self.keep_what_was_appended(&drafted.append, &appended);
+                let mut receipt = Receipt::of(appended, drafted.correlation_id, self.attempts);
+                if self.deciding.key.is_some() {
+                    receipt.leave_out_last();
+                }
+                receipt.outside_boundary = drafted.outside_boundary;
+                Ok(Settled::Done(receipt))
+            }
+            Err(AppendError::Conflict { .. } | AppendError::ConditionFailed { .. }) => {
+                self.check_key()?;
+                self.is_fresh = false;
+                match self.deciding.retry.pause_after(self.attempts) {
+                    Some(pause) => Ok(Settled::Again(pause)),
+                    None => Err(DecideError::Conflict { attempts: self.attempts }),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The state with the new events folded in is what the next decision
+    /// begins with. The guards held, so nothing it reads came in between,
+    /// unless the boundary lets some events commute.
+    fn keep_what_was_appended(&mut self, append: &Append, appended: &Appended) {
+        let Some(state) = self.state.take() else { return };
+        if appended.repeated || self.boundary.lets_some_commute() {
+            return;
+        }
+        let mut state = Arc::unwrap_or_clone(state);
+        if state.fold_appended(&self.boundary, append, appended).is_ok() {
+            self.deciding.store.keep_warm(&self.boundary, Arc::new(state));
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Boundaries: what is read is what is guarded.
+//!
+//! A boundary has parts, one for each model. Each part says which events are
+//! read, and how an append is refused if one of them came in meanwhile:
+//!
+//! ```text
+//!   Balance::of(ada)             stream account-ada          at the revision that was read
+//!   Seats::of(course)            types × tag course:rust     no such event after the position
+//!                                                            up to which was read
+//!   (Balance, Seats)             both, in one atomic append
+//! ```
+
+use factum_core::{EventType, Query, QueryItem, Selection, StreamName, Tags};
+use smallvec::{SmallVec, smallvec};
+
+use crate::event::Id;
+use crate::model::{BoundaryError, Key, Selected};
+
+/// Which events a decision rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Boundary {
+    pub(crate) parts: SmallVec<[Part; 1]>,
+}
+
+/// The events of one model.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Part {
+    pub read: Selection,
+    pub guard: Guard,
+}
+
+/// What must not change while a decision is made.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Guard {
+    /// The stream that is read stays at its revision.
+    Revision,
+    /// No event that this selects is appended.
+    Condition(QueryItem),
+}
+
+impl Boundary {
+    /// The stream of one subject.
+    pub fn stream(category: &str, id: &impl Id, selected: &Selected) -> Result<Self, BoundaryError> {
+        let types = selected.get();
+        let name = StreamName::new(format!("{category}-{id}"))?;
+        let guard = if types.commute() {
+            Guard::Condition(QueryItem { types: types.guarded.clone(), tags: vec![id.tag()?] })
+        } else {
+            Guard::Revision
+        };
+        Ok(Self { parts: smallvec![Part { read: Selection::Stream(name), guard }] })
+    }
+
+    /// The events that carry all of these keys as tags.
+    pub fn tagged(keys: &[&dyn Key], selected: &Selected) -> Result<Self, BoundaryError> {
+        let types = selected.get();
+        if let Some(key) = types.untagged_key {
+            return Err(BoundaryError::NothingTagged { key });
+        }
+        let tags = keys.iter().map(|key| key.tag()).collect::<Result<Vec<_>, _>>()?;
+        let item = |types: &[EventType]| QueryItem { types: types.to_vec(), tags: tags.clone() };
+        let read = Selection::Query(Query::item(item(&types.folded)));
+        Ok(Self { parts: smallvec![Part { read, guard: Guard::Condition(item(&types.guarded)) }] })
+    }
+
+    pub(crate) fn join(&mut self, other: Self) {
+        self.parts.extend(other.parts);
+    }
+
+    /// What an append condition guards; `None` if revisions guard everything.
+    pub(crate) fn condition(&self) -> Option<Query> {
+        let mut items = self.parts.iter().filter_map(|part| match &part.guard {
+            Guard::Condition(item) if !item.types.is_empty() => Some(item.clone()),
+            _ => None,
+        });
+        let first = Query::item(items.next()?);
+        Some(items.fold(first, Query::or))
+    }
+
+    /// Whether events it reads may come in between without refusing an append.
+    pub(crate) fn lets_some_commute(&self) -> bool {
+        self.parts.iter().any(|part| match (&part.read, &part.guard) {
+            (Selection::Query(read), Guard::Condition(item)) => read.items() != [item.clone()],
+            (_, Guard::Condition(_)) => true,
+            (_, Guard::Revision) => false,
+        })
+    }
+
+    /// Whether the boundary would read an event like this.
+    pub fn reads(&self, stream: &StreamName, event_type: &EventType, tags: &Tags) -> bool {
+        self.parts.iter().any(|part| part.reads(stream, event_type, tags))
+    }
+}
+
+impl Part {
+    pub(crate) fn reads(&self, stream: &StreamName, event_type: &EventType, tags: &Tags) -> bool {
+        match &self.read {
+            Selection::All => true,
+            Selection::Stream(name) => name == stream,
+            Selection::Query(query) => query.matches(event_type, tags),
+        }
+    }
+}

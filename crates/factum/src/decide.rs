@@ -1,0 +1,231 @@
+//! Decisions: from a state and a command to events, recorded if and only if
+//! nothing they rest on has changed.
+//!
+//! ```text
+//!              ┌────────────── fold the delta ◀──── conflict: somebody was faster
+//!              ▼                                          ▲
+//!   state ──▶ decide ──▶ events ──▶ append ───────────────┴──▶ receipt
+//!   (warm)      │
+//!               └──▶ rejection: answered only on a state that is up to date
+//! ```
+//!
+//! A state that is still warm from an earlier decision is not refreshed before
+//! it is decided on: the append is refused if it is out of date, which costs one
+//! more attempt and never a wrong event. What is answered without an append, a
+//! rejection or nothing to do, is decided on a refreshed state.
+
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::pin::Pin;
+
+use factum_core::{RecordedEvent, Timestamp};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::Model;
+use crate::attempt::{Attempt, Settled, Step};
+use crate::command::{ACTOR, Context};
+use crate::emitted::{Emitted, IntoEvents};
+use crate::receipt::Receipt;
+use crate::retry::{self, Retry};
+use crate::store::{Store, StoreError};
+
+/// A model that decides about commands of type `C`.
+pub trait Decide<C>: Model {
+    /// Why it says no.
+    type Rejection;
+
+    /// What follows from the command. Pure: it may be called again.
+    fn decide(&self, command: C) -> Result<impl IntoEvents, Self::Rejection>;
+}
+
+/// Why a command led to nothing.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum DecideError<R> {
+    /// The domain said no.
+    #[error("rejected: {0}")]
+    Rejected(R),
+    /// Somebody was faster, every time.
+    #[error(
+        "others were faster {attempts} times: try again later, allow more attempts, or queue the commands"
+    )]
+    Conflict {
+        /// How often it was decided.
+        attempts: u32,
+    },
+    /// A command with this idempotency key was carried out before; this is
+    /// what it came to.
+    #[error("a command with this idempotency key was carried out before")]
+    AlreadyDone(Receipt),
+    /// The store failed, or an event could not be read or written.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl<R, E: Into<StoreError>> From<E> for DecideError<R> {
+    fn from(error: E) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// What a rejection is recorded as.
+pub(crate) type OnRejection<M, R> = Box<dyn Fn(&M, &R) -> Emitted + Send>;
+
+/// A decision to be made: [`run`](Self::run) it, or `.await` it.
+#[must_use = "nothing is decided until it is run or awaited"]
+pub struct Deciding<M, F, R> {
+    pub(crate) store: Store,
+    pub(crate) model: M,
+    pub(crate) decide: F,
+    pub(crate) context: Context,
+    pub(crate) retry: Retry,
+    pub(crate) key: Option<String>,
+    pub(crate) on_rejection: Option<OnRejection<M, R>>,
+    _rejection: PhantomData<fn() -> R>,
+}
+
+impl<M, F, I, R> Deciding<M, F, R>
+where
+    M: Model,
+    F: FnMut(&M) -> Result<I, R>,
+    I: IntoEvents,
+{
+    pub(crate) fn new(store: Store, model: M, decide: F) -> Self {
+        Self {
+            store,
+            model,
+            decide,
+            context: Context::default(),
+            retry: Retry::default(),
+            key: None,
+            on_rejection: None,
+            _rejection: PhantomData,
+        }
+    }
+
+    /// Carries it out at most once for this key, for ever: a second time it
+    /// answers [`DecideError::AlreadyDone`] with the first receipt. Costs one
+    /// small event in a stream of its own.
+    pub fn idempotency_key(self, key: impl Into<String>) -> Self {
+        Self { key: Some(key.into()), ..self }
+    }
+
+    /// How often to try when others are faster.
+    pub fn retry(self, retry: Retry) -> Self {
+        Self { retry, ..self }
+    }
+
+    /// Everything that surrounds the command at once.
+    pub fn context(self, context: Context) -> Self {
+        Self { context, ..self }
+    }
+
+    /// Who gave the command; kept as metadata `actor`.
+    pub fn actor(self, actor: impl Into<String>) -> Self {
+        self.metadata(ACTOR, actor.into())
+    }
+
+    /// A fact about the fact.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.context.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// The flow the command belongs to.
+    pub fn correlation_id(mut self, id: Uuid) -> Self {
+        self.context.correlation_id = Some(id);
+        self
+    }
+
+    /// The event that led to the command: its flow goes on.
+    pub fn caused_by(mut self, event: &RecordedEvent) -> Self {
+        let context = Context::caused_by(event);
+        self.context.correlation_id = context.correlation_id;
+        self.context.causation_id = context.causation_id;
+        self
+    }
+
+    /// When it happened, if not now.
+    pub fn occurred_at(mut self, time: Timestamp) -> Self {
+        self.context.occurred_at = Some(time);
+        self
+    }
+
+    /// Records a rejection too, as the event this makes of it, so that how
+    /// often something was tried is a query. It is answered as a rejection
+    /// all the same.
+    pub fn record_rejection<E: IntoEvents>(mut self, event: impl Fn(&M, &R) -> E + Send + 'static) -> Self {
+        self.on_rejection = Some(Box::new(move |model, rejection| Emitted::of(event(model, rejection))));
+        self
+    }
+
+    /// Decides and records, blocking.
+    pub fn run(self) -> Result<Receipt, DecideError<R>> {
+        let mut attempt = Attempt::new(self)?;
+        loop {
+            if attempt.needs_load() {
+                attempt.load()?;
+            }
+            let append = match attempt.decide()? {
+                Step::Done(receipt) => return Ok(receipt),
+                Step::Refresh => continue,
+                Step::Append(append) => append,
+                Step::Reject(rejection, None) => return Err(DecideError::Rejected(rejection)),
+                Step::Reject(rejection, Some(append)) => {
+                    attempt.deciding.store.events().append(append)?;
+                    return Err(DecideError::Rejected(rejection));
+                }
+            };
+            let answer = attempt.deciding.store.events().append(append);
+            match attempt.settle(answer)? {
+                Settled::Done(receipt) => return Ok(receipt),
+                Settled::Again(pause) => retry::sleep(pause),
+            }
+        }
+    }
+}
+
+impl<M, F, I, R> IntoFuture for Deciding<M, F, R>
+where
+    M: Model,
+    F: FnMut(&M) -> Result<I, R> + Send + 'static,
+    I: IntoEvents,
+    R: Send + 'static,
+{
+    type Output = Result<Receipt, DecideError<R>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    /// A state that is not warm is read on a thread meant for blocking.
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let mut attempt = Attempt::new(self)?;
+            loop {
+                if attempt.needs_load() {
+                    let loaded;
+                    (attempt, loaded) = blocking::unblock(move || {
+                        let loaded = attempt.load();
+                        (attempt, loaded)
+                    })
+                    .await;
+                    loaded?;
+                }
+                let append = match attempt.decide()? {
+                    Step::Done(receipt) => return Ok(receipt),
+                    Step::Refresh => continue,
+                    Step::Append(append) => append,
+                    Step::Reject(rejection, None) => return Err(DecideError::Rejected(rejection)),
+                    Step::Reject(rejection, Some(append)) => {
+                        let recorded = attempt.deciding.store.events().append_async(append);
+                        recorded.await?;
+                        return Err(DecideError::Rejected(rejection));
+                    }
+                };
+                let answer = attempt.deciding.store.events().append_async(append).await;
+                match attempt.settle(answer)? {
+                    Settled::Done(receipt) => return Ok(receipt),
+                    Settled::Again(pause) => retry::wait(pause).await,
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,100 @@
+//! What a decision comes to: events, ready to be stored.
+
+use crate::event::{EncodeError, Encoded, Event};
+
+/// Events, ready to be stored.
+#[derive(Debug, Clone, Default)]
+pub struct Emitted {
+    pub(crate) events: Vec<Encoded>,
+    pub(crate) producer: &'static str,
+    pub(crate) error: Option<EncodeError>,
+}
+
+impl Emitted {
+    /// These events.
+    pub fn of(events: impl IntoEvents) -> Self {
+        let mut emitted = Self::default();
+        events.into_events(&mut emitted);
+        emitted
+    }
+
+    /// One more.
+    pub fn push<E: Event>(&mut self, event: &E) {
+        self.producer = E::PRODUCER;
+        match event.encode() {
+            Ok(encoded) => self.events.push(encoded),
+            Err(error) => self.error = self.error.take().or(Some(error)),
+        }
+    }
+
+    /// What they are stored as.
+    pub fn encoded(mut self) -> Result<Vec<Encoded>, EncodeError> {
+        match self.error.take() {
+            Some(error) => Err(error),
+            None => Ok(self.events),
+        }
+    }
+}
+
+/// What a decision may come to: an event, several, or none.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not something a decision can come to",
+    label = "not events",
+    note = "return an event, a `Vec`, an array or an `Option` of events, a tuple of such, or `()` for nothing",
+    note = "an event is an enum with `#[derive(Event)]`"
+)]
+pub trait IntoEvents {
+    /// Adds them, in order.
+    fn into_events(self, emitted: &mut Emitted);
+}
+
+impl<E: Event> IntoEvents for E {
+    fn into_events(self, emitted: &mut Emitted) {
+        emitted.push(&self);
+    }
+}
+
+impl<I: IntoEvents> IntoEvents for Vec<I> {
+    fn into_events(self, emitted: &mut Emitted) {
+        self.into_iter().for_each(|events| events.into_events(emitted));
+    }
+}
+
+impl<I: IntoEvents, const N: usize> IntoEvents for [I; N] {
+    fn into_events(self, emitted: &mut Emitted) {
+        self.into_iter().for_each(|events| events.into_events(emitted));
+    }
+}
+
+impl<I: IntoEvents> IntoEvents for Option<I> {
+    fn into_events(self, emitted: &mut Emitted) {
+        self.into_iter().for_each(|events| events.into_events(emitted));
+    }
+}
+
+impl IntoEvents for () {
+    fn into_events(self, _: &mut Emitted) {}
+}
+
+impl<A: IntoEvents, B: IntoEvents> IntoEvents for (A, B) {
+    fn into_events(self, emitted: &mut Emitted) {
+        self.0.into_events(emitted);
+        self.1.into_events(emitted);
+    }
+}
+
+impl<A: IntoEvents, B: IntoEvents, C: IntoEvents> IntoEvents for (A, B, C) {
+    fn into_events(self, emitted: &mut Emitted) {
+        self.0.into_events(emitted);
+        self.1.into_events(emitted);
+        self.2.into_events(emitted);
+    }
+}
+
+impl IntoEvents for Emitted {
+    fn into_events(mut self, emitted: &mut Emitted) {
+        emitted.producer = self.producer;
+        emitted.events.append(&mut self.events);
+        emitted.error = emitted.error.take().or(self.error);
+    }
+}

@@ -1,0 +1,69 @@
+//! Codecs: how the fields of an event are written.
+//!
+//! JSON unless an event asks for something else, because every tool shows it.
+//! MessagePack (feature `msgpack`) is smaller; fields keep their names, so it
+//! evolves by the same rules.
+
+use factum_core::ContentType;
+use serde::de::DeserializeOwned;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+
+use super::error::{EncodeError, WhyUnreadable};
+
+/// A way to write fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Codec {
+    /// `application/json`.
+    #[default]
+    Json,
+    /// `application/msgpack`, with the names of the fields.
+    #[cfg(feature = "msgpack")]
+    MessagePack,
+}
+
+#[cfg(feature = "msgpack")]
+const MESSAGE_PACK: &str = "application/msgpack";
+
+impl Codec {
+    /// The fields as bytes, with their media type.
+    pub fn encode<T: Serialize + ?Sized>(self, fields: &T) -> Result<(ContentType, Vec<u8>), EncodeError> {
+        match self {
+            Self::Json => {
+                let mut data = Vec::with_capacity(128);
+                serde_json::to_writer(&mut data, fields).map_err(EncodeError::new)?;
+                Ok((ContentType::Json, data))
+            }
+            #[cfg(feature = "msgpack")]
+            Self::MessagePack => {
+                let data = rmp_serde::to_vec_named(fields).map_err(EncodeError::new)?;
+                Ok((ContentType::from(MESSAGE_PACK), data))
+            }
+        }
+    }
+
+    /// The codec of stored bytes, by their media type.
+    pub fn of(content_type: &ContentType) -> Result<Self, WhyUnreadable> {
+        match content_type {
+            ContentType::Json => Ok(Self::Json),
+            #[cfg(feature = "msgpack")]
+            ContentType::Other(media_type) if &**media_type == MESSAGE_PACK => Ok(Self::MessagePack),
+            other => Err(WhyUnreadable::MediaType { media_type: other.as_str().to_owned() }),
+        }
+    }
+
+    /// The fields in bytes.
+    pub fn decode<T: DeserializeOwned>(self, data: &[u8]) -> Result<T, WhyUnreadable> {
+        match self {
+            Self::Json => serde_json::from_slice(data).map_err(WhyUnreadable::shape),
+            #[cfg(feature = "msgpack")]
+            Self::MessagePack => rmp_serde::from_slice(data).map_err(WhyUnreadable::shape),
+        }
+    }
+}
+
+/// An event without fields: an empty object, so that fields can be added.
+pub fn no_fields<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_map(Some(0))?.end()
+}

@@ -1,0 +1,212 @@
+//! Folding: from a boundary's events to a state, and on from where it was.
+//!
+//! ```text
+//!            folded so far             the delta
+//!   ├──────────────────────────┤├────────────────────┤
+//!   0                        up_to               until
+//! ```
+//!
+//! All parts are read up to one and the same position, so a tuple of models
+//! shows one moment of the log.
+
+use factum_core::{
+    Append, Appended, Events, ExpectedRevision, NewEvent, Position, Query, Read, ReadError, RecordedEvent,
+    Revision, Selection, Start, StreamName, Timestamp, Until,
+};
+use smallvec::{SmallVec, smallvec};
+
+use crate::boundary::{Boundary, Guard};
+use crate::model::FoldError;
+use crate::store::StoreError;
+use crate::{EventStore, Model};
+
+/// A model with everything folded up to a position.
+#[derive(Debug, Clone)]
+pub struct Folded<M> {
+    /// The state.
+    pub model: M,
+    /// How many events made it.
+    pub events: u64,
+    /// Position of the last event that was read.
+    pub last: Option<Position>,
+    /// Everything up to here was looked at, if it is known.
+    pub(crate) up_to: Option<Position>,
+    /// For each part that is a stream, its last revision.
+    pub(crate) revisions: SmallVec<[Option<Revision>; 1]>,
+}
+
+impl<M: Model> Folded<M> {
+    /// Before any event.
+    pub fn new(model: M) -> Self {
+        Self { model, events: 0, last: None, up_to: None, revisions: smallvec![None; M::PARTS] }
+    }
+
+    /// Revision of the stream that the first part reads.
+    pub fn revision(&self) -> Option<Revision> {
+        self.revisions.first().copied().flatten()
+    }
+
+    /// Folds what came since, until there. Says how many events that were.
+    pub fn advance(
+        &mut self,
+        store: &dyn EventStore,
+        boundary: &Boundary,
+        until: Until,
+    ) -> Result<u64, StoreError> {
+        let until = match until {
+            // One moment for all parts.
+            Until::Edge if !is_one_guarded_stream(boundary) => match store.last_position()? {
+                None => return Ok(0),
+                Some(last) if Some(last) == self.up_to => return Ok(0),
+                Some(last) => Until::Position(last),
+            },
+            other => other,
+        };
+        let before = self.events;
+        self.fold_streams(store, boundary, until)?;
+        self.fold_query(store, boundary, until)?;
+        self.up_to = match until {
+            Until::Position(position) => self.up_to.max(Some(position)),
+            _ => self.up_to.max(self.last),
+        };
+        Ok(self.events - before)
+    }
+
+    fn fold_streams(
+        &mut self,
+        store: &dyn EventStore,
+        boundary: &Boundary,
+        until: Until,
+    ) -> Result<(), StoreError> {
+        for (part, bounds) in boundary.parts.iter().enumerate() {
+            let Selection::Stream(stream) = &bounds.read else { continue };
+            let from = self.revisions[part].map_or(Start::Edge, |last| Start::Revision(last.next()));
+            for event in events_or_none(store.read(Read::stream(stream.clone()).from(from).until(until)))? {
+                let event = event?;
+                self.model.apply(part, &event)?;
+                self.revisions[part] = Some(event.revision);
+                self.note(event.position);
+            }
+        }
+        Ok(())
+    }
+
+    /// All parts found by tags, in one pass.
+    fn fold_query(
+        &mut self,
+        store: &dyn EventStore,
+        boundary: &Boundary,
+        until: Until,
+    ) -> Result<(), StoreError> {
+        let Some(query) = union(boundary) else { return Ok(()) };
+        let from = self.up_to.map_or(Start::Edge, |up_to| Start::Position(up_to.next()));
+        for event in store.read(Read::query(query).from(from).until(until))? {
+            let event = event?;
+            for (part, bounds) in boundary.parts.iter().enumerate() {
+                if let Selection::Query(query) = &bounds.read
+                    && query.selects(&event)
+                {
+                    self.model.apply(part, &event)?;
+                }
+            }
+            self.note(event.position);
+        }
+        Ok(())
+    }
+
+    /// Folds events that were just appended, as they will be read back.
+    pub(crate) fn fold_appended(
+        &mut self,
+        boundary: &Boundary,
+        append: &Append,
+        appended: &Appended,
+    ) -> Result<(), FoldError> {
+        let Some(mut position) = appended.first_position() else { return Ok(()) };
+        for (write, last) in append.writes.iter().zip(&appended.revisions) {
+            let count = write.events.len() as u64;
+            let Some(last) = last else { continue };
+            for (step, event) in write.events.iter().enumerate() {
+                for (at, part) in boundary.parts.iter().enumerate() {
+                    if !part.reads(&write.stream, &event.event_type, &event.tags) {
+                        continue;
+                    }
+                    let revision = Revision::new(last.get() + 1 + step as u64 - count);
+                    let recorded_at = appended.recorded_at.unwrap_or(Timestamp::MAX);
+                    let recorded = as_recorded(event, &write.stream, position, revision, recorded_at);
+                    self.model.apply(at, &recorded)?;
+                    if matches!(part.read, Selection::Stream(_)) {
+                        self.revisions[at] = Some(revision);
+                    }
+                    self.events += 1;
+                    self.last = Some(position);
+                }
+                position = position.next();
+            }
+        }
+        self.up_to = appended.last_position();
+        Ok(())
+    }
+
+    fn note(&mut self, position: Position) {
+        self.events += 1;
+        self.last = self.last.max(Some(position));
+    }
+
+    /// What the stream of a part is expected to be at, if its revision guards it.
+    pub(crate) fn expected(&self, boundary: &Boundary, part: usize) -> Option<ExpectedRevision> {
+        match boundary.parts[part].guard {
+            Guard::Condition(_) => None,
+            Guard::Revision => {
+                Some(self.revisions[part].map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact))
+            }
+        }
+    }
+}
+
+fn as_recorded(
+    event: &NewEvent,
+    stream: &StreamName,
+    position: Position,
+    revision: Revision,
+    recorded_at: Timestamp,
+) -> RecordedEvent {
+    RecordedEvent {
+        position,
+        stream: stream.clone(),
+        revision,
+        recorded_at,
+        id: event.id,
+        event_type: event.event_type.clone(),
+        schema_version: event.schema_version,
+        content_type: event.content_type.clone(),
+        data: event.data.clone(),
+        metadata: event.metadata.clone(),
+        tags: event.tags.clone(),
+        occurred_at: event.occurred_at,
+        correlation_id: event.correlation_id,
+        causation_id: event.causation_id,
+    }
+}
+
+/// Then the end of the stream is moment enough.
+fn is_one_guarded_stream(boundary: &Boundary) -> bool {
+    matches!(&boundary.parts[..], [part] if part.guard == Guard::Revision)
+}
+
+fn union(boundary: &Boundary) -> Option<Query> {
+    let mut items = boundary.parts.iter().filter_map(|part| match &part.read {
+        Selection::Query(query) => Some(query.items().iter().cloned()),
+        _ => None,
+    });
+    let mut first = items.next()?;
+    let query = Query::item(first.next()?);
+    Some(first.chain(items.flatten()).fold(query, Query::or))
+}
+
+/// A stream without events is one that folds to nothing.
+pub(crate) fn events_or_none(events: Result<Events, ReadError>) -> Result<Events, ReadError> {
+    match events {
+        Err(ReadError::StreamNotFound { .. }) => Ok(Box::new(std::iter::empty())),
+        other => other,
+    }
+}

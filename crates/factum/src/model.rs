@@ -1,0 +1,227 @@
+//! Models: states that are folded from events, and which events those are.
+//!
+//! A model is plain data. Its keys say what it is about; the rest begins at its
+//! default and is changed by [`Evolve`] and nothing else, so the same events
+//! always give the same state. `#[derive(Aggregate)]` finds its events in one
+//! stream, `#[derive(Model)]` by the tags of its keys; a tuple of models is a
+//! model of everything they read.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use factum_core::{EventType, NameError, Position, RecordedEvent, StreamName, Tag};
+
+use crate::Boundary;
+use crate::event::{DecodeError, Id, Shape};
+
+/// How an event changes a state. No clock, no randomness, no input or output:
+/// replaying must come to the same.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say how `{E}` changes it",
+    label = "no `Evolve<{E}>`",
+    note = "write `impl Evolve<{E}> for {Self} {{ fn evolve(&mut self, event: &{E}) {{ match event {{ ... }} }} }}`"
+)]
+pub trait Evolve<E> {
+    /// Changes the state by one event.
+    fn evolve(&mut self, event: &E);
+
+    /// The same, knowing where the event stands. Override it to apply the
+    /// rules of their time to old events, by `recorded.schema_version`, by
+    /// `recorded.recorded_at`, or by [the program that made
+    /// it](crate::command::producer_of).
+    fn evolve_at(&mut self, event: &E, recorded: &RecordedEvent) {
+        let _ = recorded;
+        self.evolve(event);
+    }
+}
+
+/// A state and which events it is folded from.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a model",
+    label = "not a model",
+    note = "put `#[derive(Aggregate, Clone)]` on it if its events are one stream, `#[derive(Model, Clone)]` if they are found by tags, and `#[folds(TheEnum)]` below",
+    note = "make one by `{Self}::of(its_keys)`; several in a tuple are a model too"
+)]
+pub trait Model: Clone + Send + Sync + 'static {
+    /// How many parts its boundary has.
+    const PARTS: usize;
+    /// For messages and snapshots.
+    const NAME: &'static str;
+
+    /// Which events it reads, and what must not change while it decides.
+    fn boundary(&self) -> Result<Boundary, BoundaryError>;
+
+    /// Changes the state by one event that was found through this part of the
+    /// boundary.
+    fn apply(&mut self, part: usize, recorded: &RecordedEvent) -> Result<(), FoldError>;
+}
+
+macro_rules! tuple_model {
+    ($($name:ident $at:tt),+) => {
+        impl<$($name: Model),+> Model for ($($name,)+) {
+            const PARTS: usize = 0 $(+ $name::PARTS)+;
+            const NAME: &'static str = "a tuple of models";
+
+            fn boundary(&self) -> Result<Boundary, BoundaryError> {
+                let mut boundary = Boundary::default();
+                $(boundary.join(self.$at.boundary()?);)+
+                Ok(boundary)
+            }
+
+            fn apply(&mut self, part: usize, recorded: &RecordedEvent) -> Result<(), FoldError> {
+                let mut end = 0;
+                $(
+                    let begin = end;
+                    end += $name::PARTS;
+                    if part < end {
+                        return self.$at.apply(part - begin, recorded);
+                    }
+                )+
+                let _ = end;
+                Ok(())
+            }
+        }
+    };
+}
+
+tuple_model!(A 0);
+tuple_model!(A 0, B 1);
+tuple_model!(A 0, B 1, C 2);
+tuple_model!(A 0, B 1, C 2, D 3);
+tuple_model!(A 0, B 1, C 2, D 3, E 4);
+tuple_model!(A 0, B 1, C 2, D 3, E 4, F 5);
+
+/// A typed id as a key of a model.
+pub trait Key {
+    /// The tag its events carry.
+    fn tag(&self) -> Result<Tag, NameError>;
+}
+
+impl<I: Id> Key for I {
+    fn tag(&self) -> Result<Tag, NameError> {
+        Tag::new(format!("{}:{self}", I::KEY))
+    }
+}
+
+/// Why a model's events cannot be named.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum BoundaryError {
+    /// A key cannot be part of a stream's name or a tag.
+    #[error("a key of the model cannot name a stream or a tag")]
+    Name(#[from] NameError),
+    /// No event could ever be selected.
+    #[error(
+        "no event of the model carries the tag {key:?}: mark a field of that id `#[tag]` or `#[id]` in its events"
+    )]
+    NothingTagged {
+        /// The tag's name.
+        key: &'static str,
+    },
+}
+
+/// Why a state could not be folded.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the event at position {position} ({stream} revision {revision}) cannot be read")]
+pub struct FoldError {
+    /// Of the event.
+    pub position: Position,
+    /// Of the event.
+    pub stream: StreamName,
+    /// Of the event.
+    pub revision: u64,
+    /// What is wrong with it.
+    #[source]
+    pub why: WhyNotFolded,
+}
+
+/// What is wrong with an event that could not be folded.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum WhyNotFolded {
+    /// No event of the model has this type.
+    #[error(
+        "no event of the model is stored as {event_type}: add it to the enum, or write `#[folds(..., unknown = skip)]` on the model"
+    )]
+    UnknownType {
+        /// The stored type.
+        event_type: String,
+    },
+    /// Its bytes cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] DecodeError),
+}
+
+impl FoldError {
+    fn at(recorded: &RecordedEvent, why: WhyNotFolded) -> Self {
+        Self {
+            position: recorded.position,
+            stream: recorded.stream.clone(),
+            revision: recorded.revision.get(),
+            why,
+        }
+    }
+
+    /// For derived code: a type that no event of the model has.
+    pub fn unknown(recorded: &RecordedEvent) -> Self {
+        Self::at(recorded, WhyNotFolded::UnknownType { event_type: recorded.event_type.to_string() })
+    }
+
+    /// For derived code: bytes that cannot be read.
+    pub fn unreadable(recorded: &RecordedEvent, error: DecodeError) -> Self {
+        Self::at(recorded, error.into())
+    }
+}
+
+/// The stored types a model selects; found once for each model.
+pub struct Selected {
+    find: fn() -> SelectedTypes,
+    found: OnceLock<SelectedTypes>,
+}
+
+/// See [`Selected`].
+#[derive(Debug)]
+pub struct SelectedTypes {
+    /// All that are folded.
+    pub(crate) folded: Vec<EventType>,
+    /// Those of them that decisions must not miss.
+    pub(crate) guarded: Vec<EventType>,
+    /// A key that none of the types carries.
+    pub(crate) untagged_key: Option<&'static str>,
+}
+
+impl Selected {
+    /// For derived code.
+    pub const fn new(find: fn() -> SelectedTypes) -> Self {
+        Self { find, found: OnceLock::new() }
+    }
+
+    pub(crate) fn get(&self) -> &SelectedTypes {
+        self.found.get_or_init(self.find)
+    }
+}
+
+impl SelectedTypes {
+    /// Of these shapes, those that carry all of the keys as tags.
+    pub fn of(shapes: Vec<Shape>, keys: &[&'static str], commuting: &[&str]) -> Self {
+        let untagged_key =
+            keys.iter().copied().find(|key| !shapes.iter().any(|shape| shape.tags.contains(key)));
+        let folded: Vec<EventType> = shapes
+            .iter()
+            .filter(|shape| keys.iter().all(|key| shape.tags.contains(key)))
+            .filter_map(|shape| EventType::new(shape.name).ok())
+            .collect();
+        let guarded = folded.iter().filter(|name| !commuting.contains(&name.as_str())).cloned().collect();
+        Self { folded, guarded, untagged_key }
+    }
+
+    pub(crate) fn commute(&self) -> bool {
+        self.guarded.len() != self.folded.len()
+    }
+}
+
+impl fmt::Debug for Selected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}

@@ -1,0 +1,55 @@
+//! Recording facts that nobody has to decide about.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+
+use factum_core::Append;
+use uuid::Uuid;
+
+use crate::command::Context;
+use crate::draft::Draft;
+use crate::emitted::Emitted;
+use crate::receipt::Receipt;
+use crate::store::{Store, StoreError};
+
+/// Facts to be recorded: [`run`](Self::run) it, or `.await` it.
+#[must_use = "nothing is recorded until it is run or awaited"]
+pub struct Recording {
+    store: Store,
+    emitted: Emitted,
+    context: Context,
+}
+
+impl Recording {
+    pub(crate) fn new(store: Store, emitted: Emitted) -> Self {
+        Self { store, emitted, context: Context::default() }
+    }
+
+    /// With what surrounds them.
+    pub fn context(self, context: Context) -> Self {
+        Self { context, ..self }
+    }
+
+    fn append(self) -> Result<(Store, Append, Option<Uuid>), StoreError> {
+        let (append, correlation_id) = Draft::new(&self.store, self.emitted, &self.context)?.unguarded();
+        Ok((self.store, append, correlation_id))
+    }
+
+    /// Records them.
+    pub fn run(self) -> Result<Receipt, StoreError> {
+        let (store, append, correlation_id) = self.append()?;
+        Ok(Receipt::of(store.events().append(append)?, correlation_id, 1))
+    }
+}
+
+impl IntoFuture for Recording {
+    type Output = Result<Receipt, StoreError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let (store, append, correlation_id) = self.append()?;
+            Ok(Receipt::of(store.events().append_async(append).await?, correlation_id, 1))
+        })
+    }
+}

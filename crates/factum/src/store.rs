@@ -1,0 +1,194 @@
+//! [`Store`]: where events are kept, as the domain sees it.
+
+use std::any::{Any, TypeId};
+use std::path::Path;
+use std::sync::Arc;
+
+use factum_core::{AppendError, EventStore, MemoryStore, ReadError, SubscribeError};
+use quick_cache::sync::Cache;
+use uuid::Uuid;
+
+use crate::Boundary;
+use crate::decide::Deciding;
+use crate::emitted::{Emitted, IntoEvents};
+use crate::event::EncodeError;
+use crate::fold::Folded;
+use crate::load::Loading;
+use crate::model::{BoundaryError, FoldError};
+use crate::recording::Recording;
+use crate::{Decide, Model};
+
+/// An event store with what the domain needs around it. Clones share it.
+///
+/// | made by | events are |
+/// |---|---|
+/// | [`Store::memory`] | in this process, gone with it: for tests |
+/// | [`Store::open`] | on this disk, durable when answered |
+/// | [`Store::over`] | wherever another [`EventStore`] keeps them |
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    port: Arc<dyn EventStore>,
+    states: Cache<StateKey, Arc<dyn Any + Send + Sync>>,
+    ids: Arc<dyn NewIds>,
+}
+
+type StateKey = (TypeId, Boundary);
+
+/// Where event ids come from.
+pub trait NewIds: Send + Sync {
+    /// One that was never given before.
+    fn next(&self) -> Uuid;
+}
+
+/// Version 7: random, ordered by time.
+struct RandomIds;
+
+impl NewIds for RandomIds {
+    fn next(&self) -> Uuid {
+        Uuid::now_v7()
+    }
+}
+
+/// What a [`Store`] may be told.
+#[derive(Clone)]
+pub struct StoreOptions {
+    /// How many folded states are kept for the next decision on them. One that
+    /// is dropped is folded again when it is needed.
+    pub warm_states_max: usize,
+    /// Where event ids come from.
+    pub ids: Arc<dyn NewIds>,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { warm_states_max: 16_384, ids: Arc::new(RandomIds) }
+    }
+}
+
+/// Why something could not be recorded or read, whatever the domain says.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The store refused or failed an append.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The store could not read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The store could not be followed.
+    #[error(transparent)]
+    Subscribe(#[from] SubscribeError),
+    /// A stored event could not be folded.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    /// A model does not say which events it reads.
+    #[error(transparent)]
+    Boundary(#[from] BoundaryError),
+    /// A new event cannot be stored.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The record of a keyed command is not one.
+    #[error(
+        "stream {stream} should say what a command with an idempotency key came to, but does not: was it written by another program?"
+    )]
+    NotACommand {
+        /// The stream.
+        stream: String,
+    },
+}
+
+impl Store {
+    /// In this process's memory.
+    pub fn memory() -> Self {
+        Self::over(Arc::new(MemoryStore::new()), StoreOptions::default())
+    }
+
+    /// In a directory, which is made if there is none; durable by default.
+    #[cfg(feature = "log")]
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, factum_log::OpenError> {
+        let log = factum_log::Log::open(path.as_ref(), factum_log::LogOptions::default())?;
+        Ok(Self::over(Arc::new(log), StoreOptions::default()))
+    }
+
+    /// Over any store.
+    pub fn over(port: Arc<dyn EventStore>, options: StoreOptions) -> Self {
+        let states = Cache::new(options.warm_states_max);
+        Self(Arc::new(Inner { port, states, ids: options.ids }))
+    }
+
+    /// The store underneath, for what has no model: reading, following,
+    /// appending by hand.
+    pub fn events(&self) -> &Arc<dyn EventStore> {
+        &self.0.port
+    }
+
+    /// Reads `model`, asks `decide` what follows from it, and records that,
+    /// unless what was read has changed meanwhile; then it begins again.
+    ///
+    /// `decide` may be called several times: it must be pure.
+    ///
+    /// ```
+    /// # use factum::prelude::*;
+    /// # #[derive(Id, Clone, Debug, PartialEq)] struct CartId(String);
+    /// # #[derive(Event, Clone, Debug, PartialEq)] enum Cart { Opened { #[id] id: CartId } }
+    /// # #[derive(Aggregate, Clone, Debug)] #[folds(Cart)] struct Open { #[key] id: CartId, is_open: bool }
+    /// # impl Evolve<Cart> for Open { fn evolve(&mut self, _: &Cart) { self.is_open = true; } }
+    /// let store = Store::memory();
+    /// let open = |cart: &Open| match cart.is_open {
+    ///     true => Err("it is open already"),
+    ///     false => Ok(Cart::Opened { id: cart.id.clone() }),
+    /// };
+    /// let receipt = store.decide(Open::of("c1"), open).run()?;
+    /// assert_eq!(receipt.events(), 1);
+    /// assert!(matches!(store.decide(Open::of("c1"), open).run(), Err(DecideError::Rejected(_))));
+    /// # Ok::<(), DecideError<&'static str>>(())
+    /// ```
+    pub fn decide<M, F, I, R>(&self, model: M, decide: F) -> Deciding<M, F, R>
+    where
+        M: Model,
+        F: FnMut(&M) -> Result<I, R>,
+        I: IntoEvents,
+    {
+        Deciding::new(self.clone(), model, decide)
+    }
+
+    /// [`Store::decide`] by the model's own [`Decide`].
+    #[allow(clippy::type_complexity)] // a closure has no shorter name
+    pub fn execute<M, C>(
+        &self,
+        model: M,
+        command: C,
+    ) -> Deciding<M, impl FnMut(&M) -> Result<Emitted, M::Rejection>, M::Rejection>
+    where
+        M: Decide<C>,
+        C: Clone,
+    {
+        self.decide(model, move |model: &M| model.decide(command.clone()).map(Emitted::of))
+    }
+
+    /// Records facts nobody has to decide about, wherever their streams stand.
+    pub fn record(&self, events: impl IntoEvents) -> Recording {
+        Recording::new(self.clone(), Emitted::of(events))
+    }
+
+    /// A model as it is, or was.
+    pub fn load<M: Model>(&self, model: M) -> Loading<M> {
+        Loading::new(self.clone(), model)
+    }
+
+    pub(crate) fn new_id(&self) -> Uuid {
+        self.0.ids.next()
+    }
+
+    /// The state kept for this boundary.
+    pub(crate) fn warm<M: Model>(&self, boundary: &Boundary) -> Option<Arc<Folded<M>>> {
+        let state = self.0.states.get(&(TypeId::of::<M>(), boundary.clone()))?;
+        state.downcast().ok()
+    }
+
+    pub(crate) fn keep_warm<M: Model>(&self, boundary: &Boundary, state: Arc<Folded<M>>) {
+        self.0.states.insert((TypeId::of::<M>(), boundary.clone()), state);
+    }
+}

@@ -1,0 +1,3 @@
+//! The SDK as a program uses it, over memory and over the log.
+
+mod walk;
