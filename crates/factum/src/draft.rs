@@ -2,7 +2,7 @@
 
 use factum_core::{
     Append, AppendCondition, Appended, EventType, ExpectedRevision, NewEvent, Position, RecordedEvent,
-    Revision, Selection, StreamName, Timestamp,
+    Revision, Selection, StreamCheck, StreamName, StreamWrite, Timestamp,
 };
 use uuid::Uuid;
 
@@ -43,7 +43,11 @@ impl Draft {
             };
             match append.writes.iter_mut().find(|write| write.stream == event.stream) {
                 Some(write) => write.events.push(new),
-                None => append = append.and_to(event.stream, ExpectedRevision::Any, [new]),
+                None => append.writes.push(StreamWrite {
+                    stream: event.stream,
+                    expected: ExpectedRevision::Any,
+                    events: vec![new],
+                }),
             }
         }
         Ok(Self { append, correlation_id })
@@ -69,11 +73,14 @@ impl Draft {
             match self.append.writes.iter_mut().find(|write| write.stream == *stream) {
                 Some(write) => write.expected = expected,
                 None if self.append.checks.iter().any(|check| check.stream == *stream) => {}
-                None => self.append = self.append.expecting(stream.clone(), expected),
+                None => {
+                    let check = StreamCheck { stream: stream.clone(), expected };
+                    self.append.checks.push(check);
+                }
             }
         }
         if let Some(query) = boundary.condition() {
-            self.append = self.append.on_condition(AppendCondition { query, after: state.up_to });
+            self.append.condition = Some(AppendCondition { query, after: state.up_to });
         }
         let (read_back, outside_boundary) = self.read_back(boundary);
         if let Some(key) = key {
