@@ -1,0 +1,19 @@
+//! Compiles `proto/` without `protoc`: `protox` reads the files, tonic writes
+//! the code. The client side is made only where the feature asks for it.
+
+use std::error::Error;
+
+const FILES: [&str; 3] = ["streams.proto", "gossip.proto", "server_features.proto"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    let files = protox::compile(FILES, ["proto"])?;
+    tonic_prost_build::configure()
+        .build_client(std::env::var_os("CARGO_FEATURE_CLIENT").is_some())
+        .build_transport(false)
+        // Payloads share the buffer they arrived in.
+        .bytes(".event_store.client.streams")
+        .bytes(".event_store.client.StreamIdentifier")
+        .compile_fds(files)?;
+    Ok(())
+}

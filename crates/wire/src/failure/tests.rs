@@ -1,0 +1,154 @@
+use super::*;
+
+fn trailers(status: &Status) -> Vec<(String, String)> {
+    let mut found: Vec<_> = status
+        .metadata()
+        .iter()
+        .map(|entry| match entry {
+            tonic::metadata::KeyAndValueRef::Ascii(key, value) => {
+                (key.to_string(), value.to_str().unwrap().to_owned())
+            }
+            tonic::metadata::KeyAndValueRef::Binary(key, _) => panic!("{key} is binary"),
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+fn stream(name: &str) -> StreamName {
+    StreamName::new(name.to_owned()).unwrap()
+}
+
+#[test]
+fn statuses_have_the_codes_texts_and_trailers_clients_look_for() {
+    let id = Uuid::from_u128(1);
+    let exact = ExpectedRevision::Exact(Revision::new(4));
+    let rows: Vec<(Failure, Code, &str, &[(&str, &str)])> = vec![
+        (
+            Failure::MissingMetadata { property: "type" },
+            Code::InvalidArgument,
+            "Required Metadata Property 'type' is missing",
+            &[
+                ("exception", "missing-required-metadata-property"),
+                ("required-metadata-properties", "type,content-type"),
+            ],
+        ),
+        (
+            Failure::StreamDeleted { stream: stream("a-1") },
+            Code::FailedPrecondition,
+            "Event stream 'a-1' is deleted.",
+            &[("exception", "stream-deleted"), ("stream-name", "a-1")],
+        ),
+        (
+            Failure::WrongExpected { stream: stream("a-1"), expected: exact, actual: Some(Revision::new(7)) },
+            Code::FailedPrecondition,
+            "Delete failed due to WrongExpectedVersion. Stream: a-1, Expected version: 4, Actual version: 7",
+            &[
+                ("actual-version", "7"),
+                ("exception", "wrong-expected-version"),
+                ("expected-version", "4"),
+                ("stream-name", "a-1"),
+            ],
+        ),
+        (
+            Failure::WrongExpected { stream: stream("a"), expected: ExpectedRevision::Exists, actual: None },
+            Code::FailedPrecondition,
+            "Delete failed due to WrongExpectedVersion. Stream: a, Expected version: -4, Actual version: -1",
+            &[
+                ("actual-version", "-1"),
+                ("exception", "wrong-expected-version"),
+                ("expected-version", "-4"),
+                ("stream-name", "a"),
+            ],
+        ),
+        (
+            Failure::AppendTooLarge { limit: 9 },
+            Code::InvalidArgument,
+            "Maximum Append Size of 9 Exceeded.",
+            &[("exception", "maximum-append-size-exceeded"), ("maximum-append-size", "9")],
+        ),
+        (
+            Failure::EventTooLarge { id, bytes: 10, limit: 9 },
+            Code::InvalidArgument,
+            "Event with Id: 00000000-0000-0000-0000-000000000001, Size: 10, exceeds Maximum Append Event Size of 9.",
+            &[
+                ("event-id", "00000000-0000-0000-0000-000000000001"),
+                ("exception", "maximum-append-event-size-exceeded"),
+                ("maximum-append-event-size", "9"),
+                ("proposed-append-event-size", "10"),
+            ],
+        ),
+        (
+            Failure::ReadBeyondEnd { filtered: true },
+            Code::Unknown,
+            "Unexpected FilteredReadAllResult: InvalidPosition",
+            &[],
+        ),
+        (
+            Failure::ReadBeyondEnd { filtered: false },
+            Code::Unknown,
+            "Unexpected ReadAllResult: InvalidPosition",
+            &[],
+        ),
+        (Failure::FollowBeyondEnd, Code::InvalidArgument, "Trying to read from an invalid position.", &[]),
+        (Failure::Busy, Code::Unavailable, "Server Is Too Busy", &[]),
+        (Failure::NotReady, Code::Unavailable, "Server Is Not Ready", &[]),
+    ];
+    for (failure, code, text, expected) in rows {
+        let status = failure.status();
+        assert_eq!((status.code(), status.message()), (code, text));
+        let expected: Vec<_> =
+            expected.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        assert_eq!(trailers(&status), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_batch_carries_the_same_as_details() {
+    let rows = [
+        (
+            Failure::WrongExpected { stream: stream("a"), expected: ExpectedRevision::NoStream, actual: None },
+            Code::AlreadyExists,
+            "WrongExpectedVersion",
+        ),
+        (Failure::StreamDeleted { stream: stream("a") }, Code::NotFound, "StreamDeleted"),
+        (Failure::TimedOut, Code::DeadlineExceeded, "Timeout"),
+        (Failure::Invalid("no".into()), Code::InvalidArgument, "BadRequest"),
+        (Failure::MissingMetadata { property: "type" }, Code::InvalidArgument, "BadRequest"),
+        (Failure::AppendTooLarge { limit: 1 }, Code::InvalidArgument, "MaximumAppendSizeExceeded"),
+        (
+            Failure::EventTooLarge { id: Uuid::nil(), bytes: 2, limit: 1 },
+            Code::InvalidArgument,
+            "MaximumAppendEventSizeExceeded",
+        ),
+        (Failure::Storage("it broke".into()), Code::Internal, "Unknown"),
+        (Failure::NotReady, Code::Unavailable, "Unknown"),
+    ];
+    for (failure, code, kind) in rows {
+        let status = failure.in_batch();
+        assert_eq!(status.code, code as i32, "{failure}");
+        let detail = status.details.unwrap();
+        assert_eq!(detail.type_url, format!("type.googleapis.com/event_store.client.{kind}"));
+        assert!(status.message == kind || status.message == failure.to_string(), "{}", status.message);
+    }
+    let refused = Failure::WrongExpected {
+        stream: stream("a"),
+        expected: ExpectedRevision::Exact(Revision::new(3)),
+        actual: Some(Revision::new(5)),
+    };
+    let detail = refused.in_batch().details.unwrap();
+    let detail = client::WrongExpectedVersion::decode(&detail.value[..]).unwrap();
+    assert_eq!(
+        detail,
+        wrong_expected(ExpectedRevision::Exact(Revision::new(3)), Some(Revision::new(5)))
+    );
+}
+
+#[test]
+fn names_in_any_script_fit_into_trailers() {
+    let status = Failure::StreamDeleted { stream: stream("Grüße-100%") }.status();
+    assert_eq!(status.metadata().get("stream-name").unwrap(), "Gr%C3%BC%C3%9Fe-100%25");
+    assert_eq!(status.message(), "Event stream 'Grüße-100%' is deleted.");
+    let status = Failure::StreamDeleted { stream: stream("100%") }.status();
+    assert_eq!(status.metadata().get("stream-name").unwrap(), "100%");
+}

@@ -1,0 +1,185 @@
+//! Filters over the whole log: by stream name or event type, by prefixes or a
+//! regular expression.
+//!
+//! The expressions are written for .NET and use what a plain automaton cannot
+//! do: the filter that most clients install to leave out system events is a
+//! negative look-ahead. Such an engine can take very long on a hostile
+//! expression, so that each match has a budget, and one that runs out of it
+//! fails the call instead of holding a thread.
+
+use fancy_regex::{Regex, RegexBuilder};
+use factum_core::RecordedEvent;
+
+use crate::failure::Failure;
+use crate::proto::streams::read_req::options::FilterOptions;
+use crate::proto::streams::read_req::options::filter_options::{Expression, Filter as Subject, Window};
+
+/// How many events may be looked at between two checkpoints, if a client does
+/// not say.
+const WINDOW: u64 = 32;
+
+/// How many steps back one match may take.
+const STEPS_MAX: usize = 100_000;
+
+/// The longest expression taken.
+const EXPRESSION_BYTES_MAX: usize = 16 * 1024;
+
+/// Which events of the log a client wants.
+#[derive(Debug)]
+pub struct Filter {
+    of: Of,
+    rule: Rule,
+    /// How many events may be looked at before a checkpoint is due.
+    pub checkpoint_every: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Of {
+    Stream,
+    Type,
+}
+
+#[derive(Debug)]
+enum Rule {
+    Expression(Regex),
+    Prefixes(Vec<String>),
+}
+
+impl Filter {
+    /// Understands a filter; a subscription also needs its checkpoints.
+    pub fn decode(options: FilterOptions, follows: bool) -> Result<Self, Failure> {
+        let (of, expression) = match options.filter {
+            Some(Subject::StreamIdentifier(expression)) => (Of::Stream, expression),
+            Some(Subject::EventType(expression)) => (Of::Type, expression),
+            None => return Err(invalid("the filter says neither stream names nor event types")),
+        };
+        let window = match options.window {
+            Some(Window::Max(0)) => return Err(invalid("the filter's window is 0: use at least 1")),
+            Some(Window::Max(max)) => u64::from(max),
+            Some(Window::Count(_)) => WINDOW,
+            None => return Err(invalid("the filter has no window: send max or count")),
+        };
+        let multiplier = u64::from(options.checkpoint_interval_multiplier);
+        if follows && multiplier == 0 {
+            return Err(invalid("the filter's checkpointIntervalMultiplier is 0: use at least 1"));
+        }
+        Ok(Self { of, rule: Rule::decode(expression)?, checkpoint_every: window * multiplier.max(1) })
+    }
+
+    /// Whether the client wants this event.
+    pub fn matches(&self, event: &RecordedEvent) -> Result<bool, Failure> {
+        let text = match self.of {
+            Of::Stream => event.stream.as_str(),
+            Of::Type => event.event_type.as_str(),
+        };
+        match &self.rule {
+            Rule::Prefixes(prefixes) => Ok(prefixes.iter().any(|prefix| text.starts_with(prefix.as_str()))),
+            Rule::Expression(regex) => regex.is_match(text).map_err(|error| {
+                invalid(&format!("the filter's expression took too long on {text:?} ({error}): simplify it"))
+            }),
+        }
+    }
+}
+
+impl Rule {
+    fn decode(expression: Expression) -> Result<Self, Failure> {
+        if expression.regex.is_empty() {
+            return Ok(Self::Prefixes(expression.prefix));
+        }
+        if expression.regex.len() > EXPRESSION_BYTES_MAX {
+            return Err(invalid(&format!(
+                "the filter's expression has {} bytes, and at most {EXPRESSION_BYTES_MAX} are allowed",
+                expression.regex.len()
+            )));
+        }
+        let built = RegexBuilder::new(&expression.regex).backtrack_limit(STEPS_MAX).build();
+        built.map(Self::Expression).map_err(|error| {
+            invalid(&format!("the filter's expression cannot be understood: {error}"))
+        })
+    }
+}
+
+fn invalid(what: &str) -> Failure {
+    Failure::Invalid(what.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::client::Empty;
+    use factum_core::{Append, EventStore, ExpectedRevision, MemoryStore, NewEvent, Read, StreamName};
+
+    fn event(stream: &str, event_type: &str) -> RecordedEvent {
+        let store = MemoryStore::new();
+        let stream = StreamName::new(stream.to_owned()).unwrap();
+        let event = NewEvent::json(event_type, &().into()).unwrap();
+        store.append(Append::to(stream, ExpectedRevision::Any, [event])).unwrap();
+        store.read(Read::all()).unwrap().next().unwrap().unwrap()
+    }
+
+    fn options(subject: Subject) -> FilterOptions {
+        FilterOptions {
+            filter: Some(subject),
+            window: Some(Window::Count(Empty {})),
+            checkpoint_interval_multiplier: 2,
+        }
+    }
+
+    fn regex(regex: &str) -> Expression {
+        Expression { regex: regex.to_owned(), prefix: Vec::new() }
+    }
+
+    fn prefixes(prefixes: &[&str]) -> Expression {
+        Expression { regex: String::new(), prefix: prefixes.iter().map(|p| (*p).to_owned()).collect() }
+    }
+
+    #[test]
+    fn matches_what_clients_mean() {
+        let rows = [
+            (Subject::EventType(prefixes(&["Item", "x"])), true),
+            (Subject::EventType(prefixes(&["item"])), false),
+            (Subject::EventType(prefixes(&[])), false),
+            (Subject::StreamIdentifier(prefixes(&["cart-"])), true),
+            (Subject::StreamIdentifier(prefixes(&["Item"])), false),
+            (Subject::EventType(regex("^(?!(\\$.+|PersistentConfig\\d+|Result)$)")), true),
+            (Subject::EventType(regex("^(?!(ItemAdded)$)")), false),
+            (Subject::EventType(regex("^Item|Gone$")), true),
+            (Subject::EventType(regex("Add")), true),
+            (Subject::StreamIdentifier(regex("^cart-[0-9]+$")), true),
+            (Subject::StreamIdentifier(regex("^[^\\$]")), true),
+            (Subject::StreamIdentifier(regex("/^x/")), false),
+        ];
+        let event = event("cart-12", "ItemAdded");
+        for (subject, expected) in rows {
+            let filter = Filter::decode(options(subject.clone()), true).unwrap();
+            assert_eq!(filter.matches(&event).unwrap(), expected, "{subject:?}");
+            assert_eq!(filter.checkpoint_every, 64);
+        }
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_hold_to() {
+        let good = options(Subject::EventType(regex("a")));
+        let rows = [
+            (FilterOptions { filter: None, ..good.clone() }, "neither"),
+            (FilterOptions { window: None, ..good.clone() }, "no window"),
+            (FilterOptions { window: Some(Window::Max(0)), ..good.clone() }, "window is 0"),
+            (FilterOptions { checkpoint_interval_multiplier: 0, ..good.clone() }, "Multiplier is 0"),
+            (options(Subject::EventType(regex("(a"))), "cannot be understood"),
+            (options(Subject::EventType(regex(&"a".repeat(EXPRESSION_BYTES_MAX + 1)))), "at most"),
+        ];
+        for (options, says) in rows {
+            let failure = Filter::decode(options, true).unwrap_err();
+            assert!(failure.to_string().contains(says), "{failure}");
+        }
+        assert!(Filter::decode(FilterOptions { checkpoint_interval_multiplier: 0, ..good }, false).is_ok());
+    }
+
+    #[test]
+    fn gives_up_on_an_expression_without_end() {
+        let hostile = options(Subject::EventType(regex(r"^(a+)+(?!b)\1$")));
+        let filter = Filter::decode(hostile, true).unwrap();
+        let failure = filter.matches(&event("s", &format!("{}c", "a".repeat(200)))).unwrap_err();
+        assert!(failure.to_string().contains("took too long"), "{failure}");
+    }
+}

@@ -1,0 +1,66 @@
+//! The KurrentDB protocol in our own words: messages, conversions, statuses.
+//!
+//! The messages are described in `proto/`, with the packages, names and field
+//! numbers that clients of KurrentDB and EventStoreDB 20 and later expect.
+//! Everything else here turns them into the words of `factum-core` and back,
+//! one file for each family:
+//!
+//! ```text
+//!   bytes ─► proto ─► read, append, batch, delete ─► core's words ─► the store
+//!   bytes ◄─ proto ◄─ event, position, failure    ◄─ what it answers
+//! ```
+//!
+//! Invariants: no request panics, whatever its bytes; what is refused is
+//! refused with the status, trailers and text that the clients look at
+//! ([`failure`]); nothing here reads a store, a clock or a socket.
+
+pub mod append;
+pub mod batch;
+pub mod delete;
+pub mod event;
+pub mod expectation;
+pub mod failure;
+pub mod features;
+pub mod filter;
+pub mod gossip;
+pub mod id;
+pub mod position;
+pub mod read;
+pub mod stream;
+
+pub use failure::Failure;
+pub use filter::Filter;
+pub use id::IdForm;
+
+/// The messages and services as generated from `proto/`.
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+pub mod proto {
+    /// Names as in the protocol.
+    pub mod event_store {
+        /// What all services share.
+        pub mod client {
+            tonic::include_proto!("event_store.client");
+            /// Read, follow, append, delete.
+            pub mod streams {
+                tonic::include_proto!("event_store.client.streams");
+            }
+            /// Who is in the cluster.
+            pub mod gossip {
+                tonic::include_proto!("event_store.client.gossip");
+            }
+            /// What the server can do.
+            pub mod server_features {
+                tonic::include_proto!("event_store.client.server_features");
+            }
+        }
+    }
+    /// The status inside a message.
+    pub mod google {
+        /// Its package.
+        pub mod rpc {
+            tonic::include_proto!("google.rpc");
+        }
+    }
+
+    pub use event_store::client::{self, gossip, server_features, streams};
+}
