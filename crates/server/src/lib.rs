@@ -1,1 +1,32 @@
+//! A server that KurrentDB and EventStoreDB clients work with unmodified.
+//!
+//! ```text
+//!   a client ──h2──┐                           ┌─► rules ──► dyn EventStore
+//!   a client ──h2──┼─► one listener ─► streams ┤
+//!   a probe ──http─┘        │                  └─► pages (reads, on threads
+//!                           └─► gossip, features,     that may wait)
+//!                               health, absent
+//! ```
+//!
+//! [`serve`] takes a listener, the store, and a future that says when to stop.
+//! What the protocol means by a stream (its metadata, its deletion, what of it
+//! can still be read) is in [`rules`], which speaks only of the port; what the
+//! calls look like is in `factum-wire`; what happens during a call is in
+//! `streams`.
+//!
+//! Invariants: only loopback addresses are served, because there is no
+//! encryption and no authentication yet; the store is read on threads that may
+//! wait, in bounded pages, and never on those of the runtime; a client that
+//! does not read is not read for; nothing is ever removed from the store.
 
+mod absent;
+mod blocking;
+mod failure;
+mod features;
+mod gossip;
+mod health;
+pub mod rules;
+mod serve;
+mod streams;
+
+pub use serve::{ServeError, Services, serve};

@@ -1,0 +1,54 @@
+//! Links: events of the type `$>` that point at another one, by its revision
+//! and stream, as in `7@cart-1`.
+
+use factum_core::{EventStore, Read, RecordedEvent, Revision, Start, StreamName, Timestamp};
+use factum_wire::Failure;
+
+use crate::failure;
+
+use super::clients_view::View;
+use super::named::Named;
+
+const TYPE: &str = "$>";
+
+/// Whether an event is a link.
+pub fn is_link(event: &RecordedEvent) -> bool {
+    event.event_type.as_str() == TYPE
+}
+
+/// What a link points at, if that is there and can be read.
+pub fn resolve(
+    store: &dyn EventStore,
+    link: &RecordedEvent,
+    now: Timestamp,
+) -> Result<Option<RecordedEvent>, Failure> {
+    let Some((revision, stream)) = parse(&link.data) else { return Ok(None) };
+    let Ok(named) = Named::new(stream) else { return Ok(None) };
+    match View::of(store, &named, now)? {
+        View::Range { first, last } if (first..=last).contains(&revision) => {
+            let read = Read::stream(named.target().clone()).from(Start::Revision(revision)).limit(1);
+            let found = store.read(read).map_err(failure::of_read)?.next();
+            found.transpose().map_err(failure::of_read)
+        }
+        _ => Ok(None),
+    }
+}
+
+fn parse(data: &[u8]) -> Option<(Revision, StreamName)> {
+    let (revision, stream) = std::str::from_utf8(data).ok()?.split_once('@')?;
+    Some((Revision::new(revision.parse().ok()?), StreamName::new(stream.to_owned()).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn understands_what_links_say() {
+        let (revision, stream) = parse(b"7@cart@home-1").unwrap();
+        assert_eq!((revision.get(), stream.as_str()), (7, "cart@home-1"));
+        for broken in [&b""[..], b"7", b"@a", b"x@a", b"-1@a", b"7@", b"\xff@a"] {
+            assert_eq!(parse(broken), None, "{broken:?}");
+        }
+    }
+}

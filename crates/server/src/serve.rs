@@ -1,0 +1,143 @@
+//! [`serve`]: one listener for everything, from its start to its end.
+//!
+//! ```text
+//!   shutdown ─► nothing new is accepted ─► subscriptions end with
+//!               `Server Is Not Ready`, appends under way are answered
+//!             ─► all connections are gone, or a few seconds have passed
+//! ```
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use factum_core::{Clock, EventStore, SystemClock};
+use factum_wire::proto::gossip::gossip_server::GossipServer;
+use factum_wire::proto::server_features::server_features_server::ServerFeaturesServer;
+use factum_wire::proto::streams::streams_server::StreamsServer;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+
+use crate::absent::absent;
+use crate::features::FeaturesService;
+use crate::gossip::GossipService;
+use crate::health;
+use crate::streams::StreamsService;
+
+/// The longest message taken: the largest event, and room for its labels.
+const MESSAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// How long connections may take to end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How much a client may send ahead of what is being handled: on one
+/// connection, and on one call of it.
+const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+const CALL_WINDOW: u32 = 2 * 1024 * 1024;
+
+/// What is served.
+#[derive(Clone)]
+pub struct Services {
+    /// Where the events are.
+    pub store: Arc<dyn EventStore>,
+    /// What `$maxAge` and the times of answers go by.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Services {
+    /// A store, by the machine's clock.
+    pub fn of(store: Arc<dyn EventStore>) -> Self {
+        Self { store, clock: Arc::new(SystemClock) }
+    }
+}
+
+/// Why a server did not begin, or broke off.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// Others than this machine could reach it.
+    #[error(
+        "{address} can be reached from other machines, and the server has no encryption and no passwords yet: listen on 127.0.0.1 or [::1]"
+    )]
+    NotLoopback {
+        /// Where it would listen.
+        address: SocketAddr,
+    },
+    /// The listener has no address.
+    #[error("cannot tell where the server would listen")]
+    Listener(#[source] io::Error),
+    /// The connections failed as a whole.
+    #[error("the server broke off")]
+    Transport(#[source] tonic::transport::Error),
+}
+
+/// Refuses an address that others than this machine could reach.
+pub fn check_address(address: SocketAddr) -> Result<(), ServeError> {
+    match address.ip().to_canonical().is_loopback() {
+        true => Ok(()),
+        false => Err(ServeError::NotLoopback { address }),
+    }
+}
+
+/// Serves until `shutdown` is done, and then until what was under way is
+/// answered, for a few seconds at most.
+pub async fn serve(
+    listener: TcpListener,
+    services: Services,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    let address = listener.local_addr().map_err(ServeError::Listener)?;
+    check_address(address)?;
+    let (stop, stopping) = watch::channel(false);
+    let mut stopped = stopping.clone();
+    let server = Server::builder()
+        .accept_http1(true)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(CALL_WINDOW)
+        .http2_keepalive_interval(Some(Duration::from_secs(10)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .add_routes(routes(&services, address, stopping))
+        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async move {
+            shutdown.await;
+            stop.send_replace(true);
+        });
+    let overdue = async {
+        // The sender is dropped only after it said so.
+        let _ = stopped.wait_for(|stopping| *stopping).await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        served = server => served.map_err(ServeError::Transport),
+        () = overdue => Ok(()),
+    }
+}
+
+fn routes(services: &Services, address: SocketAddr, stopping: watch::Receiver<bool>) -> Routes {
+    let streams = StreamsServer::new(StreamsService::new(services.clone(), stopping))
+        .max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let gossip = GossipService::new(address.ip().to_string(), address.port(), services.clock.clone());
+    Routes::from(health::routes(services.store.clone()).fallback(absent))
+        .add_service(streams)
+        .add_service(GossipServer::new(gossip))
+        .add_service(ServerFeaturesServer::new(FeaturesService))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_may_connect() {
+        for local in ["127.0.0.1:2113", "127.9.9.9:0", "[::1]:2113", "[::ffff:127.0.0.1]:1"] {
+            assert!(check_address(local.parse().unwrap()).is_ok(), "{local}");
+        }
+        for open in ["0.0.0.0:2113", "[::]:2113", "192.168.1.5:2113", "[2001:db8::1]:1"] {
+            let error = check_address(open.parse().unwrap()).unwrap_err().to_string();
+            assert!(error.contains(open) && error.contains("127.0.0.1"), "{error}");
+        }
+    }
+}

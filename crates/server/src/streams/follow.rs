@@ -1,0 +1,334 @@
+//! `Read` as a subscription: what is there, and then what comes.
+//!
+//! One task for each subscription, and two ways of going on. In the past it
+//! reads pages on a thread that may wait; at the end of the log it waits for
+//! the store's word, without a thread, and what comes is in memory. If it falls
+//! so far behind that this no longer holds, the store says so, and it goes back
+//! to reading pages. The client sees one sequence without a gap either way.
+//!
+//! ```text
+//!   confirmation  event event ...  caught up  event event  fell behind  ...
+//!                 checkpoint ...   (checkpoints only where there is a filter)
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use factum_core::{
+    Clock, EventStore, Position, Read, ReadError, RecordedEvent, Revision, Selection, Signal, Start, Subscribe,
+    SubscribeFrom, Subscription,
+};
+use factum_wire::position::Place;
+use factum_wire::proto::streams::ReadResp;
+use factum_wire::read::{self, From, Reached, ReadRequest, What};
+use factum_wire::{Failure, Filter};
+use futures_util::StreamExt;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::blocking::blocking;
+use crate::failure;
+use crate::rules::clients_view::{View, is_hidden};
+use crate::rules::named::Named;
+use crate::rules::standing::is_tombstone;
+use crate::serve::Services;
+
+use super::Answers;
+use super::page::{BYTES_MAX, EVENTS_MAX, LOOKED_AT_MAX};
+use super::show::{Show, weight};
+
+/// How many live events are taken from memory before other work has its turn.
+const LIVE_EVENTS_MAX: usize = 64;
+
+/// Begins to answer one call.
+pub async fn follow(
+    services: &Services,
+    request: ReadRequest,
+    stopping: watch::Receiver<bool>,
+) -> Result<Answers<ReadResp>, Status> {
+    let show = Show { ids: request.ids, resolve_links: request.resolve_links };
+    let what = match request.what {
+        What::FollowStream { stream, from } => Followed::Stream { named: Named::new(stream)?, from },
+        What::FollowAll { from, filter } => Followed::All { from, filter },
+        What::Stream { .. } | What::All { .. } => {
+            return Err(Failure::Invalid("a read is not a subscription".to_owned()).into());
+        }
+    };
+    let (store, clock) = (Arc::clone(&services.store), Arc::clone(&services.clock));
+    let follower = blocking(move || Follower::begin(store, clock, show, what)).await?;
+    let confirmation = read::confirmation(Uuid::new_v4().to_string());
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(run(follower, sender, stopping));
+    let rest = ReceiverStream::new(receiver).flat_map(|page: Page| {
+        let answers = page.answers.into_iter().map(Ok);
+        let end = page.end.map(|failure| Err(failure.status()));
+        futures_util::stream::iter(answers.chain(end))
+    });
+    Ok(futures_util::stream::iter([Ok(confirmation)]).chain(rest).boxed())
+}
+
+/// Goes on until the client is gone, the server stops, or it cannot.
+async fn run(mut follower: Follower, sender: mpsc::Sender<Page>, mut stopping: watch::Receiver<bool>) {
+    loop {
+        let turning = async {
+            if follower.is_live {
+                let page = follower.wait().await;
+                return (Some(follower), page);
+            }
+            match blocking(move || Ok(follower.past())).await {
+                Ok((follower, page)) => (Some(follower), page),
+                Err(failure) => (None, Page { end: Some(failure), ..Page::default() }),
+            }
+        };
+        let (next, page) = tokio::select! {
+            turned = turning => turned,
+            () = sender.closed() => return,
+            _ = stopping.wait_for(|stopping| *stopping) => {
+                (None, Page { end: Some(Failure::NotReady), ..Page::default() })
+            }
+        };
+        let is_over = page.end.is_some();
+        if (is_over || !page.answers.is_empty()) && sender.send(page).await.is_err() || is_over {
+            return;
+        }
+        match next {
+            Some(next) => follower = next,
+            None => return,
+        }
+    }
+}
+
+/// What is sent to the client in one go.
+#[derive(Default)]
+struct Page {
+    answers: Vec<ReadResp>,
+    bytes: usize,
+    looked_at: usize,
+    /// What ends the subscription.
+    end: Option<Failure>,
+}
+
+impl Page {
+    fn is_full(&self) -> bool {
+        self.answers.len() >= EVENTS_MAX || self.bytes >= BYTES_MAX || self.looked_at >= LOOKED_AT_MAX
+    }
+}
+
+/// What is followed.
+enum Followed {
+    Stream { named: Named, from: From },
+    All { from: Place, filter: Option<Filter> },
+}
+
+struct Follower {
+    store: Arc<dyn EventStore>,
+    clock: Arc<dyn Clock>,
+    show: Show,
+    subscription: Box<dyn Subscription>,
+    /// The stream, if it is one.
+    named: Option<Named>,
+    filter: Option<Filter>,
+    is_live: bool,
+    reached: Reached,
+    /// The last event looked at, and how many were since the last checkpoint.
+    looked_at: Option<Position>,
+    since_checkpoint: u64,
+    /// A live event that needs the disk to be shown.
+    waiting: Option<RecordedEvent>,
+}
+
+impl Follower {
+    fn begin(
+        store: Arc<dyn EventStore>,
+        clock: Arc<dyn Clock>,
+        show: Show,
+        followed: Followed,
+    ) -> Result<Self, Failure> {
+        let (selection, from, reached, named, filter) = match followed {
+            Followed::Stream { named, from } => {
+                let view = View::of(&*store, &named, clock.now())?;
+                let (first, last) = match view {
+                    View::Buried => return Err(named.deleted()),
+                    View::NotFound { next } => (next, None),
+                    View::Range { first, last } => (first, Some(last)),
+                };
+                let from = stream_from(&*store, &named, from, first)?;
+                let selection = Selection::Stream(named.target().clone());
+                (selection, from, Reached::Stream(last), Some(named), None)
+            }
+            Followed::All { from, filter } => {
+                let last = store.last_position().map_err(failure::of_read)?;
+                let from = match from {
+                    Place::Start => SubscribeFrom::Start,
+                    Place::End => SubscribeFrom::Now,
+                    Place::At(position) if last.is_none_or(|last| position > last) => {
+                        return Err(Failure::FollowBeyondEnd);
+                    }
+                    Place::At(position) => SubscribeFrom::After(position),
+                };
+                (Selection::All, from, Reached::All(last), None, filter)
+            }
+        };
+        let subscription =
+            store.subscribe(Subscribe::to(selection).from(from)).map_err(failure::of_subscribe)?;
+        Ok(Self {
+            store,
+            clock,
+            show,
+            subscription,
+            named,
+            filter,
+            is_live: false,
+            reached,
+            looked_at: None,
+            since_checkpoint: 0,
+            waiting: None,
+        })
+    }
+
+    /// A page of what is there without waiting.
+    fn past(mut self) -> (Self, Page) {
+        let mut page = Page::default();
+        if let Some(event) = self.waiting.take() {
+            self.is_live = true;
+            self.show(&event, &mut page);
+        }
+        while !page.is_full() && !self.is_live && page.end.is_none() {
+            match self.subscription.next_within(Duration::ZERO) {
+                Ok(Some(signal)) => self.take(signal, &mut page),
+                Ok(None) => break,
+                Err(error) => page.end = Some(failure::of_subscribe(error)),
+            }
+        }
+        (self, page)
+    }
+
+    /// Waits for what comes next, and takes what came with it.
+    async fn wait(&mut self) -> Page {
+        let mut page = Page::default();
+        let signal = std::future::poll_fn(|context| self.subscription.poll_next(context)).await;
+        let mut next = signal.map(Some);
+        for _ in 0..LIVE_EVENTS_MAX {
+            match next {
+                Ok(Some(signal)) => self.take(signal, &mut page),
+                Ok(None) => break,
+                Err(error) => page.end = Some(failure::of_subscribe(error)),
+            }
+            if !self.is_live || page.end.is_some() || page.is_full() {
+                break;
+            }
+            next = self.subscription.next_within(Duration::ZERO);
+        }
+        page
+    }
+
+    fn take(&mut self, signal: Signal, page: &mut Page) {
+        let now = self.clock.now();
+        match signal {
+            Signal::Event(event) => self.event(event, page),
+            Signal::Checkpoint(position) => self.looked_at = Some(position),
+            Signal::CaughtUp(position) => {
+                self.is_live = true;
+                if let Reached::All(reached) = &mut self.reached {
+                    *reached = position;
+                }
+                if self.since_checkpoint > 0 {
+                    self.checkpoint(page);
+                }
+                page.answers.push(read::caught_up(self.reached, now));
+            }
+            Signal::FellBehind { .. } => {
+                self.is_live = false;
+                page.answers.push(read::fell_behind(self.reached, now));
+            }
+        }
+    }
+
+    fn event(&mut self, event: RecordedEvent, page: &mut Page) {
+        page.looked_at += 1;
+        self.looked_at = Some(event.position);
+        match &mut self.reached {
+            Reached::Stream(reached) => *reached = Some(event.revision),
+            Reached::All(reached) => *reached = Some(event.position),
+        }
+        if is_hidden(&event) {
+            // In its own stream the mark is the end of it.
+            if let Some(named) = &self.named {
+                page.end = Some(named.deleted());
+                return;
+            }
+        } else {
+            let is_wanted = match &self.filter {
+                Some(filter) => filter.matches(&event),
+                None => Ok(true),
+            };
+            match is_wanted {
+                Ok(true) if self.is_live && self.show.reads_for(&event) => {
+                    self.is_live = false;
+                    self.waiting = Some(event);
+                }
+                Ok(true) => self.show(&event, page),
+                Ok(false) => {}
+                Err(failure) => page.end = Some(failure),
+            }
+        }
+        self.since_checkpoint += 1;
+        let is_due = self.filter.as_ref().is_some_and(|filter| self.since_checkpoint >= filter.checkpoint_every);
+        // One that still waits to be shown must not be passed by a checkpoint.
+        if is_due && self.waiting.is_none() {
+            self.checkpoint(page);
+        }
+    }
+
+    fn show(&mut self, event: &RecordedEvent, page: &mut Page) {
+        match self.show.event(&*self.store, event, self.clock.now()) {
+            Ok(answer) => {
+                page.bytes += weight(event);
+                page.answers.push(answer);
+            }
+            Err(failure) => page.end = Some(failure),
+        }
+        if let Some(named) = &self.named
+            && is_tombstone(event)
+        {
+            page.end = Some(named.deleted());
+        }
+    }
+
+    fn checkpoint(&mut self, page: &mut Page) {
+        if let (Some(_), Some(position)) = (&self.filter, self.looked_at) {
+            self.since_checkpoint = 0;
+            page.answers.push(read::checkpoint(position, self.clock.now()));
+        }
+    }
+}
+
+/// Where to begin in a stream: after what the client has seen, and not before
+/// what can be read. Found as a position, so that the events before it need
+/// not be passed over.
+fn stream_from(
+    store: &dyn EventStore,
+    named: &Named,
+    from: From,
+    first: Revision,
+) -> Result<SubscribeFrom, Failure> {
+    let seen = match from {
+        From::End => return Ok(SubscribeFrom::Now),
+        From::Start => None,
+        From::Revision(revision) => Some(revision),
+    };
+    let Some(after) = seen.max(first.previous()) else { return Ok(SubscribeFrom::Start) };
+    let read = Read::stream(named.target().clone()).from(Start::Revision(after)).limit(1);
+    let found = match store.read(read) {
+        Ok(mut events) => events.next().transpose().map_err(failure::of_read)?,
+        Err(ReadError::StreamNotFound { .. }) => None,
+        Err(error) => return Err(failure::of_read(error)),
+    };
+    Ok(match found {
+        Some(event) if event.revision == after => SubscribeFrom::After(event.position),
+        // It has not come so far.
+        _ => SubscribeFrom::AfterRevision(after),
+    })
+}

@@ -1,0 +1,101 @@
+//! The service `Streams`: one file for each call that does more than ask the
+//! rules.
+
+mod append;
+mod batch;
+mod follow;
+mod page;
+mod read;
+mod show;
+
+use std::sync::Arc;
+
+use factum_wire::proto::streams::streams_server::Streams;
+use factum_wire::proto::streams::{
+    AppendReq, AppendResp, BatchAppendReq, BatchAppendResp, DeleteReq, DeleteResp, ReadReq, ReadResp,
+    TombstoneReq, TombstoneResp,
+};
+use factum_wire::read::{ReadRequest, What};
+use factum_wire::{Failure, delete};
+use futures_util::stream::BoxStream;
+use tokio::sync::watch;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::rules::named::Named;
+use crate::rules::remove::{self, Removal};
+use crate::rules::write::Refusal;
+use crate::serve::Services;
+
+/// Answers that follow one another.
+type Answers<T> = BoxStream<'static, Result<T, Status>>;
+
+/// The most bytes of events in one append.
+const APPEND_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+/// The service.
+#[derive(Clone)]
+pub struct StreamsService {
+    services: Services,
+    /// Becomes true when the server is to stop.
+    stopping: watch::Receiver<bool>,
+}
+
+impl StreamsService {
+    /// Until `stopping` becomes true.
+    pub fn new(services: Services, stopping: watch::Receiver<bool>) -> Self {
+        Self { services, stopping }
+    }
+
+    async fn remove(
+        &self,
+        (stream, expected): (factum_core::StreamName, factum_core::ExpectedRevision),
+        removal: Removal,
+    ) -> Result<Option<factum_core::Position>, Failure> {
+        let named = Named::new(stream)?;
+        let removed = remove::remove(Arc::clone(&self.services.store), named.clone(), expected, removal);
+        removed.await.map_err(|refusal| match refusal {
+            Refusal::Failed(failure) => failure,
+            Refusal::WrongExpected(actual) => {
+                Failure::WrongExpected { stream: named.target().clone(), expected, actual }
+            }
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl Streams for StreamsService {
+    type ReadStream = Answers<ReadResp>;
+    type BatchAppendStream = Answers<BatchAppendResp>;
+
+    async fn read(&self, request: Request<ReadReq>) -> Result<Response<Self::ReadStream>, Status> {
+        let request = ReadRequest::decode(request.into_inner())?;
+        let answers = match request.what {
+            What::Stream { .. } | What::All { .. } => read::read(&self.services, request).await?,
+            What::FollowStream { .. } | What::FollowAll { .. } => {
+                follow::follow(&self.services, request, self.stopping.clone()).await?
+            }
+        };
+        Ok(Response::new(answers))
+    }
+
+    async fn append(&self, request: Request<Streaming<AppendReq>>) -> Result<Response<AppendResp>, Status> {
+        append::append(&self.services, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn delete(&self, request: Request<DeleteReq>) -> Result<Response<DeleteResp>, Status> {
+        let at = self.remove(delete::delete(request.into_inner())?, Removal::Delete).await?;
+        Ok(Response::new(delete::deleted(at)))
+    }
+
+    async fn tombstone(&self, request: Request<TombstoneReq>) -> Result<Response<TombstoneResp>, Status> {
+        let at = self.remove(delete::tombstone(request.into_inner())?, Removal::Tombstone).await?;
+        Ok(Response::new(delete::buried(at)))
+    }
+
+    async fn batch_append(
+        &self,
+        request: Request<Streaming<BatchAppendReq>>,
+    ) -> Result<Response<Self::BatchAppendStream>, Status> {
+        Ok(Response::new(batch::begin(self.services.clone(), request.into_inner(), self.stopping.clone())))
+    }
+}

@@ -1,0 +1,204 @@
+//! `Read` with a count: what is there now, of a stream or of the whole log.
+
+use std::sync::Arc;
+
+use factum_core::{
+    Clock, Direction, EventStore, Events, Position, Read, ReadError, Revision, Start, StreamName, Until,
+};
+use factum_wire::position::Place;
+use factum_wire::proto::streams::ReadResp;
+use factum_wire::read::{self, From, ReadRequest, What};
+use factum_wire::{Failure, Filter};
+use tonic::Status;
+
+use crate::failure;
+use crate::rules::clients_view::{View, is_hidden};
+use crate::rules::named::Named;
+use crate::serve::Services;
+
+use super::Answers;
+use super::page::{self, BYTES_MAX, EVENTS_MAX, LOOKED_AT_MAX, Pages};
+use super::show::{Show, weight};
+
+/// Answers one call.
+pub async fn read(services: &Services, request: ReadRequest) -> Result<Answers<ReadResp>, Status> {
+    let show = Show { ids: request.ids, resolve_links: request.resolve_links };
+    let reading = |question| Reading {
+        store: Arc::clone(&services.store),
+        clock: Arc::clone(&services.clock),
+        show,
+        question: Some(question),
+        events: Box::new(std::iter::empty()),
+        filter: None,
+        left: 0,
+        last_words: Vec::new(),
+    };
+    let question = match request.what {
+        What::Stream { stream, from, direction, count } => Question::Stream {
+            named: Named::new(stream)?,
+            from,
+            direction,
+            count,
+            tells_ends: request.tells_ends,
+        },
+        What::All { from, direction, count, filter } => Question::All { from, direction, count, filter },
+        // These never end and are answered by `follow`.
+        What::FollowStream { .. } | What::FollowAll { .. } => {
+            return Err(Failure::Invalid("a subscription is not a read".to_owned()).into());
+        }
+    };
+    page::answer(reading(question)).await
+}
+
+/// What was asked, until it is looked up with the first page.
+enum Question {
+    Stream { named: Named, from: From, direction: Direction, count: u64, tells_ends: bool },
+    All { from: Place, direction: Direction, count: u64, filter: Option<Filter> },
+}
+
+struct Reading {
+    store: Arc<dyn EventStore>,
+    clock: Arc<dyn Clock>,
+    show: Show,
+    question: Option<Question>,
+    events: Events,
+    filter: Option<Filter>,
+    /// How many events are still to come.
+    left: u64,
+    /// Said after the events.
+    last_words: Vec<ReadResp>,
+}
+
+impl Pages for Reading {
+    fn page(&mut self, answers: &mut Vec<ReadResp>) -> Result<bool, Failure> {
+        if let Some(question) = self.question.take() {
+            self.begin(question)?;
+        }
+        let now = self.clock.now();
+        let (mut bytes, mut looked_at) = (0, 0);
+        while self.left > 0 {
+            if answers.len() >= EVENTS_MAX || bytes >= BYTES_MAX || looked_at >= LOOKED_AT_MAX {
+                return Ok(true);
+            }
+            let Some(event) = self.events.next() else { break };
+            let event = event.map_err(failure::of_read)?;
+            looked_at += 1;
+            let is_wanted = match &self.filter {
+                Some(filter) => filter.matches(&event)?,
+                None => true,
+            };
+            if is_hidden(&event) || !is_wanted {
+                continue;
+            }
+            bytes += weight(&event);
+            answers.push(self.show.event(&*self.store, &event, now)?);
+            self.left -= 1;
+        }
+        answers.append(&mut self.last_words);
+        Ok(false)
+    }
+}
+
+impl Reading {
+    fn begin(&mut self, question: Question) -> Result<(), Failure> {
+        match question {
+            Question::Stream { named, from, direction, count, tells_ends } => {
+                self.left = count;
+                self.begin_stream(&named, from, direction, tells_ends)
+            }
+            Question::All { from, direction, count, filter } => {
+                self.left = count;
+                self.events = self.all_events(from, direction, filter.is_some())?;
+                self.filter = filter;
+                Ok(())
+            }
+        }
+    }
+
+    fn begin_stream(
+        &mut self,
+        named: &Named,
+        from: From,
+        direction: Direction,
+        tells_ends: bool,
+    ) -> Result<(), Failure> {
+        let (first, last) = match View::of(&*self.store, named, self.clock.now())? {
+            View::Buried => return Err(named.deleted()),
+            View::NotFound { .. } => {
+                self.last_words.push(read::stream_not_found(named.target()));
+                return Ok(());
+            }
+            View::Range { first, last } => (first, last),
+        };
+        let range = match (direction, from) {
+            (Direction::Forward, From::Start) => Some((first, last)),
+            (Direction::Forward, From::Revision(from)) => Some((first.max(from), last)),
+            (Direction::Forward, From::End) => None,
+            (Direction::Backward, From::Start) => Some((first, last.min(Revision::FIRST))),
+            (Direction::Backward, From::Revision(from)) => Some((first, last.min(from))),
+            (Direction::Backward, From::End) => Some((first, last)),
+        };
+        let range = range.filter(|(first, last)| first <= last);
+        if tells_ends {
+            let from_before = match from {
+                From::Start => true,
+                From::Revision(from) => from < first,
+                From::End => false,
+            };
+            if range.is_none() && direction == Direction::Forward && from_before {
+                self.last_words.push(read::first_stream_position(first.get()));
+            }
+            self.last_words.push(read::last_stream_position(last.get()));
+        }
+        if let Some((first, last)) = range {
+            self.events = self.stream_events(named.target(), first, last, direction)?;
+        }
+        Ok(())
+    }
+
+    fn stream_events(
+        &self,
+        stream: &StreamName,
+        first: Revision,
+        last: Revision,
+        direction: Direction,
+    ) -> Result<Events, Failure> {
+        let (from, until) = match direction {
+            Direction::Forward => (first, last),
+            Direction::Backward => (last, first),
+        };
+        let read = Read {
+            direction,
+            ..Read::stream(stream.clone()).from(Start::Revision(from)).until(Until::Revision(until))
+        };
+        let read = Read { limit: Some(self.left), ..read };
+        match self.store.read(read) {
+            Ok(events) => Ok(events),
+            Err(ReadError::StreamNotFound { .. }) => Ok(Box::new(std::iter::empty())),
+            Err(error) => Err(failure::of_read(error)),
+        }
+    }
+
+    fn all_events(&self, from: Place, direction: Direction, filtered: bool) -> Result<Events, Failure> {
+        let nothing = || -> Result<Events, Failure> { Ok(Box::new(std::iter::empty())) };
+        let read = match (direction, from) {
+            (Direction::Forward, Place::Start) => Read::all(),
+            (Direction::Forward, Place::End) | (Direction::Backward, Place::Start) => return nothing(),
+            (Direction::Backward, Place::End) => Read::all().backward(),
+            (_, Place::At(position)) => {
+                // The place after the last event is one that a client may know.
+                let end = self.store.last_position().map_err(failure::of_read)?.map_or(0, |last| last.get() + 1);
+                if position > Position::new(end) {
+                    return Err(Failure::ReadBeyondEnd { filtered });
+                }
+                match (direction, position.previous()) {
+                    (Direction::Forward, _) => Read::all().from(Start::Position(position)),
+                    // Backward, the place itself is not among what is read.
+                    (Direction::Backward, Some(before)) => Read::all().backward().from(Start::Position(before)),
+                    (Direction::Backward, None) => return nothing(),
+                }
+            }
+        };
+        self.store.read(read).map_err(failure::of_read)
+    }
+}
