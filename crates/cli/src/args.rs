@@ -2,6 +2,7 @@
 //! the man page and `docs/cli.md` come from.
 
 use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
@@ -91,6 +92,8 @@ pub enum Verb {
     /// Bring a git repository's history, or a file of events, into the store
     #[command(subcommand, arg_required_else_help = true)]
     Import(ImportVerb),
+    /// Serve the store to KurrentDB and EventStoreDB clients on this machine
+    Serve(ServeArgs),
     /// Read models; these arrive with the SDK and have no verbs yet
     Projection(ProjectionArgs),
     /// Measure this machine: the canonical workload beside the raw disk
@@ -360,6 +363,26 @@ pub struct StreamShowArgs {
     /// How many of its last events to show
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub last: u64,
+}
+
+/// `serve`
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Clients connect with esdb://127.0.0.1:2113?tls=false, or kurrentdb:// for newer ones. There is no encryption \
+and no password yet, so that only addresses of this machine are served.
+
+An interrupt or a request to end (SIGINT, SIGTERM) answers what is under way, within seconds, and closes the \
+store. http://ADDRESS/health/live and /health/ready answer probes.")]
+pub struct ServeArgs {
+    /// Where to listen; port 0 takes any that is free
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:2113")]
+    pub listen: SocketAddr,
+    /// Serve an empty store in memory, which is gone at the end
+    #[arg(long)]
+    pub dev: bool,
+    /// Begin a store even in a directory that is there and empty
+    #[arg(long)]
+    pub init: bool,
 }
 
 /// `projection`

@@ -29,4 +29,4 @@ pub mod rules;
 mod serve;
 mod streams;
 
-pub use serve::{ServeError, Services, serve};
+pub use serve::{ServeError, Services, check_address, serve};

@@ -12,6 +12,7 @@ pub mod bench;
 mod between;
 mod meta;
 mod replay;
+mod serve;
 mod stats;
 mod stream_list;
 mod stream_show;
@@ -41,6 +42,7 @@ pub fn run(args: Args, out: &mut Out) -> Result<(), Failure> {
         Verb::Stream(StreamVerb::Show(args)) => stream_show::run(args, global, out),
         Verb::Import(ImportVerb::Git(args)) => import::command::git(args, global, out),
         Verb::Import(ImportVerb::Jsonl(args)) => import::command::jsonl(args, global, out),
+        Verb::Serve(args) => serve::run(args, global, out),
         Verb::Demo(args) => demo::command::run(args, global, out),
         Verb::Projection(args) => meta::projection(args),
         Verb::Bench(verb) => bench::run(verb, global, out),

@@ -14,6 +14,7 @@ mod machine;
 mod meta;
 mod program;
 mod refusals;
+mod serve;
 mod stores;
 mod streams;
 mod terminal;

@@ -1,0 +1,96 @@
+//! `serve`: the store, for clients in other processes of this machine.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use factum_core::{EventStore, MemoryStore};
+use factum_server::{ServeError, Services, check_address};
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+use crate::args::{Global, ServeArgs};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::format::Format;
+use crate::open;
+use crate::render::rows::{self, Row};
+use crate::render::{Out, text};
+
+/// How long reads that nobody waits for any more may take to end.
+const LEFT_OVER: Duration = Duration::from_secs(2);
+
+/// Serves until it is asked to stop.
+pub fn run(args: ServeArgs, global: &Global, out: &mut Out) -> Result<(), Failure> {
+    check_address(args.listen).map_err(refused)?;
+    if args.dev && global.store_is_given {
+        return Err(Failure::new(Exit::Usage, "--dev serves a store in memory, and --store names one on disk")
+            .hint("leave one of them out"));
+    }
+    let log = if args.dev { None } else { Some(open::for_appending(global, args.init)?) };
+    let (store, is): (Arc<dyn EventStore>, String) = match &log {
+        Some(log) => (Arc::new(log.clone()), global.store_path()?.display().to_string()),
+        None => (Arc::new(MemoryStore::new()), "memory".to_owned()),
+    };
+    let stop = Arc::new(Notify::new());
+    let asked = Arc::clone(&stop);
+    ctrlc::set_handler(move || asked.notify_one())
+        .map_err(|error| Failure::new(Exit::Failure, format!("cannot wait for an interrupt: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Failure, format!("cannot start the server's threads: {error}")))?;
+    let served = runtime.block_on(async {
+        let listener = TcpListener::bind(args.listen).await.map_err(|error| busy(args.listen, &error))?;
+        let address = listener.local_addr().map_err(|error| busy(args.listen, &error))?;
+        show(&Serving { listen: address.to_string(), store: is }, out)?;
+        let stopped = async move { stop.notified().await };
+        factum_server::serve(listener, Services::of(store), stopped).await.map_err(refused)
+    });
+    runtime.shutdown_timeout(LEFT_OVER);
+    let closed = log.map_or(Ok(()), |log| log.close().map_err(Failure::from));
+    served.and(closed)
+}
+
+fn refused(error: ServeError) -> Failure {
+    let code = match error {
+        ServeError::NotLoopback { .. } => Exit::Invalid,
+        _ => Exit::Failure,
+    };
+    Failure::new(code, error)
+}
+
+fn busy(address: SocketAddr, error: &std::io::Error) -> Failure {
+    let failure = Failure::new(Exit::Unavailable, format!("cannot listen on {address}: {error}"));
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            failure.hint("another server is there; stop it, or give --listen another port")
+        }
+        _ => failure,
+    }
+}
+
+#[derive(Serialize)]
+struct Serving {
+    listen: String,
+    store: String,
+}
+
+impl Row for Serving {
+    const COLUMNS: &'static [&'static str] = &["listen", "store"];
+}
+
+/// Says where, at once: whoever started this may be waiting to connect.
+fn show(serving: &Serving, out: &mut Out) -> Result<(), Failure> {
+    match out.format {
+        Format::Text => {
+            let Serving { listen, store } = serving;
+            writeln!(out, "serving {} on {listen}, until an interrupt", text::escape(store))?;
+            writeln!(out, "clients connect with esdb://{listen}?tls=false")?;
+        }
+        _ => rows::one(out, serving)?,
+    }
+    Ok(out.flush()?)
+}

@@ -1,0 +1,111 @@
+//! `serve`: where it listens, what it answers probes, and how it ends.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::program::Place;
+
+struct Server {
+    child: Child,
+    address: String,
+    store: String,
+}
+
+impl Server {
+    fn start(place: &Place, words: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_factum"));
+        command.current_dir(place.dir()).env_clear().env("FACTUM_STORE", "store");
+        command.args(["serve", "--listen", "127.0.0.1:0", "--format", "ndjson"]).args(words);
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let said: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let text = |key: &str| said[key].as_str().unwrap().to_owned();
+        Self { child, address: text("listen"), store: text("store") }
+    }
+
+    fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Asks it to end; its exit code and how long that took.
+    fn stop(mut self, signal: Signal) -> (Option<i32>, Duration, String) {
+        let begun = Instant::now();
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        while begun.elapsed() < Duration::from_secs(20) {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                let took = begun.elapsed();
+                let said = std::io::read_to_string(self.child.stderr.take().unwrap()).unwrap();
+                return (status.code(), took, said);
+            }
+            sleep(Duration::from_millis(5));
+        }
+        self.child.kill().unwrap();
+        panic!("it did not end");
+    }
+}
+
+#[test]
+fn answers_probes_and_ends_when_asked() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let place = Place::with_carts();
+        let server = Server::start(&place, &[]);
+        assert_eq!(server.store, "store");
+        assert!(server.get("/health/live").starts_with("HTTP/1.1 204"));
+        assert!(server.get("/health/ready").starts_with("HTTP/1.1 204"));
+        let nowhere = server.get("/streams/a");
+        assert!(nowhere.starts_with("HTTP/1.1 404") && nowhere.contains("/streams/a is not here"), "{nowhere}");
+        // One that says nothing and stays must not hold it up.
+        let _idle = TcpStream::connect(&server.address).unwrap();
+        let (code, took, said) = server.stop(signal);
+        assert_eq!((code, said.as_str()), (Some(0), ""));
+        assert!(took < Duration::from_secs(10), "{took:?}");
+        let verified = place.json(["event-store", "verify", "--deep"]);
+        assert_eq!((&verified["whole"], &verified["torn_tail_bytes"]), (&true.into(), &0.into()));
+        assert_eq!(verified["events"], 4);
+    }
+}
+
+#[test]
+fn one_process_has_the_store_and_one_has_the_port() {
+    let place = Place::with_carts();
+    let server = Server::start(&place, &[]);
+    let said = place.fails(7, ["event-store", "append", "cart-1", r#"{"type":"A"}"#, "--wait", "0"]);
+    assert!(said.contains("--wait"), "{said}");
+    let said = place.fails(7, ["serve", "--dev", "--listen", &server.address]);
+    assert!(said.contains("cannot listen on") && said.contains("another port"), "{said}");
+    assert_eq!(server.stop(Signal::TERM).0, Some(0));
+    place.ok(["event-store", "append", "cart-1", r#"{"type":"A"}"#]);
+}
+
+#[test]
+fn dev_leaves_nothing_behind() {
+    let place = Place::new();
+    let server = Server::start(&place, &["--dev"]);
+    assert_eq!(server.store, "memory");
+    assert!(server.get("/health/ready").starts_with("HTTP/1.1 204"));
+    assert_eq!(server.stop(Signal::TERM).0, Some(0));
+    assert_eq!(std::fs::read_dir(place.dir()).unwrap().count(), 0);
+    let said = place.fails(2, ["serve", "--dev", "--store", "store"]);
+    assert!(said.contains("leave one of them out"), "{said}");
+}
+
+#[test]
+fn other_machines_are_not_served() {
+    let place = Place::new();
+    for address in ["0.0.0.0:2113", "[::]:2113", "192.168.0.1:0"] {
+        let said = place.fails(6, ["serve", "--listen", address]);
+        assert!(said.contains("no encryption and no passwords yet"), "{said}");
+    }
+    assert!(!place.store().exists(), "refused before anything was made");
+}
