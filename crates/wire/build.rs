@@ -8,12 +8,15 @@ const FILES: [&str; 3] = ["streams.proto", "gossip.proto", "server_features.prot
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let files = protox::compile(FILES, ["proto"])?;
+    let mut messages = tonic_prost_build::Config::new();
+    // Details inside a status are named by their type.
+    messages.enable_type_names();
     tonic_prost_build::configure()
         .build_client(std::env::var_os("CARGO_FEATURE_CLIENT").is_some())
         .build_transport(false)
         // Payloads share the buffer they arrived in.
         .bytes(".event_store.client.streams")
         .bytes(".event_store.client.StreamIdentifier")
-        .compile_fds(files)?;
+        .compile_fds_with_config(files, messages)?;
     Ok(())
 }

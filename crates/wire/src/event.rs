@@ -8,7 +8,6 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use factum_core::{ContentType, EventType, NewEvent, RecordedEvent, Tags};
-use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::id::{self, IdForm};
@@ -92,7 +91,7 @@ pub fn record(event: &RecordedEvent, revision: u64, form: IdForm) -> read_event:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use factum_core::{Position, Revision, StreamName, Timestamp};
+    use factum_core::{Position, Revision, StreamName, Timestamp, Uuid};
 
     fn labels(pairs: &[(&str, &str)]) -> HashMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()

@@ -1,0 +1,41 @@
+//! The end of a server: with subscribers, with appends under way.
+
+use std::time::Duration;
+
+use factum_core::{EventStore, EventStoreExt, NewEvent, StreamName};
+use factum_wire::proto::streams::read_resp::Content;
+use tonic::Code;
+
+use crate::calls::{Client, append, follow_all, runtime};
+use crate::host::Host;
+
+#[test]
+fn subscribers_are_told_and_nobody_holds_it_up() {
+    let mut host = Host::start();
+    let runtime = runtime();
+    let mut answers = runtime.block_on(async {
+        let mut client = Client::connect(&host).await;
+        append(&mut client, "a", &[NewEvent::json("A", &().into()).unwrap()]).await;
+        let mut answers = client.read(follow_all()).await.unwrap().into_inner();
+        while !matches!(answers.message().await.unwrap().unwrap().content, Some(Content::CaughtUp(_))) {}
+        answers
+    });
+    let took = host.stop();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let end = runtime.block_on(answers.message()).unwrap_err();
+    assert_eq!((end.code(), end.message()), (Code::Unavailable, "Server Is Not Ready"));
+}
+
+#[test]
+fn what_was_acknowledged_is_there_and_a_closed_store_is_said_to_be() {
+    let mut host = Host::start();
+    let runtime = runtime();
+    let mut client = runtime.block_on(Client::connect(&host));
+    runtime.block_on(append(&mut client, "a", &[NewEvent::json("A", &().into()).unwrap()]));
+    let last = host.store.last_revision(&StreamName::new("a").unwrap()).unwrap();
+    assert_eq!(last.unwrap().get(), 0);
+    host.stop();
+    assert!(host.store.last_position().is_ok());
+    let gone = runtime.block_on(client.read(follow_all())).unwrap_err();
+    assert_eq!(gone.code(), Code::Unavailable);
+}

@@ -1,0 +1,70 @@
+//! A server in this process, on a store on disk, at a port of its own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use factum_core::EventStore;
+use factum_log::{Log, LogOptions};
+use factum_server::{Services, serve};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+/// Dropped, it stops.
+pub struct Host {
+    pub address: SocketAddr,
+    pub store: Arc<dyn EventStore>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    log: Option<Log>,
+    _dir: TempDir,
+}
+
+impl Host {
+    pub fn start() -> Self {
+        let dir = TempDir::new().unwrap();
+        let small = 64 * 1024 * 1024;
+        let options =
+            LogOptions { segment_bytes_first: small, segment_bytes_max: small, ..LogOptions::default() };
+        let log = Log::open(&dir.path().join("store"), options).unwrap();
+        let store: Arc<dyn EventStore> = Arc::new(log.clone());
+        let (stop, stopped) = oneshot::channel();
+        let (tell, told) = std::sync::mpsc::channel();
+        let services = Services::of(Arc::clone(&store));
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                tell.send(listener.local_addr().unwrap()).unwrap();
+                serve(listener, services, async { stopped.await.unwrap_or_default() }).await.unwrap();
+            });
+            runtime.shutdown_timeout(Duration::from_secs(1));
+        });
+        let address = told.recv().unwrap();
+        Self { address, store, stop: Some(stop), thread: Some(thread), log: Some(log), _dir: dir }
+    }
+
+    /// Asks it to stop, and says how long that took.
+    pub fn stop(&mut self) -> Duration {
+        let begun = Instant::now();
+        if let (Some(stop), Some(thread)) = (self.stop.take(), self.thread.take()) {
+            let _ = stop.send(());
+            thread.join().unwrap();
+            self.log.take().unwrap().close().unwrap();
+        }
+        begun.elapsed()
+    }
+
+    /// How newer clients, and older ones, name it.
+    pub fn url(&self, scheme: &str) -> String {
+        format!("{scheme}://{}?tls=false", self.address)
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
