@@ -27,6 +27,7 @@ mod gossip;
 mod health;
 pub mod rules;
 mod serve;
+mod stopping;
 mod streams;
 
 pub use serve::{ServeError, Services, check_address, serve};

@@ -17,7 +17,6 @@ use factum_wire::proto::gossip::gossip_server::GossipServer;
 use factum_wire::proto::server_features::server_features_server::ServerFeaturesServer;
 use factum_wire::proto::streams::streams_server::StreamsServer;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
@@ -26,6 +25,7 @@ use crate::absent::absent;
 use crate::features::FeaturesService;
 use crate::gossip::GossipService;
 use crate::health;
+use crate::stopping::{self, Stopping};
 use crate::streams::StreamsService;
 
 /// The longest message taken: the largest event, and room for its labels.
@@ -92,7 +92,7 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let address = listener.local_addr().map_err(ServeError::Listener)?;
     check_address(address)?;
-    let (stop, stopping) = watch::channel(false);
+    let (stop, stopping) = stopping::stop();
     let mut stopped = stopping.clone();
     let server = Server::builder()
         .accept_http1(true)
@@ -103,11 +103,10 @@ pub async fn serve(
         .add_routes(routes(&services, address, stopping))
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async move {
             shutdown.await;
-            stop.send_replace(true);
+            stop.now();
         });
     let overdue = async {
-        // The sender is dropped only after it said so.
-        let _ = stopped.wait_for(|stopping| *stopping).await;
+        stopped.said().await;
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
@@ -116,7 +115,7 @@ pub async fn serve(
     }
 }
 
-fn routes(services: &Services, address: SocketAddr, stopping: watch::Receiver<bool>) -> Routes {
+fn routes(services: &Services, address: SocketAddr, stopping: Stopping) -> Routes {
     let streams = StreamsServer::new(StreamsService::new(services.clone(), stopping))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let gossip = GossipService::new(address.ip().to_string(), address.port(), services.clock.clone());

@@ -82,19 +82,19 @@ pub fn success(
             None => success::PositionOption::NoPosition(()),
         }),
     });
-    respond(id, Some(stream), answer)
+    respond(id, stream, answer)
 }
 
 /// It was refused.
-pub fn refusal(id: WireId, stream: Option<StreamIdentifier>, failure: &Failure) -> BatchAppendResp {
+pub fn refusal(id: WireId, stream: StreamIdentifier, failure: &Failure) -> BatchAppendResp {
     respond(id, stream, Answer::Error(failure.in_batch()))
 }
 
-fn respond(id: WireId, stream: Option<StreamIdentifier>, answer: Answer) -> BatchAppendResp {
+fn respond(id: WireId, stream: StreamIdentifier, answer: Answer) -> BatchAppendResp {
     BatchAppendResp {
         correlation_id: Some(id),
         result: Some(answer),
-        stream_identifier: stream,
+        stream_identifier: Some(stream),
         expected_stream_position: None,
     }
 }

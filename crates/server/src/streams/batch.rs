@@ -18,7 +18,7 @@ use factum_wire::{Failure, event, id, stream};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 use uuid::Uuid;
@@ -26,6 +26,7 @@ use uuid::Uuid;
 use crate::rules::named::Named;
 use crate::rules::write::{Refusal, Write, write};
 use crate::serve::Services;
+use crate::stopping::Stopping;
 
 use super::{APPEND_BYTES_MAX, Answers};
 
@@ -46,7 +47,7 @@ struct Gathering {
 pub fn begin(
     services: Services,
     requests: Streaming<BatchAppendReq>,
-    stopping: watch::Receiver<bool>,
+    stopping: Stopping,
 ) -> Answers<BatchAppendResp> {
     let (answers, receiver) = mpsc::channel(64);
     let call = Call { services, gathered: HashMap::new(), in_flight: FuturesUnordered::new(), bytes: 0 };
@@ -70,7 +71,7 @@ impl Call {
         mut self,
         mut requests: Streaming<BatchAppendReq>,
         answers: mpsc::Sender<Result<BatchAppendResp, Status>>,
-        mut stopping: watch::Receiver<bool>,
+        mut stopping: Stopping,
     ) {
         let mut listening = true;
         let mut end = None;
@@ -103,7 +104,7 @@ impl Call {
                         end = Some(status);
                     }
                 },
-                _ = stopping.wait_for(|stopping| *stopping), if listening => {
+                () = stopping.said(), if listening => {
                     listening = false;
                     end = Some(Failure::NotReady.status());
                 }
@@ -123,7 +124,12 @@ impl Call {
             return Err(Failure::Invalid("a request of the batch has no correlation id".to_owned()));
         };
         let key = id::decode(Some(&wire_id), "the correlation id")?;
-        let name = request.options.as_ref().and_then(|options| options.stream_identifier.clone());
+        // Clients of some languages cannot do without the name in an answer.
+        let name = match &request.options {
+            Some(options) => options.stream_identifier.clone(),
+            None => self.gathered.get(&key).map(|gathering| stream::encode(&gathering.target.stream)),
+        };
+        let name = name.unwrap_or_default();
         let refuse = |failure: &Failure| Ok(Some(batch::refusal(wire_id.clone(), name.clone(), failure)));
         if let Some(options) = request.options {
             self.forget(key);
@@ -188,7 +194,7 @@ impl Call {
         let Gathering { target: Target { stream: name, expected, patience }, events, bytes } = complete;
         let name = stream::encode(&name);
         if patience.is_zero() {
-            let refusal = batch::refusal(wire_id, Some(name), &Failure::TimedOut);
+            let refusal = batch::refusal(wire_id, name, &Failure::TimedOut);
             return self.in_flight.push(std::future::ready((refusal, bytes)).boxed());
         }
         let target = named.target().clone();
@@ -200,10 +206,10 @@ impl Call {
             };
             let answer = match written {
                 Ok(written) => batch::success(wire_id, name, written.revision, written.position),
-                Err(Refusal::Failed(failure)) => batch::refusal(wire_id, Some(name), &failure),
+                Err(Refusal::Failed(failure)) => batch::refusal(wire_id, name, &failure),
                 Err(Refusal::WrongExpected(actual)) => {
                     let failure = Failure::WrongExpected { stream: target, expected, actual };
-                    batch::refusal(wire_id, Some(name), &failure)
+                    batch::refusal(wire_id, name, &failure)
                 }
             };
             (answer, bytes)

@@ -23,7 +23,7 @@ use factum_wire::proto::streams::ReadResp;
 use factum_wire::read::{self, From, Reached, ReadRequest, What};
 use factum_wire::{Failure, Filter};
 use futures_util::StreamExt;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use uuid::Uuid;
@@ -34,6 +34,7 @@ use crate::rules::clients_view::{View, is_hidden};
 use crate::rules::named::Named;
 use crate::rules::standing::is_tombstone;
 use crate::serve::Services;
+use crate::stopping::Stopping;
 
 use super::Answers;
 use super::page::{BYTES_MAX, EVENTS_MAX, LOOKED_AT_MAX};
@@ -46,7 +47,7 @@ const LIVE_EVENTS_MAX: usize = 64;
 pub async fn follow(
     services: &Services,
     request: ReadRequest,
-    stopping: watch::Receiver<bool>,
+    stopping: Stopping,
 ) -> Result<Answers<ReadResp>, Status> {
     let show = Show { ids: request.ids, resolve_links: request.resolve_links };
     let what = match request.what {
@@ -70,7 +71,7 @@ pub async fn follow(
 }
 
 /// Goes on until the client is gone, the server stops, or it cannot.
-async fn run(mut follower: Follower, sender: mpsc::Sender<Page>, mut stopping: watch::Receiver<bool>) {
+async fn run(mut follower: Follower, sender: mpsc::Sender<Page>, mut stopping: Stopping) {
     loop {
         let turning = async {
             if follower.is_live {
@@ -85,7 +86,7 @@ async fn run(mut follower: Follower, sender: mpsc::Sender<Page>, mut stopping: w
         let (next, page) = tokio::select! {
             turned = turning => turned,
             () = sender.closed() => return,
-            _ = stopping.wait_for(|stopping| *stopping) => {
+            () = stopping.said() => {
                 (None, Page { end: Some(Failure::NotReady), ..Page::default() })
             }
         };

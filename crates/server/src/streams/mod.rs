@@ -18,13 +18,13 @@ use factum_wire::proto::streams::{
 use factum_wire::read::{ReadRequest, What};
 use factum_wire::{Failure, delete};
 use futures_util::stream::BoxStream;
-use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::rules::named::Named;
 use crate::rules::remove::{self, Removal};
 use crate::rules::write::Refusal;
 use crate::serve::Services;
+use crate::stopping::Stopping;
 
 /// Answers that follow one another.
 type Answers<T> = BoxStream<'static, Result<T, Status>>;
@@ -37,12 +37,12 @@ const APPEND_BYTES_MAX: u64 = 32 * 1024 * 1024;
 pub struct StreamsService {
     services: Services,
     /// Becomes true when the server is to stop.
-    stopping: watch::Receiver<bool>,
+    stopping: Stopping,
 }
 
 impl StreamsService {
     /// Until `stopping` becomes true.
-    pub fn new(services: Services, stopping: watch::Receiver<bool>) -> Self {
+    pub fn new(services: Services, stopping: Stopping) -> Self {
         Self { services, stopping }
     }
 

@@ -1,0 +1,31 @@
+//! The word that the server stops, for calls that would never end by themselves.
+
+use tokio::sync::watch;
+
+/// Whoever says it. Dropped without a word, it has said it.
+pub struct Stop(watch::Sender<bool>);
+
+/// Whoever waits for it.
+#[derive(Clone)]
+pub struct Stopping(watch::Receiver<bool>);
+
+/// Both ends.
+pub fn stop() -> (Stop, Stopping) {
+    let (sender, receiver) = watch::channel(false);
+    (Stop(sender), Stopping(receiver))
+}
+
+impl Stop {
+    /// Says it.
+    pub fn now(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl Stopping {
+    /// Done when it was said.
+    pub async fn said(&mut self) {
+        // The sender is gone: that says it as well.
+        let _ = self.0.wait_for(|stops| *stops).await;
+    }
+}
