@@ -33,7 +33,12 @@ const DOORS: [Door; 10] = [
         open_in: &["crates/log/src/disk/"],
         remedy: "go through `factum_log::disk`",
     },
-    Door { words: &["std", "::", "net"], open_in: &[], remedy: "nothing here speaks over a network yet" },
+    Door {
+        words: &["std", "::", "net"],
+        // Only for what an address is; the sockets are the runtime's.
+        open_in: &["crates/server/src/serve.rs"],
+        remedy: "only the server speaks over a network",
+    },
     Door {
         words: &["std", "::", "thread"],
         open_in: &[
