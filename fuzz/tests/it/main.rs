@@ -5,6 +5,7 @@
 
 mod files;
 mod lines;
+mod requests;
 
 /// Up to this many bytes of any kind. Without it the inputs are too short to
 /// hold anything.

@@ -1,0 +1,156 @@
+//! What clients of the KurrentDB protocol send. Bytes of chance are seldom a
+//! message, so that most are put together from fields: numbers near those the
+//! messages have, and values that are often messages themselves.
+
+use bolero::TypeGenerator;
+use factum_core::{Clock, ManualClock, Timestamp};
+use factum_wire::proto::client::Uuid;
+use factum_wire::proto::streams::{AppendReq, BatchAppendReq, DeleteReq, ReadReq, TombstoneReq};
+use factum_wire::read::ReadRequest;
+use factum_wire::{append, batch, delete, id};
+use prost::Message;
+
+use crate::bytes_up_to;
+
+/// One field of a message.
+#[derive(Debug, Clone, TypeGenerator)]
+struct Field {
+    number: u8,
+    value: Value,
+}
+
+#[derive(Debug, Clone, TypeGenerator)]
+enum Value {
+    Number(u64),
+    Small(u8),
+    Bytes(Vec<u8>),
+    Text(String),
+    Message(Vec<Inner>),
+}
+
+/// A field of a message within a message.
+#[derive(Debug, Clone, TypeGenerator)]
+struct Inner {
+    number: u8,
+    value: InnerValue,
+}
+
+#[derive(Debug, Clone, TypeGenerator)]
+enum InnerValue {
+    Number(u64),
+    Bytes(Vec<u8>),
+    Text(String),
+    Message(Vec<(u8, u64)>),
+}
+
+fn varint(mut number: u64, into: &mut Vec<u8>) {
+    while number >= 0x80 {
+        into.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    into.push(number as u8);
+}
+
+fn number(field: u8, value: u64, into: &mut Vec<u8>) {
+    varint(u64::from(field % 11 + 1) << 3, into);
+    varint(value, into);
+}
+
+fn bytes(field: u8, value: &[u8], into: &mut Vec<u8>) {
+    varint(u64::from(field % 11 + 1) << 3 | 2, into);
+    varint(value.len() as u64, into);
+    into.extend_from_slice(value);
+}
+
+fn encoded(fields: &[Field]) -> Vec<u8> {
+    let mut message = Vec::new();
+    for Field { number: field, value } in fields {
+        match value {
+            Value::Number(value) => number(*field, *value, &mut message),
+            Value::Small(value) => number(*field, u64::from(*value), &mut message),
+            Value::Bytes(value) => bytes(*field, value, &mut message),
+            Value::Text(value) => bytes(*field, value.as_bytes(), &mut message),
+            Value::Message(inner) => bytes(*field, &encoded_inner(inner), &mut message),
+        }
+    }
+    message
+}
+
+fn encoded_inner(fields: &[Inner]) -> Vec<u8> {
+    let mut message = Vec::new();
+    for Inner { number: field, value } in fields {
+        match value {
+            InnerValue::Number(value) => number(*field, *value, &mut message),
+            InnerValue::Bytes(value) => bytes(*field, value, &mut message),
+            InnerValue::Text(value) => bytes(*field, value.as_bytes(), &mut message),
+            InnerValue::Message(numbers) => {
+                let mut inner = Vec::new();
+                for (field, value) in numbers {
+                    number(*field, *value, &mut inner);
+                }
+                bytes(*field, &inner, &mut message);
+            }
+        }
+    }
+    message
+}
+
+/// Every request is understood or refused with words; none panics.
+fn decode_as_everything(bytes: &[u8]) {
+    let refused = |failure: factum_wire::Failure| {
+        assert!(!failure.status().message().is_empty());
+        assert!(failure.in_batch().details.is_some());
+    };
+    if let Ok(request) = ReadReq::decode(bytes)
+        && let Err(failure) = ReadRequest::decode(request)
+    {
+        refused(failure);
+    }
+    if let Ok(request) = AppendReq::decode(bytes) {
+        match append::part(request) {
+            Ok(append::Part::Event(event)) => event.validate(0).unwrap(),
+            Ok(append::Part::Options { .. }) => {}
+            Err(failure) => refused(failure),
+        }
+    }
+    if let Ok(request) = DeleteReq::decode(bytes)
+        && let Err(failure) = delete::delete(request)
+    {
+        refused(failure);
+    }
+    if let Ok(request) = TombstoneReq::decode(bytes)
+        && let Err(failure) = delete::tombstone(request)
+    {
+        refused(failure);
+    }
+    if let Ok(id) = Uuid::decode(bytes)
+        && let Err(failure) = id::decode(Some(&id), "the id")
+    {
+        refused(failure);
+    }
+    if let Ok(request) = BatchAppendReq::decode(bytes) {
+        let now = ManualClock::at(Timestamp::from_seconds(1_700_000_000)).now();
+        if let Some(Err(failure)) = request.options.map(|options| batch::target(options, now)) {
+            refused(failure);
+        }
+        for message in request.proposed_messages {
+            match batch::propose(message) {
+                Ok(event) => event.validate(0).unwrap(),
+                Err(failure) => refused(failure),
+            }
+        }
+    }
+}
+
+#[test]
+fn requests_of_chance() {
+    bolero::check!()
+        .with_max_len(1 << 12)
+        .with_generator(bytes_up_to(300))
+        .for_each(|bytes| decode_as_everything(bytes));
+}
+
+#[test]
+fn requests_put_together() {
+    bolero::check!().with_type::<Vec<Field>>().for_each(|fields| decode_as_everything(&encoded(fields)));
+}
