@@ -10,7 +10,9 @@ use factum_wire::Failure;
 pub fn of_append(error: AppendError) -> Failure {
     match &error {
         AppendError::Overloaded { .. } => Failure::Busy,
-        AppendError::Invalid(InvalidAppend::TooLarge { limit, .. }) => Failure::AppendTooLarge { limit: *limit },
+        AppendError::Invalid(InvalidAppend::TooLarge { limit, .. }) => {
+            Failure::AppendTooLarge { limit: *limit }
+        }
         AppendError::Invalid(InvalidAppend::EventTooLarge { .. }) => {
             Failure::AppendTooLarge { limit: NewEvent::BYTES_MAX }
         }

@@ -36,9 +36,12 @@ pub fn part(request: AppendReq) -> Result<Part, Failure> {
                 expected: expectation::of_append(expected_stream_revision)?,
             })
         }
-        Some(append_req::Content::ProposedMessage(ProposedMessage { id, metadata, custom_metadata, data })) => {
-            Ok(Part::Event(event::propose(id.as_ref(), metadata, custom_metadata, data)?))
-        }
+        Some(append_req::Content::ProposedMessage(ProposedMessage {
+            id,
+            metadata,
+            custom_metadata,
+            data,
+        })) => Ok(Part::Event(event::propose(id.as_ref(), metadata, custom_metadata, data)?)),
         None => Err(Failure::Invalid("a message of the append is empty".to_owned())),
     }
 }
@@ -59,7 +62,9 @@ pub fn success(revision: Option<Revision>, last: Option<Position>) -> AppendResp
         }
         None => success::PositionOption::NoPosition(Empty {}),
     });
-    AppendResp { result: Some(Answer::Success(append_resp::Success { current_revision_option, position_option })) }
+    AppendResp {
+        result: Some(Answer::Success(append_resp::Success { current_revision_option, position_option })),
+    }
 }
 
 /// The stream stands elsewhere.

@@ -12,10 +12,10 @@ use factum_core::{ExpectedRevision, NewEvent, Position, Revision, StreamName, Ti
 
 use crate::failure::Failure;
 use crate::proto::client::{StreamIdentifier, Uuid as WireId};
+use crate::proto::streams::BatchAppendResp;
 use crate::proto::streams::batch_append_req::options::DeadlineOption;
 use crate::proto::streams::batch_append_req::{Options, ProposedMessage};
 use crate::proto::streams::batch_append_resp::{Result as Answer, Success, success};
-use crate::proto::streams::BatchAppendResp;
 use crate::{event, expectation, read, stream};
 
 /// Longer than anybody waits, and short enough to be added to any time.
@@ -115,8 +115,10 @@ mod tests {
 
     #[test]
     fn deadlines_of_every_size_are_understood() {
-        let duration = |seconds, nanos| Some(DeadlineOption::Deadline(prost_types::Duration { seconds, nanos }));
-        let at = |seconds, nanos| Some(DeadlineOption::Deadline21100(prost_types::Timestamp { seconds, nanos }));
+        let duration =
+            |seconds, nanos| Some(DeadlineOption::Deadline(prost_types::Duration { seconds, nanos }));
+        let at =
+            |seconds, nanos| Some(DeadlineOption::Deadline21100(prost_types::Timestamp { seconds, nanos }));
         let now = Timestamp::from_micros(100_500_000);
         let rows = [
             (None, FOR_EVER),

@@ -5,7 +5,9 @@ use factum_core::{ExpectedRevision, Position, StreamName};
 use crate::failure::Failure;
 use crate::position;
 use crate::proto::client::Empty;
-use crate::proto::streams::{DeleteReq, DeleteResp, TombstoneReq, TombstoneResp, delete_resp, tombstone_resp};
+use crate::proto::streams::{
+    DeleteReq, DeleteResp, TombstoneReq, TombstoneResp, delete_resp, tombstone_resp,
+};
 use crate::{expectation, stream};
 
 fn missing() -> Failure {

@@ -32,7 +32,9 @@ pub fn propose(
 ) -> Result<NewEvent, Failure> {
     let id = id::decode(id, "the event's id")?;
     if id.is_nil() {
-        return Err(Failure::Invalid("the event's id is all zeros: give every event an id of its own".into()));
+        return Err(Failure::Invalid(
+            "the event's id is all zeros: give every event an id of its own".into(),
+        ));
     }
     let mut label = |property| labels.remove(property).ok_or(Failure::MissingMetadata { property });
     let (event_type, content_type) = (label(TYPE)?, label(CONTENT_TYPE)?);
@@ -106,7 +108,8 @@ mod tests {
     #[test]
     fn takes_an_event_with_its_labels() {
         let event =
-            propose(Some(&some_id()), labels(&JSON), Bytes::from_static(b"m"), Bytes::from_static(b"{}")).unwrap();
+            propose(Some(&some_id()), labels(&JSON), Bytes::from_static(b"m"), Bytes::from_static(b"{}"))
+                .unwrap();
         assert_eq!((event.event_type.as_str(), &event.content_type), ("ItemAdded", &ContentType::Json));
         assert_eq!((&event.data[..], &event.metadata[..]), (&b"{}"[..], &b"m"[..]));
         for other in ["application/octet-stream", "application/JSON", "text/plain", ""] {
@@ -122,7 +125,10 @@ mod tests {
             propose(id, labels(pairs), Bytes::new(), Bytes::new()).unwrap_err()
         };
         assert_eq!(propose(Some(&some_id()), &JSON[1..]), Failure::MissingMetadata { property: "type" });
-        assert_eq!(propose(Some(&some_id()), &JSON[..1]), Failure::MissingMetadata { property: "content-type" });
+        assert_eq!(
+            propose(Some(&some_id()), &JSON[..1]),
+            Failure::MissingMetadata { property: "content-type" }
+        );
         assert!(matches!(propose(None, &JSON), Failure::Invalid(_)));
         assert!(matches!(propose(Some(&IdForm::Text.encode(Uuid::nil())), &JSON), Failure::Invalid(_)));
         assert!(matches!(propose(Some(&some_id()), &[("type", ""), JSON[1]]), Failure::Invalid(_)));

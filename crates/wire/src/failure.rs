@@ -203,9 +203,12 @@ impl Failure {
         // A known detail is named by its type, which is what clients print;
         // where the detail says nothing, our own words do.
         let message = match self {
-            Self::Busy | Self::NotReady | Self::Unknown(_) | Self::Full(_) | Self::Storage(_) | Self::Damaged(_) => {
-                self.to_string()
-            }
+            Self::Busy
+            | Self::NotReady
+            | Self::Unknown(_)
+            | Self::Full(_)
+            | Self::Storage(_)
+            | Self::Damaged(_) => self.to_string(),
             _ => detail.type_url.rsplit('.').next().unwrap_or_default().to_owned(),
         };
         google::rpc::Status { code: code as i32, message, details: Some(detail) }

@@ -7,8 +7,8 @@
 //! expression, so that each match has a budget, and one that runs out of it
 //! fails the call instead of holding a thread.
 
-use fancy_regex::{Regex, RegexBuilder};
 use factum_core::RecordedEvent;
+use fancy_regex::{Regex, RegexBuilder};
 
 use crate::failure::Failure;
 use crate::proto::streams::read_req::options::FilterOptions;
@@ -93,9 +93,9 @@ impl Rule {
             )));
         }
         let built = RegexBuilder::new(&expression.regex).backtrack_limit(STEPS_MAX).build();
-        built.map(Self::Expression).map_err(|error| {
-            invalid(&format!("the filter's expression cannot be understood: {error}"))
-        })
+        built
+            .map(Self::Expression)
+            .map_err(|error| invalid(&format!("the filter's expression cannot be understood: {error}")))
     }
 }
 

@@ -36,10 +36,9 @@ impl IdForm {
 /// An id in either form; `what` says whose it is if it is missing.
 pub fn decode(id: Option<&client::Uuid>, what: &str) -> Result<Uuid, Failure> {
     match id.and_then(|id| id.value.as_ref()) {
-        Some(Value::Structured(halves)) => Ok(Uuid::from_u64_pair(
-            halves.most_significant_bits as u64,
-            halves.least_significant_bits as u64,
-        )),
+        Some(Value::Structured(halves)) => {
+            Ok(Uuid::from_u64_pair(halves.most_significant_bits as u64, halves.least_significant_bits as u64))
+        }
         Some(Value::String(text)) => Uuid::try_parse(text).map_err(|_| {
             let shown: String = text.chars().take(64).collect();
             Failure::Invalid(format!("{what} {shown:?} is not a UUID: send 32 hexadecimal digits"))
@@ -73,9 +72,11 @@ mod tests {
     #[test]
     fn refuses_what_is_no_id() {
         let text = |text: &str| client::Uuid { value: Some(Value::String(text.to_owned())) };
-        for (id, says) in
-            [(None, "is missing"), (Some(text("seven")), "is not a UUID"), (Some(client::Uuid::default()), "missing")]
-        {
+        for (id, says) in [
+            (None, "is missing"),
+            (Some(text("seven")), "is not a UUID"),
+            (Some(client::Uuid::default()), "missing"),
+        ] {
             let failure = decode(id.as_ref(), "the event id").unwrap_err();
             assert!(failure.to_string().contains(says), "{failure}");
         }

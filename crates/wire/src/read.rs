@@ -247,7 +247,11 @@ impl Reached {
 /// What follows is live.
 pub fn caught_up(reached: Reached, now: Timestamp) -> ReadResp {
     let (stream_revision, position) = reached.parts();
-    answer(Content::CaughtUp(read_resp::CaughtUp { timestamp: Some(timestamp(now)), stream_revision, position }))
+    answer(Content::CaughtUp(read_resp::CaughtUp {
+        timestamp: Some(timestamp(now)),
+        stream_revision,
+        position,
+    }))
 }
 
 /// What follows is past again.

@@ -26,8 +26,11 @@ const LEFT_OVER: Duration = Duration::from_secs(2);
 pub fn run(args: ServeArgs, global: &Global, out: &mut Out) -> Result<(), Failure> {
     check_address(args.listen).map_err(refused)?;
     if args.dev && global.store_is_given {
-        return Err(Failure::new(Exit::Usage, "--dev serves a store in memory, and --store names one on disk")
-            .hint("leave one of them out"));
+        return Err(Failure::new(
+            Exit::Usage,
+            "--dev serves a store in memory, and --store names one on disk",
+        )
+        .hint("leave one of them out"));
     }
     let log = if args.dev { None } else { Some(open::for_appending(global, args.init)?) };
     let (store, is): (Arc<dyn EventStore>, String) = match &log {
@@ -38,10 +41,9 @@ pub fn run(args: ServeArgs, global: &Global, out: &mut Out) -> Result<(), Failur
     let asked = Arc::clone(&stop);
     ctrlc::set_handler(move || asked.notify_one())
         .map_err(|error| Failure::new(Exit::Failure, format!("cannot wait for an interrupt: {error}")))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Exit::Failure, format!("cannot start the server's threads: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        Failure::new(Exit::Failure, format!("cannot start the server's threads: {error}"))
+    })?;
     let served = runtime.block_on(async {
         let listener = TcpListener::bind(args.listen).await.map_err(|error| busy(args.listen, &error))?;
         let address = listener.local_addr().map_err(|error| busy(args.listen, &error))?;

@@ -64,7 +64,10 @@ fn answers_probes_and_ends_when_asked() {
         assert!(server.get("/health/live").starts_with("HTTP/1.1 204"));
         assert!(server.get("/health/ready").starts_with("HTTP/1.1 204"));
         let nowhere = server.get("/streams/a");
-        assert!(nowhere.starts_with("HTTP/1.1 404") && nowhere.contains("/streams/a is not here"), "{nowhere}");
+        assert!(
+            nowhere.starts_with("HTTP/1.1 404") && nowhere.contains("/streams/a is not here"),
+            "{nowhere}"
+        );
         // One that says nothing and stays must not hold it up.
         let _idle = TcpStream::connect(&server.address).unwrap();
         let (code, took, said) = server.stop(signal);

@@ -77,7 +77,8 @@ impl StreamMetadata {
         let written = || -> Result<NewEvent, Box<dyn std::error::Error>> {
             Ok(NewEvent::new(EventType::new(TYPE)?, serde_json::to_vec(&Value::Object(keys))?))
         };
-        written().map_err(|error| Failure::Storage(format!("the stream's metadata cannot be written: {error}")))
+        written()
+            .map_err(|error| Failure::Storage(format!("the stream's metadata cannot be written: {error}")))
     }
 }
 
@@ -91,7 +92,8 @@ mod tests {
 
     #[test]
     fn reads_the_keys_that_count() {
-        let all = metadata(r#"{"$maxAge": 60, "$maxCount": 3, "$tb": 2, "$acl": {"$r": "$all"}, "mine": 1.5}"#);
+        let all =
+            metadata(r#"{"$maxAge": 60, "$maxCount": 3, "$tb": 2, "$acl": {"$r": "$all"}, "mine": 1.5}"#);
         assert_eq!(all.max_age(), Some(Duration::from_secs(60)));
         assert_eq!((all.max_count(), all.truncate_before()), (Some(3), Some(Revision::new(2))));
         assert!(!all.deletes());

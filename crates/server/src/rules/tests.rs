@@ -126,7 +126,12 @@ impl Case {
         case
     }
 
-    async fn try_write(&self, to: &str, expected: ExpectedRevision, events: Vec<NewEvent>) -> Result<Written, Refusal> {
+    async fn try_write(
+        &self,
+        to: &str,
+        expected: ExpectedRevision,
+        events: Vec<NewEvent>,
+    ) -> Result<Written, Refusal> {
         write(Arc::clone(&self.store), Write { named: named(to), expected, events }).await
     }
 
@@ -222,7 +227,10 @@ async fn appends_of_nothing_check_and_begin_again() {
         for (expected, outcome) in expectations.into_iter().zip(outcomes) {
             let case = Case::in_state(state).await;
             assert_eq!(case.write("s", expected, Vec::new()).await, outcome, "{state}, {expected}");
-            assert_eq!(case.store.last_revision(&name("s")).unwrap().is_some(), !state.contains("only") && state != "never");
+            assert_eq!(
+                case.store.last_revision(&name("s")).unwrap().is_some(),
+                !state.contains("only") && state != "never"
+            );
         }
     }
     let case = Case::in_state("deleted").await;
@@ -474,8 +482,10 @@ fn nothing_is_appended_behind_a_tombstone() {
                 tokio::spawn(async move {
                     loop {
                         let event = NewEvent::json("Happened", &json!({})).unwrap();
-                        let write =
-                            write(Arc::clone(&store), Write { named: named("s"), expected: Any, events: vec![event] });
+                        let write = write(
+                            Arc::clone(&store),
+                            Write { named: named("s"), expected: Any, events: vec![event] },
+                        );
                         match write.await {
                             Ok(_) => {}
                             Err(refusal) => return assert_eq!(refused(refusal), Deleted),

@@ -271,8 +271,7 @@ fn plan_metadata(standing: &Standing, write: &Write) -> Result<Plan, Refusal> {
     let mut events = write.events.clone();
     if matches!(standing.state, State::Deleted(_)) && !says.deletes() {
         events.push(says.begun_again(standing.next())?);
-        let append =
-            Append::to(metadata, expected, events).expecting(stream, standing.last_expected());
+        let append = Append::to(metadata, expected, events).expecting(stream, standing.last_expected());
         return Ok(Plan::Append(Planned { append, looks_again, more: 1, answer: None }));
     }
     let append = Append::to(metadata, expected, events);

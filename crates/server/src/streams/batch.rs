@@ -78,8 +78,8 @@ impl Call {
         loop {
             // What is only gathered can make no room, so that it must not stop
             // the reading that would complete it.
-            let has_room = self.in_flight.is_empty()
-                || self.in_flight.len() < IN_FLIGHT_MAX && self.bytes < BYTES_MAX;
+            let has_room =
+                self.in_flight.is_empty() || self.in_flight.len() < IN_FLIGHT_MAX && self.bytes < BYTES_MAX;
             tokio::select! {
                 answered = self.in_flight.next(), if !self.in_flight.is_empty() => {
                     let Some((answer, bytes)) = answered else { continue };

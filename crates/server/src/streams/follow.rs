@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use factum_core::{
-    Clock, EventStore, Position, Read, ReadError, RecordedEvent, Revision, Selection, Signal, Start, Subscribe,
-    SubscribeFrom, Subscription,
+    Clock, EventStore, Position, Read, ReadError, RecordedEvent, Revision, Selection, Signal, Start,
+    Subscribe, SubscribeFrom, Subscription,
 };
 use factum_wire::position::Place;
 use factum_wire::proto::streams::ReadResp;
@@ -276,7 +276,8 @@ impl Follower {
             }
         }
         self.since_checkpoint += 1;
-        let is_due = self.filter.as_ref().is_some_and(|filter| self.since_checkpoint >= filter.checkpoint_every);
+        let is_due =
+            self.filter.as_ref().is_some_and(|filter| self.since_checkpoint >= filter.checkpoint_every);
         // One that still waits to be shown must not be passed by a checkpoint.
         if is_due && self.waiting.is_none() {
             self.checkpoint(page);

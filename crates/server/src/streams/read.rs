@@ -187,14 +187,17 @@ impl Reading {
             (Direction::Backward, Place::End) => Read::all().backward(),
             (_, Place::At(position)) => {
                 // The place after the last event is one that a client may know.
-                let end = self.store.last_position().map_err(failure::of_read)?.map_or(0, |last| last.get() + 1);
+                let end =
+                    self.store.last_position().map_err(failure::of_read)?.map_or(0, |last| last.get() + 1);
                 if position > Position::new(end) {
                     return Err(Failure::ReadBeyondEnd { filtered });
                 }
                 match (direction, position.previous()) {
                     (Direction::Forward, _) => Read::all().from(Start::Position(position)),
                     // Backward, the place itself is not among what is read.
-                    (Direction::Backward, Some(before)) => Read::all().backward().from(Start::Position(before)),
+                    (Direction::Backward, Some(before)) => {
+                        Read::all().backward().from(Start::Position(before))
+                    }
                     (Direction::Backward, None) => return nothing(),
                 }
             }

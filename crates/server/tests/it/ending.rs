@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use factum_core::{EventStore, EventStoreExt, NewEvent, StreamName};
+use factum_core::{EventStoreExt, NewEvent, StreamName};
 use factum_wire::proto::streams::read_resp::Content;
 use tonic::Code;
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use kurrentdb::{
-    AppendToStreamOptions, Client, CurrentRevision, DeleteStreamOptions, Error, EventData, Position, ReadAllOptions,
-    ReadEvent, ReadStreamOptions, ResolvedEvent, StreamMetadataBuilder, StreamMetadataResult, StreamPosition,
-    StreamState, SubscribeToAllOptions, SubscribeToStreamOptions, SubscriptionEvent, SubscriptionFilter,
-    TombstoneStreamOptions,
+    AppendToStreamOptions, Client, CurrentRevision, DeleteStreamOptions, Error, EventData, Position,
+    ReadAllOptions, ReadEvent, ReadStreamOptions, ResolvedEvent, StreamMetadataBuilder, StreamMetadataResult,
+    StreamPosition, StreamState, SubscribeToAllOptions, SubscribeToStreamOptions, SubscriptionEvent,
+    SubscriptionFilter, TombstoneStreamOptions,
 };
 use serde_json::json;
 
@@ -103,7 +103,9 @@ fn kurrentdb_reads_both_ways_and_knows_where_it_is() {
                     assert_eq!(event.position.commit - first.position.commit, event.revision);
                 }
                 ReadEvent::LastStreamPosition(last) => end = Some(last),
-                other => panic!("{other:?}"),
+                ReadEvent::FirstStreamPosition(_) | ReadEvent::LastAllStreamPosition(_) => {
+                    panic!("nobody said where it begins")
+                }
             }
         }
         assert_eq!(end, Some(1_499));
@@ -112,7 +114,9 @@ fn kurrentdb_reads_both_ways_and_knows_where_it_is() {
             other => panic!("{other:?}"),
         }
         let log = ReadAllOptions::default();
-        let mut events = client.read_all(&log.clone().forwards().position(StreamPosition::Position(last.position))).await?;
+        let mut events = client
+            .read_all(&log.clone().forwards().position(StreamPosition::Position(last.position)))
+            .await?;
         assert_eq!(events.next().await?.map(|event| number(&event)), Some(1_499));
         assert!(events.next().await?.is_none());
         let back = log.clone().backwards().position(StreamPosition::Position(last.position)).max_count(1);

@@ -107,7 +107,11 @@ fn statuses_have_the_codes_texts_and_trailers_clients_look_for() {
 fn a_batch_carries_the_same_as_details() {
     let rows = [
         (
-            Failure::WrongExpected { stream: stream("a"), expected: ExpectedRevision::NoStream, actual: None },
+            Failure::WrongExpected {
+                stream: stream("a"),
+                expected: ExpectedRevision::NoStream,
+                actual: None,
+            },
             Code::AlreadyExists,
             "WrongExpectedVersion",
         ),
@@ -138,10 +142,7 @@ fn a_batch_carries_the_same_as_details() {
     };
     let detail = refused.in_batch().details.unwrap();
     let detail = client::WrongExpectedVersion::decode(&detail.value[..]).unwrap();
-    assert_eq!(
-        detail,
-        wrong_expected(ExpectedRevision::Exact(Revision::new(3)), Some(Revision::new(5)))
-    );
+    assert_eq!(detail, wrong_expected(ExpectedRevision::Exact(Revision::new(3)), Some(Revision::new(5))));
 }
 
 #[test]

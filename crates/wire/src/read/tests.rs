@@ -2,7 +2,8 @@ use super::*;
 use crate::proto::client::Empty;
 use crate::proto::streams::read_req::options::filter_options::{Expression, Filter as Subject, Window};
 use crate::proto::streams::read_req::options::{
-    AllOptions, ControlOption, FilterOptions, Position as Pair, StreamOptions, SubscriptionOptions, UuidOption,
+    AllOptions, ControlOption, FilterOptions, Position as Pair, StreamOptions, SubscriptionOptions,
+    UuidOption,
 };
 
 fn stream_options(revision: Option<RevisionOption>) -> StreamOption {
@@ -38,7 +39,9 @@ fn options(of: StreamOption, count: CountOption, direction: ReadDirection, filte
 
 #[test]
 fn accepts_exactly_the_combinations_of_the_table() {
-    let of = || [stream_options(Some(RevisionOption::Start(Empty {}))), all_options(Some(AllOption::Start(Empty {})))];
+    let of = || {
+        [stream_options(Some(RevisionOption::Start(Empty {}))), all_options(Some(AllOption::Start(Empty {})))]
+    };
     let mut accepted = Vec::new();
     for (is_all, of) in of().into_iter().enumerate() {
         for count in [CountOption::Count(9), CountOption::Subscription(SubscriptionOptions {})] {
@@ -79,7 +82,12 @@ fn accepts_exactly_the_combinations_of_the_table() {
 #[test]
 fn understands_every_place() {
     let from = |of| {
-        let request = options(of, CountOption::Count(u64::MAX), ReadDirection::Forwards, FilterOption::NoFilter(Empty {}));
+        let request = options(
+            of,
+            CountOption::Count(u64::MAX),
+            ReadDirection::Forwards,
+            FilterOption::NoFilter(Empty {}),
+        );
         ReadRequest::decode(request).unwrap().what
     };
     let rows = [
@@ -132,12 +140,14 @@ fn refuses_what_lacks_a_part_and_says_which() {
 #[test]
 fn says_how_far_a_subscription_has_come() {
     let now = Timestamp::from_micros(1_500_000);
-    let Some(Content::CaughtUp(said)) = caught_up(Reached::Stream(Some(Revision::new(4))), now).content else {
+    let Some(Content::CaughtUp(said)) = caught_up(Reached::Stream(Some(Revision::new(4))), now).content
+    else {
         panic!("caught up")
     };
     assert_eq!((said.stream_revision, said.position), (Some(4), None));
     assert_eq!(said.timestamp, Some(prost_types::Timestamp { seconds: 1, nanos: 500_000_000 }));
-    let Some(Content::FellBehind(said)) = fell_behind(Reached::All(Some(Position::new(4))), now).content else {
+    let Some(Content::FellBehind(said)) = fell_behind(Reached::All(Some(Position::new(4))), now).content
+    else {
         panic!("fell behind")
     };
     assert_eq!(said.position.unwrap().commit_position, 5);
