@@ -91,7 +91,8 @@ async fn run(mut follower: Follower, sender: mpsc::Sender<Page>, mut stopping: S
             }
         };
         let is_over = page.end.is_some();
-        if (is_over || !page.answers.is_empty()) && sender.send(page).await.is_err() || is_over {
+        let is_empty = page.answers.is_empty() && !is_over;
+        if !is_empty && sender.send(page).await.is_err() || is_over {
             return;
         }
         match next {
@@ -209,20 +210,20 @@ impl Follower {
     /// Waits for what comes next, and takes what came with it.
     async fn wait(&mut self) -> Page {
         let mut page = Page::default();
-        let signal = std::future::poll_fn(|context| self.subscription.poll_next(context)).await;
-        let mut next = signal.map(Some);
-        for _ in 0..LIVE_EVENTS_MAX {
+        let mut next = std::future::poll_fn(|context| self.subscription.poll_next(context)).await.map(Some);
+        loop {
             match next {
                 Ok(Some(signal)) => self.take(signal, &mut page),
-                Ok(None) => break,
+                Ok(None) => return page,
                 Err(error) => page.end = Some(failure::of_subscribe(error)),
             }
-            if !self.is_live || page.end.is_some() || page.is_full() {
-                break;
+            let had_its_turn = page.looked_at >= LIVE_EVENTS_MAX || page.is_full();
+            if !self.is_live || page.end.is_some() || had_its_turn {
+                return page;
             }
+            // What is taken from the subscription must be told: it does not come again.
             next = self.subscription.next_within(Duration::ZERO);
         }
-        page
     }
 
     fn take(&mut self, signal: Signal, page: &mut Page) {

@@ -4,6 +4,7 @@ The same story for both clients, which name a few things differently. A chapter
 that goes otherwise than told ends the process with its reason.
 """
 
+import inspect
 import json
 import sys
 import threading
@@ -29,6 +30,7 @@ def error(*names):
 WrongVersion = error("WrongCurrentVersionError", "WrongCurrentVersion")
 NotFound = error("NotFoundError", "NotFound")
 Deleted = error("StreamIsDeletedError", "StreamIsDeleted")
+Wider = error("FailedPreconditionError", "FailedPrecondition")
 
 client = Client(sys.argv[1])
 
@@ -58,7 +60,7 @@ def refused(kind, call):
         call()
     except kind as refusal:
         return refusal
-    raise AssertionError(f"{kind.__name__} was expected")
+    raise AssertionError(f"{kind} was expected")
 
 
 def chapter_appends_with_every_expectation():
@@ -162,8 +164,9 @@ def chapter_filters_choose_by_type_and_by_stream():
     assert len(found) == 6
     found = read(filter_include=[rf"{category}-[01]"], filter_by_stream_name=True)
     assert len(found) == 4 and {s for s, _ in found} == set(streams[:2])
-    found = read(filter_include=[f"{category}-"], filter_by_stream_name=True, filter_by_prefix=True)
-    assert len(found) == 6
+    if "filter_by_prefix" in inspect.signature(Client.read_all).parameters:
+        found = read(filter_include=[f"{category}-"], filter_by_stream_name=True, filter_by_prefix=True)
+        assert len(found) == 6
     found = [f for f in read(filter_exclude=[f"B{category}", r"\$.+"]) if f[0] in streams]
     assert len(found) == 3 and kinds(found) == {"A"}
     found = read(filter_include=[f"A{category}"], backwards=True, limit=2)
@@ -263,7 +266,8 @@ def chapter_a_tombstone_is_the_end():
         assert (last.type, last.stream_position) == ("$streamDeleted", 2**63 - 1)
     refused(Deleted, lambda: client.get_stream(stream))
     refused(Deleted, lambda: append(stream, [event(1)]))
-    refused(Deleted, lambda: append(stream, event(1)))
+    # Of a single event the clients make the wider kind.
+    assert "is deleted" in str(refused((Deleted, Wider), lambda: append(stream, event(1))))
     refused(Deleted, lambda: client.delete_stream(stream, current_version=StreamState.ANY))
     refused(Deleted, lambda: client.tombstone_stream(stream, current_version=StreamState.ANY))
     refused(Deleted, lambda: client.get_stream_metadata(stream))
