@@ -12,6 +12,7 @@ mod event;
 mod id;
 mod model;
 mod naming;
+mod stored_fields;
 mod variant;
 
 use proc_macro::TokenStream;

@@ -29,6 +29,7 @@ pub mod decide;
 mod draft;
 pub mod emitted;
 pub mod event;
+pub mod evolution;
 pub mod fold;
 mod idempotency;
 pub mod load;

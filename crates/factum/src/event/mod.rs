@@ -25,6 +25,8 @@ use std::sync::OnceLock;
 
 use factum_core::{ContentType, EventType, NewEvent, RecordedEvent, StreamName, Tag, Tags};
 
+use crate::evolution::Specimen;
+
 pub use codec::Codec;
 pub use error::{DecodeError, EncodeError, WhyUnreadable};
 pub use id::{Id, Ids};
@@ -49,6 +51,10 @@ pub trait Event: Clone + Send + Sync + 'static {
 
     /// Every type it may be stored as, in the newest version.
     fn shapes() -> Vec<Shape>;
+
+    /// The same with an example of each, and of the older versions that are
+    /// types; `category` is for events without their own.
+    fn specimens(category: &str) -> Vec<Specimen>;
 
     /// What is to be stored; `category` is for events without their own.
     fn encode_in(&self, category: &str) -> Result<Encoded, EncodeError>;
