@@ -40,6 +40,17 @@ fn expand_struct(input: &DeriveInput, data: &DataStruct) -> Result<TokenStream> 
             struct FactumFields { #declared }
         },
     };
+    // Serde asks it of the hidden struct, and takes it from the event.
+    let default_fields = stored.begins_at_default().then(|| {
+        quote! {
+            impl ::core::default::Default for FactumFields {
+                fn default() -> Self {
+                    let #ident { #(#names),* } = ::core::default::Default::default();
+                    Self { #(#names),* }
+                }
+            }
+        }
+    });
     let (write, read) = match data.fields {
         Fields::Unit => (empty_object(), empty_deserialize(&quote! { #ident })),
         _ => (
@@ -62,6 +73,7 @@ fn expand_struct(input: &DeriveInput, data: &DataStruct) -> Result<TokenStream> 
         #chain_check
         const _: () = {
             #hidden_fields
+            #default_fields
             struct FactumWritten<'a>(#[allow(dead_code)] &'a #ident);
             impl ::factum::serde::Serialize for FactumWritten<'_> {
                 fn serialize<S: ::factum::serde::Serializer>(

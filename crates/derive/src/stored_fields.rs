@@ -19,6 +19,8 @@ struct Setting {
 pub struct OfAll {
     rename_all: Option<String>,
     default: bool,
+    /// By the trait, not by a function.
+    default_by_trait: bool,
 }
 
 impl OfAll {
@@ -28,12 +30,20 @@ impl OfAll {
         Self {
             rename_all: text_of(&settings, "rename_all"),
             default: settings.iter().any(|setting| setting.name == "default"),
+            default_by_trait: settings
+                .iter()
+                .any(|setting| setting.name == "default" && setting.text.is_none()),
         }
     }
 
     /// Whether it names its fields by a rule.
     pub fn renames(&self) -> bool {
         self.rename_all.is_some()
+    }
+
+    /// Whether missing fields are taken from the `Default` of the whole.
+    pub fn begins_at_default(&self) -> bool {
+        self.default_by_trait
     }
 
     /// Of a variant, in an enum that says `rename_all_fields`.

@@ -110,6 +110,11 @@ impl<'a> StoredType<'a> {
         }
     }
 
+    /// Whether missing fields are taken from its `Default`.
+    pub fn begins_at_default(&self) -> bool {
+        self.of_all.begins_at_default()
+    }
+
     pub fn codec(&self) -> TokenStream {
         match &self.settings.codec {
             Some(codec) if codec == "msgpack" => quote! { ::factum::event::Codec::MessagePack },

@@ -126,19 +126,21 @@ impl<'s> Guesser<'s> {
             _ => known,
         };
         let depth = self.fields.len();
-        let visited = visitor.visit_map(Keys { guesser: self, keys, at: 0 });
-        if let Err(refused) = &visited {
-            if let Some(Hint::MissingField(field)) = refused.hint {
-                let known = self.search.keys.entry(path).or_default();
-                if !known.contains(&field) {
-                    known.push(field);
-                    self.search.learn();
-                }
+        match visitor.visit_map(Keys { guesser: self, keys, at: 0 }) {
+            Ok(visited) => {
+                self.fields.truncate(depth);
+                // What an enum with its tag inside misses, it says only later.
+                self.search.last_map = Some(path);
+                Ok(visited)
             }
-            return visited;
+            Err(mut refused) => {
+                if let Some(Hint::MissingField(field)) = refused.hint {
+                    self.search.add_key(path, field);
+                    refused.hint = None;
+                }
+                Err(refused)
+            }
         }
-        self.fields.truncate(depth);
-        visited
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Search {
     pub variants: Variants,
     /// Enums that this run came by.
     pub enums: Variants,
+    /// Path of the map that was read last.
+    pub last_map: Option<String>,
     has_learned: bool,
     furthest: Option<(usize, NoSample)>,
 }
@@ -53,6 +55,7 @@ impl Search {
 
     pub fn restart(&mut self) {
         self.made = 0;
+        self.last_map = None;
         self.enums.clear();
     }
 
@@ -71,14 +74,29 @@ impl Search {
         self.has_learned = true;
     }
 
+    /// A map has to have this field.
+    pub fn add_key(&mut self, map: String, field: &'static str) {
+        let known = self.keys.entry(map).or_default();
+        if !known.contains(&field) {
+            known.push(field);
+            self.learn();
+        }
+    }
+
     /// Goes on to the next guess; an error if there is none.
     pub fn refused(&mut self, field: String, refused: Refused) -> Result<(), NoSample> {
         self.runs += 1;
-        if let Some(Hint::OneOf(texts)) = refused.hint
-            && !texts.is_empty()
-            && self.texts.insert(field.clone(), texts).is_none()
-        {
-            self.learn();
+        match refused.hint {
+            Some(Hint::OneOf(texts)) if !texts.is_empty() && !self.texts.contains_key(&field) => {
+                self.texts.insert(field.clone(), texts);
+                self.learn();
+            }
+            Some(Hint::MissingField(missing)) => {
+                if let Some(map) = self.last_map.take() {
+                    self.add_key(map, missing);
+                }
+            }
+            _ => {}
         }
         let no_sample = NoSample { field, reason: refused.reason };
         if self.furthest.as_ref().is_none_or(|(made, _)| *made < self.made) {
