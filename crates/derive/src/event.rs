@@ -157,16 +157,24 @@ fn expand_enum(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream> {
 
     let mut stored = Vec::new();
     let mut delegates = Vec::new();
+    let mut mistakes: Option<Error> = None;
     for variant in &data.variants {
-        match &variant.fields {
+        let read = match &variant.fields {
             Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
-                refuse_settings(&variant.attrs)?;
                 delegates.push(Delegate { ident: &variant.ident, inner: &fields.unnamed[0].ty });
+                refuse_settings(&variant.attrs)
             }
-            _ => {
-                stored.push(stored_variant(variant, &prefix, &settings, rename_all_fields.as_deref())?);
-            }
+            _ => stored_variant(variant, &prefix, &settings, rename_all_fields.as_deref())
+                .map(|variant| stored.push(variant)),
+        };
+        match (read, &mut mistakes) {
+            (Ok(()), _) => {}
+            (Err(mistake), Some(mistakes)) => mistakes.combine(mistake),
+            (Err(mistake), none) => *none = Some(mistake),
         }
+    }
+    if let Some(mistakes) = mistakes {
+        return Err(mistakes);
     }
     refuse_twice(&stored)?;
 
@@ -238,7 +246,7 @@ fn expand_enum(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream> {
                     let mut labels = ::factum::event::Labels::default();
                     match self {
                         #(#encoders)*
-                        #(Self::#variants(inner) => ::factum::Event::encode_in(inner, #category),)*
+                        #(Self::#variants(inner) => <#inners as ::factum::Event>::encode_in(inner, #category),)*
                     }
                 }
 

@@ -2,9 +2,11 @@
 //! folded from. They differ only in how the boundary is found.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::{Data, DeriveInput, Error, Field, Fields, Ident, Path, Result, Token, parenthesized};
+
+use crate::variant::at;
 
 /// How a model's events are found.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,6 +104,10 @@ pub fn expand(input: &DeriveInput, kind: Kind) -> Result<TokenStream> {
             ::factum::Boundary::tagged(&[#(&self.#key_names as &dyn ::factum::model::Key),*], &SELECTED)
         },
     };
+    // Where it is missing, the error stands at the name of the events.
+    let evolve = events.iter().map(|events| {
+        quote_spanned! {at(events)=> <Self as ::factum::Evolve<#events>>::evolve_at }
+    });
     let unknown = if folds.skips_unknown {
         quote! { ::core::result::Result::Ok(()) }
     } else {
@@ -146,7 +152,7 @@ pub fn expand(input: &DeriveInput, kind: Kind) -> Result<TokenStream> {
                         .map_err(|error| ::factum::model::FoldError::unreadable(recorded, error))?
                     {
                         ::factum::event::Decoded::Event(event) => {
-                            ::factum::Evolve::<#events>::evolve_at(self, &event, recorded);
+                            #evolve(self, &event, recorded);
                             return ::core::result::Result::Ok(());
                         }
                         ::factum::event::Decoded::SkippedVersion => return ::core::result::Result::Ok(()),

@@ -1,7 +1,8 @@
 //! One stored type: a struct, or a variant of an enum with named fields or none.
 
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{Attribute, Error, Field, Fields, Ident, Result};
 
 use crate::attribute::Settings;
@@ -127,11 +128,11 @@ impl<'a> StoredType<'a> {
     pub fn decode(&self, fields: &TokenStream, into_event: &TokenStream) -> TokenStream {
         let newest = self.settings.newest();
         let through = self.settings.from.as_ref().map(|from| {
-            quote! {
+            quote_spanned! {at(from)=>
                 if stored.schema_version < #newest {
                     return ::core::result::Result::map(
                         <#from as ::factum::Event>::decode(stored),
-                        |found| found.map(::core::convert::Into::into),
+                        |found| found.map(<Self as ::factum::event::upcast::UpcastFrom<#from>>::upcast_from),
                     );
                 }
             }
@@ -175,7 +176,10 @@ impl<'a> StoredType<'a> {
         });
         let tags = self.fields.iter().filter(|field| has(field, "id") || has(field, "tag")).map(|field| {
             let ty = &field.ty;
-            quote! { <#ty as ::factum::event::Ids>::KEY }
+            match has(field, "id") {
+                true => quote! { <#ty as ::factum::Id>::KEY },
+                false => quote! { <#ty as ::factum::event::Ids>::KEY },
+            }
         });
         let has_id = self.id().is_some();
         quote! {
@@ -232,7 +236,7 @@ impl<'a> StoredType<'a> {
         let wrong_name = format!(
             "`from` names a type that is stored under another name: write `#[event(name = \"{name}\", ...)]` on it"
         );
-        Some(quote! {
+        Some(quote_spanned! {at(from)=>
             const _: () = {
                 ::core::assert!(
                     ::factum::event::upcast::same_name(<#from as ::factum::event::Versioned>::NAME, #name),
@@ -242,6 +246,11 @@ impl<'a> StoredType<'a> {
             };
         })
     }
+}
+
+/// Has errors of generated code stand there; its names are its own.
+pub fn at(place: &impl Spanned) -> Span {
+    Span::call_site().located_at(place.span())
 }
 
 fn serde_of(attributes: &[Attribute]) -> Vec<&Attribute> {
