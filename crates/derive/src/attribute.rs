@@ -107,7 +107,10 @@ impl Settings {
             return Err(Error::new(at, "versions count from 1"));
         }
         if version == 1 && (self.from.is_some() || !self.upcast.is_empty()) {
-            return Err(Error::new(at, "nothing comes before version 1: raise the version, or remove the upcaster"));
+            return Err(Error::new(
+                at,
+                "nothing comes before version 1: raise the version, or remove the upcaster",
+            ));
         }
         if version > 1 && self.from.is_none() && self.upcast.is_empty() {
             return Err(Error::new(

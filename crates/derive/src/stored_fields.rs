@@ -131,7 +131,12 @@ fn renamed(field: &str, rule: Option<&str>) -> String {
     let pascal = || -> String {
         let words = field.split('_').map(|word| {
             let mut letters = word.chars();
-            letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect::<String>()
+            letters
+                .next()
+                .map(|first| first.to_ascii_uppercase())
+                .into_iter()
+                .chain(letters)
+                .collect::<String>()
         });
         words.collect()
     };

@@ -197,7 +197,12 @@ impl<'a> StoredType<'a> {
     /// An expression of type `Vec<Specimen>`: this version, and those before it
     /// that have types. `category` is in scope; `fields` and `into_event` are
     /// as for [`decode`](Self::decode).
-    pub fn specimens(&self, of_enum: &[Ident], fields: &TokenStream, into_event: &TokenStream) -> TokenStream {
+    pub fn specimens(
+        &self,
+        of_enum: &[Ident],
+        fields: &TokenStream,
+        into_event: &TokenStream,
+    ) -> TokenStream {
         let shape = self.shape();
         let allowed = of_enum.iter().chain(&self.settings.allow);
         let example = match &self.settings.example {

@@ -15,6 +15,7 @@
 //! - [`Store::decide`]: reads a model, calls a pure function, appends what it
 //!   says, and does it again if somebody was faster.
 //! - [`Store::load`]: a model now, or as it was at any position or time.
+//! - [`evolution`]: what was stored stays readable, checked by a test.
 //!
 //! What is not here: a runtime (every call has a blocking and an async form), a
 //! macro that hides control flow, a base class.
@@ -31,6 +32,8 @@ pub mod emitted;
 pub mod event;
 pub mod evolution;
 pub mod fold;
+#[cfg(doctest)]
+mod guides;
 mod idempotency;
 pub mod load;
 pub mod model;

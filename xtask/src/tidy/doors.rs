@@ -30,7 +30,11 @@ const DOORS: [Door; 10] = [
     },
     Door {
         words: &["std", "::", "fs"],
-        open_in: &["crates/log/src/disk/"],
+        open_in: &[
+            "crates/log/src/disk/",
+            // `events.lock` lies in the user's repository, not in a store.
+            "crates/factum/src/evolution/lock/file.rs",
+        ],
         remedy: "go through `factum_log::disk`",
     },
     Door { words: &["std", "::", "net"], open_in: &[], remedy: "nothing here speaks over a network yet" },

@@ -170,7 +170,9 @@ impl Change {
                 "stored events may lack it: keep it an `Option`, or give it `#[serde(default)]`"
             }
             Self::FieldBecameOptional => "accept it: stored events have it, new ones may do without",
-            Self::FieldRenamed => "keep the stored name by `#[serde(rename = \"the_stored_name\")]` on the field",
+            Self::FieldRenamed => {
+                "keep the stored name by `#[serde(rename = \"the_stored_name\")]` on the field"
+            }
             Self::FieldRemoved => {
                 "stored events have it: keep it as an `Option` that is written no more; or raise the version and add an upcaster that drops it"
             }
@@ -203,7 +205,9 @@ impl Change {
                 "models found by it will not see new events: accept it if that is right, else mark the field `#[tag]` again"
             }
             Self::LintsAllowed => "accept it if the reasons still hold",
-            Self::AnotherFact => "give the new fact a type of its own; old events keep theirs and their meaning",
+            Self::AnotherFact => {
+                "give the new fact a type of its own; old events keep theirs and their meaning"
+            }
             Self::StoredByMistake => {
                 "copy the log without it into a new store, keeping ids and order; avoid it: encrypt personal data instead"
             }

@@ -50,7 +50,10 @@ pub fn among(members: &[Member]) -> Vec<Conflict> {
                 continue;
             };
             let (how, remedy) = if *one == member.name {
-                ("twice", "give one of the two another name, `#[event(name = ...)]`; the second is never read")
+                (
+                    "twice",
+                    "give one of the two another name, `#[event(name = ...)]`; the second is never read",
+                )
             } else if known.version != shape.version {
                 ("in different versions", "let both hold the same struct of this event")
             } else if known.fields != shape.fields || known.tags != shape.tags {
@@ -60,7 +63,13 @@ pub fn among(members: &[Member]) -> Vec<Conflict> {
             } else {
                 continue;
             };
-            conflicts.push(Conflict { event_type: shape.name.to_owned(), one, other: member.name, how, remedy });
+            conflicts.push(Conflict {
+                event_type: shape.name.to_owned(),
+                one,
+                other: member.name,
+                how,
+                remedy,
+            });
         }
     }
     conflicts

@@ -73,8 +73,18 @@ const PERSONAL: [&str; 26] = [
 ];
 /// In events about these a plain `name` is that of a person.
 const PEOPLE: [&str; 12] = [
-    "Customer", "User", "Person", "Patient", "Employee", "Member", "Student", "Guest", "Passenger", "Contact",
-    "Subscriber", "Driver",
+    "Customer",
+    "User",
+    "Person",
+    "Patient",
+    "Employee",
+    "Member",
+    "Student",
+    "Guest",
+    "Passenger",
+    "Contact",
+    "Subscriber",
+    "Driver",
 ];
 
 impl Lint {
@@ -96,7 +106,9 @@ impl Lint {
             Self::CalculatedField => {
                 "leave it out and calculate it where it is read; rules change, the event cannot"
             }
-            Self::ChangingField => "record what happened and when; look up what is current where it is needed",
+            Self::ChangingField => {
+                "record what happened and when; look up what is current where it is needed"
+            }
             Self::WholeState => "record what changed and why, in an event named after that",
             Self::TooLarge => "split it into the facts it is made of, or refer to documents by id",
             Self::TooSmall => "make them one event, named after what happened in the domain",

@@ -55,18 +55,14 @@ const VARIABLE: &str = "FACTUM_EVENTS_LOCK";
 ///
 /// ```
 /// # use factum::prelude::*;
-/// # use factum::evolution;
 /// # #[derive(Id, Clone, Debug, PartialEq)] struct CartId(String);
 /// # #[derive(Event, Clone, Debug)] enum Cart { Opened { #[id] id: CartId } }
-/// # let dir = tempfile::tempdir()?;
-/// # std::env::set_current_dir(&dir)?;
-/// // #[test]
-/// fn stored_events_stay_readable() -> Result<(), evolution::LockError> {
-///     evolution::check::<(Cart,)>("events.lock")
+/// # #[derive(Event, Clone, Debug)] enum Order { Placed { cart: String } }
+/// fn stored_events_stay_readable() -> Result<(), factum::evolution::LockError> {
+///     factum::evolution::check::<(Cart, Order)>("events.lock")
 /// }
-/// # let Err(error) = stored_events_stay_readable() else { panic!("there is no file yet") };
+/// # let error = factum::evolution::check::<(Cart, Order)>("no/such.lock").unwrap_err();
 /// # assert!(error.to_string().contains("FACTUM_EVENTS_LOCK=write"));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// Cargo runs tests in the folder of their package, so the file lies beside its

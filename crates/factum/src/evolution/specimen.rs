@@ -51,7 +51,9 @@ fn stored_json(shape: &Shape, encoded: &Encoded) -> Result<Box<RawValue>, String
     let text = match Codec::of(&encoded.content_type) {
         Ok(Codec::Json) => String::from_utf8(encoded.data.clone()).map_err(|error| error.to_string())?,
         #[cfg(feature = "msgpack")]
-        Ok(codec @ Codec::MessagePack) => codec.decode::<Value>(&encoded.data).map_err(|why| why.to_string())?.to_string(),
+        Ok(codec @ Codec::MessagePack) => {
+            codec.decode::<Value>(&encoded.data).map_err(|why| why.to_string())?.to_string()
+        }
         Err(why) => return Err(why.to_string()),
     };
     RawValue::from_string(text).map_err(|error| error.to_string())

@@ -102,7 +102,8 @@ fn number(ty: &str) -> Option<Number> {
 }
 
 fn told(field: &Field) -> String {
-    let may = if field.optional && inside_option(&field.type_name).is_none() { " (may be missing)" } else { "" };
+    let may =
+        if field.optional && inside_option(&field.type_name).is_none() { " (may be missing)" } else { "" };
     format!("{}: {}{may}", field.name, field.type_name)
 }
 

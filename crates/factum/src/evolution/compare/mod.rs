@@ -26,8 +26,12 @@ use super::{Lint, Specimen};
 
 /// What there is to say, and the lock as it would be now.
 pub fn compare(members: &[Member], stored: Lock) -> (Report, Lock) {
-    let mut comparison =
-        Comparison { stored: &stored, report: Report::default(), now: Lock::default(), seen: BTreeSet::new() };
+    let mut comparison = Comparison {
+        stored: &stored,
+        report: Report::default(),
+        now: Lock::default(),
+        seen: BTreeSet::new(),
+    };
     for conflict in conflict::among(members) {
         comparison.report.problems.push(conflict.to_string());
     }
@@ -57,7 +61,8 @@ impl Comparison<'_> {
             }
             let of_type: Vec<_> =
                 specimens.iter().filter(|specimen| specimen.shape.name == shape.name).collect();
-            let Some(first) = of_type.iter().copied().find(|specimen| specimen.shape.version == shape.version)
+            let Some(first) =
+                of_type.iter().copied().find(|specimen| specimen.shape.version == shape.version)
             else {
                 continue;
             };
@@ -91,8 +96,8 @@ impl Comparison<'_> {
             match (before, specimen) {
                 (None, Some(specimen)) => {
                     if !locked.is_empty() {
-                        let is_lower = locked.iter().any(|locked| locked.version > version)
-                            && version == shape.version;
+                        let is_lower =
+                            locked.iter().any(|locked| locked.version > version) && version == shape.version;
                         let change = if is_lower { Change::VersionLowered } else { Change::VersionAdded };
                         self.report.findings.push(finding(change));
                     }
@@ -171,9 +176,9 @@ impl Comparison<'_> {
                 .filter(|sample| !before.samples.iter().any(|known| form::says_the_same(known, sample)))
                 .collect();
             if findings.is_empty() && !fresh.is_empty() {
-                let new = fresh.iter().fold(named(Change::OptionalPartAdded), |finding, sample| {
-                    finding.plus(sample.get())
-                });
+                let new = fresh
+                    .iter()
+                    .fold(named(Change::OptionalPartAdded), |finding, sample| finding.plus(sample.get()));
                 findings.push(new);
             }
             now.samples.extend(fresh);
@@ -197,7 +202,8 @@ impl Comparison<'_> {
         });
         let added: Vec<_> = added.map(|specimen| (specimen.shape.name, Version::of(specimen))).collect();
         for version in gone {
-            let same = added.iter().find(|(_, now)| now.fields == version.fields && now.stream == version.stream);
+            let same =
+                added.iter().find(|(_, now)| now.fields == version.fields && now.stream == version.stream);
             let finding = match same {
                 Some((name, _)) => Finding::new(&version.event_type, version.version, Change::TypeRenamed)
                     .minus(&version.event_type)

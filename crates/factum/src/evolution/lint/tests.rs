@@ -7,14 +7,8 @@ fn specimen(name: &'static str, fields: &[&'static str]) -> Specimen {
         let (name, type_name) = field.split_once(": ").unwrap();
         FieldShape { name, type_name, optional: type_name.starts_with("Option<") }
     });
-    let shape = Shape {
-        name,
-        version: 1,
-        oldest: 1,
-        fields: fields.collect(),
-        tags: vec!["order"],
-        has_id: true,
-    };
+    let shape =
+        Shape { name, version: 1, oldest: 1, fields: fields.collect(), tags: vec!["order"], has_id: true };
     Specimen { shape, stream: "order-<id>".into(), allowed: Vec::new(), samples: Ok(Vec::new()) }
 }
 

@@ -96,7 +96,13 @@ fn has_a_sample_of_every_variant_also_inside_of_others() {
     let card = |kind| json!({"Card": {"number": "number", "kind": kind}});
     assert_eq!(
         all::<Payment>(),
-        [json!("Cash"), card("credit"), json!({"Both": ["credit", 1]}), card("debit"), json!({"Both": ["debit", 1]})]
+        [
+            json!("Cash"),
+            card("credit"),
+            json!({"Both": ["credit", 1]}),
+            card("debit"),
+            json!({"Both": ["debit", 1]})
+        ]
     );
 }
 

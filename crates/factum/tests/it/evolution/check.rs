@@ -99,7 +99,10 @@ fn a_missing_file_says_how_to_write_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("events.lock");
     let error = check::<First>(&path).unwrap_err();
-    let text = format!("there is no {0} yet\n\naccept by `FACTUM_EVENTS_LOCK=write cargo test`, and commit {0}\n", path.display());
+    let text = format!(
+        "there is no {0} yet\n\naccept by `FACTUM_EVENTS_LOCK=write cargo test`, and commit {0}\n",
+        path.display()
+    );
     assert_eq!(error.to_string(), text);
     assert_eq!(format!("{error:?}"), format!("\n{text}"), "a test that unwraps it can be read");
 }
@@ -196,8 +199,19 @@ fn other_changes_of_fields() {
     paid!(Narrower { #[id] id: TillId, cents: u16, note: Option<String> });
     paid!(Text { #[id] id: TillId, cents: String, note: Option<String> });
     paid!(Optional { #[id] id: TillId, cents: Option<u32>, note: Option<String> });
-    paid!(Required { #[id] id: TillId, cents: u32, note: String });
-    paid!(NotNull { #[id] id: TillId, cents: u32, #[serde(default)] note: String });
+    paid!(Required {
+        #[id]
+        id: TillId,
+        cents: u32,
+        note: String
+    });
+    paid!(NotNull {
+        #[id]
+        id: TillId,
+        cents: u32,
+        #[serde(default)]
+        note: String
+    });
     assert_eq!(changes::<First, Without>(false), [Change::FieldRemoved]);
     assert_eq!(changes::<First, Wider>(true), [Change::FieldTypeRenamed]);
     assert_eq!(changes::<Wider, Narrower>(false), [Change::FieldTypeChanged]);
@@ -265,7 +279,11 @@ mod both {
         Cash,
         Card { last: u16 },
     }
-    paid!(Paid { #[id] id: TillId, method: Method });
+    paid!(Paid {
+        #[id]
+        id: TillId,
+        method: Method
+    });
 }
 
 mod only_cash {
@@ -274,7 +292,11 @@ mod only_cash {
     pub enum Method {
         Cash,
     }
-    paid!(Paid { #[id] id: TillId, method: Method });
+    paid!(Paid {
+        #[id]
+        id: TillId,
+        method: Method
+    });
 }
 
 #[test]
@@ -329,7 +351,12 @@ fn a_raised_version_with_an_upcaster_is_accepted_and_stays_checked() {
     assert_eq!(lock.samples(2), [json!({"id": "id", "cents": 1, "currency": "currency"})]);
 
     // The old struct is frozen too.
-    paid!(FirstChanged { #[id] id: TillId, cents: u32, clerk: String });
+    paid!(FirstChanged {
+        #[id]
+        id: TillId,
+        cents: u32,
+        clerk: String
+    });
     paid!(SecondOfIt(version = 2, from = FirstChanged) { #[id] id: TillId, cents: u64, currency: String });
     impl From<FirstChanged> for SecondOfIt {
         fn from(old: FirstChanged) -> Self {
@@ -459,7 +486,11 @@ impl<'de> Deserialize<'de> for Checked {
 
 #[test]
 fn an_example_helps_where_nothing_can_be_guessed() {
-    paid!(Guessed { #[id] id: TillId, receipt: Checked });
+    paid!(Guessed {
+        #[id]
+        id: TillId,
+        receipt: Checked
+    });
     paid!(Given(example = given) { #[id] id: TillId, receipt: Checked });
     fn given() -> Given {
         Given { id: "t1".into(), receipt: Checked("r#42".into()) }
@@ -468,7 +499,9 @@ fn an_example_helps_where_nothing_can_be_guessed() {
     let path = dir.path().join("events.lock");
     let error = accept::<Guessed>(&path).unwrap_err().to_string();
     assert!(
-        error.contains("Paid, version 1: no value could be guessed for `receipt` (wrong checksum): make one yourself"),
+        error.contains(
+            "Paid, version 1: no value could be guessed for `receipt` (wrong checksum): make one yourself"
+        ),
         "{error}"
     );
     assert!(!path.exists());

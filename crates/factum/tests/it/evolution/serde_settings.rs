@@ -161,7 +161,11 @@ fn fields_can_be_renamed_all_at_once() {
     assert_eq!(read::<Returned>("Returned", 1, json!({"box-id": 1})).sent_by, "nobody");
 
     let names = |shapes: Vec<factum::event::Shape>| -> Vec<_> {
-        shapes.iter().flat_map(|shape| shape.fields.clone()).map(|field| (field.name, field.optional)).collect()
+        shapes
+            .iter()
+            .flat_map(|shape| shape.fields.clone())
+            .map(|field| (field.name, field.optional))
+            .collect()
     };
     assert_eq!(names(Parcel::shapes()), [("boxId", false), ("sentBy", false), ("BOX_ID", false)]);
     assert_eq!(names(Returned::shapes()), [("box-id", true), ("sent-by", true)]);

@@ -63,7 +63,8 @@ fn counts_what_is_there_and_names_what_cannot_be_decoded() {
 
 #[test]
 fn can_leave_out_types_it_does_not_know_and_be_awaited() {
-    let surveyed = pollster::block_on(async { survey::<(Room,)>(&store()).only_known_types().await }).unwrap();
+    let surveyed =
+        pollster::block_on(async { survey::<(Room,)>(&store()).only_known_types().await }).unwrap();
     assert_eq!(surveyed.unknown().count(), 0);
     assert_eq!(surveyed.counted.iter().map(|counted| counted.events).sum::<u64>(), 6);
     assert_eq!(surveyed.unreadable.len(), 2);
@@ -82,7 +83,9 @@ fn an_enum_that_cannot_read_what_another_can_is_found() {
     let found: Vec<_> = conflicts::<(Room, Billing)>().iter().map(ToString::to_string).collect();
     assert_eq!(found.len(), 1);
     assert!(found[0].starts_with("RoomBooked is stored by "), "{}", found[0]);
-    assert!(found[0].ends_with("in different shapes: rename one, by `prefix` or `name`, or let both hold the same struct"));
+    assert!(found[0].ends_with(
+        "in different shapes: rename one, by `prefix` or `name`, or let both hold the same struct"
+    ));
 }
 
 #[derive(Event, Clone, Debug)]

@@ -64,7 +64,10 @@ fn a_newer_version_is_refused_read_or_skipped_as_the_event_says() {
     let newer = json!({"id": "c", "item": "pear", "price": {"cents": 5}});
     let read = decode::<Cart>("CartItemAdded", 7, &newer).unwrap();
     assert_eq!(read, Decoded::Event(Cart::ItemAdded { id: "c".into(), item: "pear".into() }));
-    assert_eq!(decode::<Cart>("CartClosed", 2, &json!("not even an object")).unwrap(), Decoded::SkippedVersion);
+    assert_eq!(
+        decode::<Cart>("CartClosed", 2, &json!("not even an object")).unwrap(),
+        Decoded::SkippedVersion
+    );
 
     let error = decode::<Cart>("CartItemAdded", 7, &json!({"id": "c", "sku": "pear"})).unwrap_err();
     assert!(error.to_string().contains("missing field `item`"), "{error}");

@@ -98,11 +98,8 @@ impl From<ClosedV2> for Account {
 
 #[test]
 fn types_lead_from_each_version_to_the_newest() {
-    let opened = |holder: &str, limit_cents| Account::Opened {
-        id: "ada".into(),
-        holder: holder.into(),
-        limit_cents,
-    };
+    let opened =
+        |holder: &str, limit_cents| Account::Opened { id: "ada".into(), holder: holder.into(), limit_cents };
     let rows = [
         (1, json!({"id": "ada", "owner": "Ada"}), opened("Ada", 10_000)),
         (2, json!({"id": "ada", "owner": "Ada", "limit": 7}), opened("Ada", 700)),
@@ -154,7 +151,10 @@ fn shapes_say_how_far_back_the_chains_reach() {
 #[test]
 fn an_upcaster_that_refuses_says_so_in_its_words() {
     let error = decode::<Account>("AccountDeposited", 1, &json!({"id": "ada"})).unwrap_err();
-    assert_eq!(error.to_string(), "AccountDeposited version 1: the upcaster from version 1 refused it: no amount");
+    assert_eq!(
+        error.to_string(),
+        "AccountDeposited version 1: the upcaster from version 1 refused it: no amount"
+    );
 }
 
 // Ten and more.
