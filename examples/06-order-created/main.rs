@@ -79,7 +79,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         let tax = store.load(second::Tax::of(order)).run()?;
         let packing = store.load(third::Packing::of(order)).run()?;
         let found = [&receipt.text, &tax.text, &packing.text];
-        println!("{order}  {} | {} | {}", found[0], found[1], found[2]);
         assert_eq!(found, expected);
     }
     Ok(())
@@ -89,22 +88,27 @@ fn data(encoded: &Encoded) -> Result<Value, serde_json::Error> {
     serde_json::from_slice(&encoded.data)
 }
 
-#[test]
-fn what_it_shows_is_so() {
-    main().unwrap();
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-#[test]
-fn the_lock_grew_with_the_programs() {
-    let dir = tempfile::tempdir().unwrap();
-    let lock = dir.path().join("events.lock");
-    factum::evolution::accept::<first::Order>(&lock).unwrap();
-    factum::evolution::accept::<second::Order>(&lock).unwrap();
-    factum::evolution::accept::<third::Order>(&lock).unwrap();
-    assert_eq!(std::fs::read_to_string(lock).unwrap(), include_str!("events.lock"));
-}
+    #[test]
+    fn what_it_shows_is_so() {
+        main().unwrap();
+    }
 
-#[test]
-fn what_was_stored_stays_readable() -> Result<(), factum::evolution::LockError> {
-    factum::evolution::check::<third::Order>("06-order-created/events.lock")
+    #[test]
+    fn the_lock_grew_with_the_programs() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = dir.path().join("events.lock");
+        factum::evolution::accept::<first::Order>(&lock).unwrap();
+        factum::evolution::accept::<second::Order>(&lock).unwrap();
+        factum::evolution::accept::<third::Order>(&lock).unwrap();
+        assert_eq!(std::fs::read_to_string(lock).unwrap(), include_str!("events.lock"));
+    }
+
+    #[test]
+    fn what_was_stored_stays_readable() -> Result<(), factum::evolution::LockError> {
+        factum::evolution::check::<third::Order>("06-order-created/events.lock")
+    }
 }

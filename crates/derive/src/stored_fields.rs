@@ -188,9 +188,9 @@ mod tests {
             (parse_quote!(#[serde(skip)] a: u8), None),
             (parse_quote!(r#type: u8), Some(("type", false))),
         ];
-        for (field, expected) in rows {
+        for (row, (field, expected)) in rows.into_iter().enumerate() {
             let expected = expected.map(|(name, optional)| (name.to_owned(), optional));
-            assert_eq!(of(field.clone()), expected, "{field:?}");
+            assert_eq!(of(field), expected, "row {row}");
         }
     }
 }

@@ -16,7 +16,7 @@
 //!   [lints](Lint) tell what will be regretted.
 //! - [`conflicts`]: for the start of a program: no two enums mean different
 //!   things by one stored type.
-//! - [`survey`]: reads a log and says what in it cannot be decoded.
+//! - [`survey()`]: reads a log and says what in it cannot be decoded.
 //! - [`Change`] and [`Strategy`]: which way to change an event is the cheapest
 //!   that is safe, as data; the messages of the check say it too.
 //!

@@ -1,4 +1,6 @@
 //! The SDK as a program uses it, over memory and over the log.
 
+#![allow(clippy::unwrap_used)]
+
 mod evolution;
 mod walk;
