@@ -41,23 +41,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     let one = first::Order::Created {
         order_id: "o1".into(),
         customer_id: "c1".into(),
-        amount: Some(100_00),
+        amount: Some(10_000),
         timestamp: "2023-11-24T14:30:15Z".into(),
     };
     let two = second::Order::Created {
         order_id: "o2".into(),
         customer_id: "c1".into(),
-        amount: Some(100_00),
+        amount: Some(10_000),
         currency: "EUR".into(),
-        tax: 8_25,
+        tax: 825,
         timestamp: "2024-11-24T14:30:15Z".into(),
     };
     let three = third::Order::Created {
         order_id: "o3".into(),
         customer_id: "c1".into(),
-        line_items: vec![third::LineItem { product_id: "PROD_111".into(), quantity: 2, unit_price: 50_00 }],
+        line_items: vec![third::LineItem { product_id: "PROD_111".into(), quantity: 2, unit_price: 5_000 }],
         currency: "EUR".into(),
-        tax: 8_25,
+        tax: 825,
         timestamp: "2025-11-24T14:30:15Z".into(),
         metadata: BTreeMap::from([("channel".into(), "web".into())]),
     };

@@ -25,6 +25,8 @@ use std::sync::OnceLock;
 
 use factum_core::{ContentType, EventType, NewEvent, RecordedEvent, StreamName, Tag, Tags};
 
+use smallvec::SmallVec;
+
 use crate::evolution::Specimen;
 
 pub use codec::Codec;
@@ -48,6 +50,8 @@ pub trait Event: Clone + Send + Sync + 'static {
 
     /// The program that makes it, e.g. `shop 1.4.0`: stamped on what it appends.
     const PRODUCER: &'static str;
+    /// The same as the metadata of an event: `{"producer":"shop 1.4.0"}`.
+    const PRODUCER_METADATA: &'static str;
 
     /// Every type it may be stored as, in the newest version.
     fn shapes() -> Vec<Shape>;
@@ -176,8 +180,8 @@ impl TypeName {
 /// Collects what the derived code finds in an event's fields.
 #[derive(Debug, Default)]
 pub struct Labels {
-    subject: String,
-    tags: Vec<Tag>,
+    subject: Option<String>,
+    tags: SmallVec<[Tag; 2]>,
     error: Option<EncodeError>,
 }
 
@@ -193,10 +197,15 @@ impl Labels {
     }
 
     /// The field marked `#[id]`: a tag, and the end of the stream's name.
-    pub fn id(&mut self, id: &impl Id) -> &mut Self {
-        use std::fmt::Write as _;
-        let _ = write!(self.subject, "{id}");
-        self.tag(id)
+    pub fn id<I: Id>(&mut self, id: &I) -> &mut Self {
+        let subject = id.to_string();
+        let tag = Tag::new([I::KEY, ":", &subject].concat());
+        self.subject = Some(subject);
+        match tag {
+            Ok(tag) => self.tags.push(tag),
+            Err(source) => self.error = Some(EncodeError::Name(source)),
+        }
+        self
     }
 
     /// Joins what was found with what is stored.
@@ -210,9 +219,9 @@ impl Labels {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        let stream = match self.subject.as_str() {
-            "" => StreamName::new(category.to_owned()),
-            subject => StreamName::new([category, "-", subject].concat()),
+        let stream = match &self.subject {
+            None => StreamName::new(category.to_owned()),
+            Some(subject) => StreamName::new([category, "-", subject].concat()),
         }?;
         let tags = Tags::new(self.tags.drain(..))?;
         Ok(Encoded { stream, event_type, schema_version, content_type, data, tags })

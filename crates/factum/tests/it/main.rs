@@ -2,5 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod boundary;
+mod context;
+mod decide;
+mod domain;
 mod evolution;
-mod walk;
+mod homes;

@@ -98,6 +98,25 @@ fn names_streams_and_tags_are_what_one_would_guess() {
 }
 
 #[test]
+fn an_empty_id_names_the_stream_that_its_model_reads() {
+    #[derive(Aggregate, Clone, Debug)]
+    #[folds(ShelfEvents)]
+    struct Inspections {
+        #[key]
+        id: ShelfId,
+        events: u32,
+    }
+    impl Evolve<ShelfEvents> for Inspections {
+        fn evolve(&mut self, _: &ShelfEvents) {
+            self.events += 1;
+        }
+    }
+    let store = Store::memory();
+    store.record(ShelfEvents::Renamed { id: "".into() }).run().unwrap();
+    assert_eq!(store.load(Inspections::of("")).run().unwrap().events, 1);
+}
+
+#[test]
 fn events_without_fields_can_get_some_later() {
     assert_eq!(data_of(&ShelfEvents::Inspected), json!({}));
     assert_eq!(data_of(&Lost), json!({}));
