@@ -37,6 +37,7 @@ pub mod receipt;
 pub mod recording;
 pub mod retry;
 pub mod store;
+pub mod testing;
 
 pub use boundary::Boundary;
 pub use decide::{Decide, DecideError};
