@@ -163,7 +163,8 @@ impl<M: Model> Folded<M> {
     }
 }
 
-fn as_recorded(
+/// An event as it will be read back from there.
+pub(crate) fn as_recorded(
     event: &NewEvent,
     stream: &StreamName,
     position: Position,
