@@ -39,6 +39,7 @@ pub mod repository;
 pub mod retry;
 pub mod store;
 pub mod testing;
+mod warm;
 
 pub use boundary::Boundary;
 pub use decide::{Decide, DecideError};
@@ -63,6 +64,21 @@ pub use serde;
 pub mod prelude {
     pub use crate::{
         Aggregate, Decide, DecideError, Event, Evolve, Id, Model, Receipt, Store, StoreError, Timestamp,
+    };
+}
+
+/// The metadata of events made by the crate it is used in; for derived code.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! producer_metadata {
+    () => {
+        ::core::concat!(
+            "{\"producer\":\"",
+            ::core::env!("CARGO_PKG_NAME"),
+            " ",
+            ::core::env!("CARGO_PKG_VERSION"),
+            "\"}"
+        )
     };
 }
 

@@ -13,17 +13,16 @@
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::Arc;
 
-use factum_core::{AppendError, Appended, Durability, NewEvent, Position, Revision, Timestamp, Until};
+use factum_core::{Append, AppendError, Appended, Durability, NewEvent, Revision, Until};
 
 use crate::Model;
 use crate::boundary::Boundary;
 use crate::command::Context;
-use crate::draft::{Draft, Drafted};
+use crate::draft::{Draft, Drafted, unplaced};
 use crate::emitted::{Emitted, IntoEvents};
 use crate::event::Encoded;
-use crate::fold::{Folded, as_recorded};
+use crate::fold::Folded;
 use crate::receipt::Receipt;
 use crate::store::{Store, StoreError};
 
@@ -151,19 +150,13 @@ impl<M: Model> Root<M> {
 
     fn apply(&mut self, event: usize) -> Result<(), StoreError> {
         let event = &self.uncommitted.events[event];
-        // Where it will stand is not known yet: later than everything.
-        let recorded = as_recorded(
-            &NewEvent {
-                schema_version: event.schema_version,
-                content_type: event.content_type.clone(),
-                tags: event.tags.clone(),
-                ..NewEvent::new(event.event_type.clone(), event.data.clone())
-            },
-            &event.stream,
-            Position::MAX,
-            Revision::MAX,
-            Timestamp::MAX,
-        );
+        let new = NewEvent {
+            schema_version: event.schema_version,
+            content_type: event.content_type.clone(),
+            tags: event.tags.clone(),
+            ..NewEvent::new(event.event_type.clone(), event.data.clone())
+        };
+        let recorded = unplaced(&new, &event.stream);
         for (at, part) in self.boundary.parts.iter().enumerate() {
             if part.reads(&event.stream, &event.event_type, &event.tags) {
                 self.folded.model.apply(at, &recorded)?;
@@ -184,7 +177,7 @@ impl<M: Model> Finding<M> {
     /// Reads and folds.
     pub fn run(self) -> Result<Option<Root<M>>, StoreError> {
         let boundary = self.model.boundary()?;
-        let warm = self.store.warm(&boundary).map(Arc::unwrap_or_clone);
+        let warm = self.store.warm(&boundary).lock().as_deref().cloned();
         let mut folded = warm.unwrap_or_else(|| Folded::new(self.model));
         folded.advance(&**self.store.events(), &boundary, Until::Edge)?;
         Ok((folded.events > 0).then(|| Root::new(folded, boundary)))
@@ -221,12 +214,11 @@ impl<M: Model> Saving<M> {
             return Ok(receipt);
         }
         let store = self.store.clone();
-        let drafted = self.drafted()?;
-        let answer = store.events().append(drafted.append.clone());
-        settled(answer, drafted)
+        let (append, drafted) = self.drafted()?;
+        settled(store.events().append(append), drafted)
     }
 
-    fn drafted(self) -> Result<Drafted, SaveError> {
+    fn drafted(self) -> Result<(Append, Drafted), SaveError> {
         let Root { folded, boundary, uncommitted, error } = self.root;
         if let Some(error) = error {
             return Err(error.into());
@@ -257,9 +249,8 @@ impl<M: Model> IntoFuture for Saving<M> {
                 return Ok(receipt);
             }
             let store = self.store.clone();
-            let drafted = self.drafted()?;
-            let answer = store.events().append_async(drafted.append.clone()).await;
-            settled(answer, drafted)
+            let (append, drafted) = self.drafted()?;
+            settled(store.events().append_async(append).await, drafted)
         })
     }
 }

@@ -45,12 +45,12 @@ impl Given {
     #[must_use = "nothing is tested until `when` or `then_model`"]
     #[track_caller]
     pub fn and(self, events: impl IntoEvents) -> Self {
-        let Emitted { events, producer, error } = Emitted::of(events);
+        let Emitted { events, producer_metadata, error } = Emitted::of(events);
         if let Some(error) = error {
             panic!("{}", report::chain("a given event cannot be stored", &error));
         }
         for event in events {
-            let one = Emitted { events: vec![event], producer, error: None };
+            let one = Emitted { events: vec![event], producer_metadata, error: None };
             if let Err(error) = self.store.record(one).context(self.context.clone()).run() {
                 panic!("{}", report::chain("a given event cannot be recorded", &error));
             }
