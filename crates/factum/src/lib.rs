@@ -30,6 +30,8 @@ mod draft;
 pub mod emitted;
 pub mod event;
 pub mod fold;
+#[cfg(doctest)]
+mod guides;
 mod idempotency;
 pub mod load;
 pub mod model;

@@ -8,3 +8,13 @@ fn the_first_program_has_35_lines_and_runs() {
     let ended = std::process::Command::new(env!("CARGO_BIN_EXE_first")).status();
     assert!(ended.is_ok_and(|status| status.success()));
 }
+
+/// The guide shows that program, without the words to rustfmt and the test.
+#[test]
+fn the_guide_shows_the_first_program() {
+    let source = include_str!("../../01-first/main.rs").replace("#[rustfmt::skip] ", "");
+    let begin = source.find("use factum").expect("the program begins with its imports");
+    let end = source.find("\n#[test]").expect("the program ends with its test");
+    let guide = include_str!("../../../docs/first-aggregate.md");
+    assert!(guide.contains(&format!("```rust\n{}```", &source[begin..end])));
+}

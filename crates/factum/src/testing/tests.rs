@@ -267,16 +267,18 @@ fn events_expected_and_a_rejection_had() {
     "#);
 }
 
+fn seats_that_are_not_read() {
+    given((announced("rust", 1), [enrolled("bob", "go"), greeted("bob")]))
+        .when(Seats::of("rust"), |seats| match seats.free {
+            0 => Err("full"),
+            _ => Ok(enrolled("ada", "rust")),
+        })
+        .then_rejected("full");
+}
+
 #[test]
 fn a_rejection_expected_and_the_seeds_not_read() {
-    let text = failure(|| {
-        given((announced("rust", 1), [enrolled("bob", "go"), greeted("bob")]))
-            .when(Seats::of("rust"), |seats| match seats.free {
-                0 => Err("full"),
-                _ => Ok(enrolled("ada", "rust")),
-            })
-            .then_rejected("full");
-    });
+    let text = failure(seats_that_are_not_read);
     insta::assert_snapshot!(text, @r##"
     a rejection was expected, and the decision was made
 
@@ -297,6 +299,64 @@ fn a_rejection_expected_and_the_seeds_not_read() {
     actual, 1 event
       enrolment-ada  EnrolmentEnrolled v1  {"student":"ada","course":"rust"}  #student:ada #course:rust
     "##);
+}
+
+/// What the pages show is what a failure says.
+#[test]
+fn the_failures_in_the_guides_are_real() {
+    #[derive(Id, Clone, Debug, PartialEq)]
+    struct BookId(String);
+    #[derive(Id, Clone, Debug, PartialEq)]
+    struct ReaderId(String);
+    #[derive(Event, Clone, Debug, PartialEq)]
+    enum Book {
+        Lent {
+            #[id]
+            book: BookId,
+            #[tag]
+            reader: ReaderId,
+        },
+    }
+    #[derive(Aggregate, Clone, Debug)]
+    #[folds(Book)]
+    struct Loan {
+        #[key]
+        book: BookId,
+        reader: Option<ReaderId>,
+    }
+    impl Evolve<Book> for Loan {
+        fn evolve(&mut self, Book::Lent { reader, .. }: &Book) {
+            self.reader = Some(reader.clone());
+        }
+    }
+    #[derive(Debug, PartialEq)]
+    enum Refusal {
+        LentTo(ReaderId),
+    }
+    fn lend(loan: &Loan, reader: ReaderId) -> Result<Book, Refusal> {
+        match &loan.reader {
+            Some(other) => Err(Refusal::LentTo(other.clone())),
+            None => Ok(Book::Lent { book: loan.book.clone(), reader }),
+        }
+    }
+    let text = failure(|| {
+        given(Book::Lent { book: "emma".into(), reader: "ada".into() })
+            .when(Loan::of("persuasion"), |loan| lend(loan, "bob".into()))
+            .then_rejected(Refusal::LentTo("ada".into()));
+    });
+    let page = include_str!("../../../../docs/first-aggregate.md");
+    assert!(page.contains(&format!("```text\n{text}\n```")), "{text}");
+
+    let page = include_str!("../../../../docs/testing.md");
+    let text = failure(seats_that_are_not_read);
+    assert!(page.contains(&format!("```text\n{text}\n```")), "{text}");
+    let text = failure(|| {
+        given(deposited("ada", 500))
+            .when(Balance::of("ada"), |balance| withdraw(balance, 200))
+            .then(withdrawn("ada", 300));
+    });
+    let compared = text.split_once("expected,").unwrap().1;
+    assert!(page.contains(&format!("```text\nexpected,{compared}\n```")), "{text}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! The SDK as a program uses it, over memory and over the log.
 
+mod properties;
 mod repository;
 mod walk;
