@@ -56,7 +56,7 @@ where
     }
 
     pub fn needs_load(&self) -> bool {
-        self.state.is_none() || (self.attempts > 0 && !self.is_fresh)
+        self.state.as_ref().is_none_or(|state| state.is_behind) || (self.attempts > 0 && !self.is_fresh)
     }
 
     /// Folds what is missing.
@@ -153,10 +153,10 @@ where
 
     /// The state with the new events folded in is what the next decision
     /// begins with. The guards held, so nothing it reads came in between,
-    /// unless the boundary lets some events commute.
+    /// unless the boundary lets some events commute: then it is read first.
     fn keep_what_was_appended(&mut self, events: Vec<ReadBack>, appended: &Appended) {
         let Some(state) = self.state.take() else { return };
-        if appended.repeated || self.boundary.lets_some_commute() {
+        if appended.repeated {
             return;
         }
         // Usually nobody else holds it: then it is changed, not copied.
@@ -166,7 +166,13 @@ where
         }
         let mut state = Arc::unwrap_or_clone(state);
         let is_newest = slot.as_ref().is_none_or(|kept| kept.last < appended.last_position());
-        if is_newest && state.fold_appended(events, appended).is_ok() {
+        if !is_newest {
+            return;
+        }
+        if self.boundary.lets_some_commute() {
+            state.is_behind = true;
+            *slot = Some(Arc::new(state));
+        } else if state.fold_appended(events, appended).is_ok() {
             *slot = Some(Arc::new(state));
         }
     }

@@ -31,6 +31,8 @@ pub struct Folded<M> {
     pub last: Option<Position>,
     /// Everything up to here was looked at, if it is known.
     pub(crate) up_to: Option<Position>,
+    /// Whether something it reads is known to have come since.
+    pub(crate) is_behind: bool,
     /// For each part that is a stream, its last revision.
     pub(crate) revisions: SmallVec<[Option<Revision>; 1]>,
 }
@@ -38,7 +40,14 @@ pub struct Folded<M> {
 impl<M: Model> Folded<M> {
     /// Before any event.
     pub fn new(model: M) -> Self {
-        Self { model, events: 0, last: None, up_to: None, revisions: smallvec![None; M::PARTS] }
+        Self {
+            model,
+            events: 0,
+            last: None,
+            up_to: None,
+            is_behind: false,
+            revisions: smallvec![None; M::PARTS],
+        }
     }
 
     /// Revision of the stream that the first part reads.
@@ -69,6 +78,7 @@ impl<M: Model> Folded<M> {
             Until::Position(position) => self.up_to.max(Some(position)),
             _ => self.up_to.max(self.last),
         };
+        self.is_behind = false;
         Ok(self.events - before)
     }
 

@@ -101,7 +101,8 @@ impl Store {
         Self::over(Arc::new(MemoryStore::new()), StoreOptions::default())
     }
 
-    /// In a directory, which is made if there is none; durable by default.
+    /// In a directory, which is made if there is none; durable by default. One
+    /// that is there but empty is refused: a disk may be missing there.
     #[cfg(feature = "log")]
     pub fn open(path: impl AsRef<Path>) -> Result<Self, factum_log::OpenError> {
         let log = factum_log::Log::open(path.as_ref(), factum_log::LogOptions::default())?;
