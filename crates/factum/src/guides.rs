@@ -1,4 +1,10 @@
-//! The guides in `docs`, so that what they show compiles and runs.
+//! The guides in `docs`, whose code runs as documentation tests.
 
 #[doc = include_str!("../../../docs/evolution.md")]
 pub struct Evolution;
+
+#[doc = include_str!("../../../docs/first-aggregate.md")]
+pub struct FirstAggregate;
+
+#[doc = include_str!("../../../docs/testing.md")]
+pub struct Testing;

@@ -31,9 +31,11 @@ const DOORS: [Door; 10] = [
     Door {
         words: &["std", "::", "fs"],
         open_in: &[
-            "crates/log/src/disk/",
             // `events.lock` lies in the user's repository, not in a store.
             "crates/factum/src/evolution/lock/file.rs",
+            // Reads the histories that tests replay.
+            "crates/factum/src/testing/history.rs",
+            "crates/log/src/disk/",
         ],
         remedy: "go through `factum_log::disk`",
     },
@@ -56,7 +58,12 @@ const DOORS: [Door; 10] = [
     },
     Door {
         words: &["Instant", "::", "now"],
-        open_in: &["crates/core/src/contract/", "crates/core/src/subscribe.rs", "crates/log/src/mailbox.rs"],
+        open_in: &[
+            "crates/core/src/contract/",
+            "crates/core/src/subscribe.rs",
+            "crates/factum/src/testing/wait.rs",
+            "crates/log/src/mailbox.rs",
+        ],
         remedy: "only waits look at the time; take a `Clock`",
     },
     Door { words: &["println", "!"], open_in: &[], remedy: "a library does not print; answer the caller" },

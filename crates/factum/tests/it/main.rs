@@ -1,5 +1,6 @@
 //! The SDK as a program uses it, over memory and over the log.
 
+// What is not so fails the test, and `unwrap` says where.
 #![allow(clippy::unwrap_used)]
 
 mod boundary;
@@ -8,3 +9,5 @@ mod decide;
 mod domain;
 mod evolution;
 mod homes;
+mod properties;
+mod repository;
