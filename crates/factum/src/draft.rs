@@ -1,6 +1,8 @@
 //! Drafts: new events on their way to become one guarded append.
 
-use factum_core::{Append, AppendCondition, EventType, ExpectedRevision, NewEvent, Selection};
+use factum_core::{
+    Append, AppendCondition, Bytes, EventType, ExpectedRevision, NewEvent, Selection, StreamName,
+};
 use uuid::Uuid;
 
 use crate::Model;
@@ -11,18 +13,25 @@ use crate::fold::Folded;
 use crate::idempotency::CommandDone;
 use crate::store::{Store, StoreError};
 
-/// New events by stream, on their way to become an append.
-pub struct Draft {
-    append: Append,
-    correlation_id: Option<Uuid>,
+/// What one command came to, in order, each event with its stream.
+pub struct NewEvents {
+    pub events: Vec<(StreamName, NewEvent)>,
+    pub correlation_id: Option<Uuid>,
 }
 
-impl Draft {
-    pub fn new(store: &Store, emitted: Emitted, context: &Context) -> Result<Self, StoreError> {
-        let metadata = context.metadata_bytes(emitted.producer);
+impl NewEvents {
+    /// With ids and with what surrounds the command; `metadata` is that of the
+    /// context.
+    pub fn of(
+        store: &Store,
+        emitted: Emitted,
+        context: &Context,
+        metadata: &Bytes,
+    ) -> Result<Self, StoreError> {
         let mut correlation_id = context.correlation_id;
-        let mut append = Append::default();
-        for event in emitted.encoded()? {
+        let encoded = emitted.encoded()?;
+        let mut events = Vec::with_capacity(encoded.len());
+        for event in encoded {
             let id = store.new_id();
             // The first event of a flow mints its id.
             let flow = *correlation_id.get_or_insert(id);
@@ -38,9 +47,27 @@ impl Draft {
                 correlation_id: Some(flow),
                 causation_id: context.causation_id,
             };
-            match append.writes.iter_mut().find(|write| write.stream == event.stream) {
+            events.push((event.stream, new));
+        }
+        Ok(Self { events, correlation_id })
+    }
+}
+
+/// New events by stream, on their way to become an append.
+pub struct Draft {
+    append: Append,
+    correlation_id: Option<Uuid>,
+}
+
+impl Draft {
+    pub fn new(store: &Store, emitted: Emitted, context: &Context) -> Result<Self, StoreError> {
+        let metadata = context.metadata_bytes(emitted.producer);
+        let NewEvents { events, correlation_id } = NewEvents::of(store, emitted, context, &metadata)?;
+        let mut append = Append::default();
+        for (stream, new) in events {
+            match append.writes.iter_mut().find(|write| write.stream == stream) {
                 Some(write) => write.events.push(new),
-                None => append = append.and_to(event.stream, ExpectedRevision::Any, [new]),
+                None => append = append.and_to(stream, ExpectedRevision::Any, [new]),
             }
         }
         Ok(Self { append, correlation_id })
@@ -81,8 +108,8 @@ impl Draft {
             }
         }
         if let Some(key) = key {
-            let done = CommandDone { key: key.to_owned(), events: self.append.event_count() as u64 };
-            self.append = done.beside(self.append, store.new_id(), self.correlation_id)?;
+            let done = CommandDone::right_before(key, self.append.event_count() as u64);
+            self.append.writes.push(done.write(store.new_id(), self.correlation_id));
         }
         Ok(Drafted { append: self.append, correlation_id: self.correlation_id, outside_boundary })
     }

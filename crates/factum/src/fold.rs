@@ -147,6 +147,35 @@ impl<M: Model> Folded<M> {
         Ok(())
     }
 
+    /// Folds an event that is about to be appended. Its place in its stream is
+    /// known if the boundary guards that; its position is not.
+    pub(crate) fn fold_ahead(
+        &mut self,
+        boundary: &Boundary,
+        stream: &StreamName,
+        event: &NewEvent,
+        now: Timestamp,
+    ) -> Result<(), FoldError> {
+        let mut is_read = false;
+        for (at, part) in boundary.parts.iter().enumerate() {
+            if !part.reads(stream, &event.event_type, &event.tags) {
+                continue;
+            }
+            let is_stream = matches!(part.read, Selection::Stream(_));
+            let revision = match is_stream {
+                true => self.revisions[at].map_or(Revision::FIRST, Revision::next),
+                false => Revision::MAX,
+            };
+            self.model.apply(at, &as_recorded(event, stream, Position::MAX, revision, now))?;
+            if is_stream {
+                self.revisions[at] = Some(revision);
+            }
+            is_read = true;
+        }
+        self.events += u64::from(is_read);
+        Ok(())
+    }
+
     fn note(&mut self, position: Position) {
         self.events += 1;
         self.last = self.last.max(Some(position));

@@ -30,13 +30,16 @@ mod draft;
 pub mod emitted;
 pub mod event;
 pub mod fold;
+pub mod hot;
 mod idempotency;
 pub mod load;
 pub mod model;
 pub mod receipt;
 pub mod recording;
+pub mod reservation;
 pub mod retry;
 pub mod store;
+pub mod unique;
 
 pub use boundary::Boundary;
 pub use decide::{Decide, DecideError};
