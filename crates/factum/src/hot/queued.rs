@@ -2,8 +2,9 @@
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
+use std::sync::Arc;
 
-use event_listener::{EventListener, Listener as _};
+use event_listener::{Event, EventListener, Listener as _};
 use factum_core::{RecordedEvent, Timestamp, WhenFull};
 use serde_json::Value;
 use uuid::Uuid;
@@ -186,7 +187,7 @@ impl<M: Model> Handing<M> {
     fn try_in<R>(&mut self) -> Result<Option<EventListener>, QueueError<R>> {
         let shared = self.queue.shared();
         let mailbox = shared.mailbox_of(&self.boundary);
-        let mut room = None;
+        let mut listening: Option<(Arc<Event>, EventListener)> = None;
         loop {
             let Some(command) = self.command.take() else { return Ok(None) };
             let model = || self.model.clone();
@@ -196,13 +197,14 @@ impl<M: Model> Handing<M> {
                 Err(Refused::Full { waiting, .. }) if shared.options.when_full == WhenFull::Refuse => {
                     return Err(QueueError::Full { waiting });
                 }
-                Err(Refused::Full { command, room: rings, .. }) => {
+                Err(Refused::Full { command, room, .. }) => {
                     self.command = Some(command);
-                    if room.is_some() {
-                        return Ok(room);
+                    // Listens first and looks again, so that no ring is missed;
+                    // also not that of a lane opened in between.
+                    match listening.take() {
+                        Some((same, listener)) if Arc::ptr_eq(&same, &room) => return Ok(Some(listener)),
+                        _ => listening = Some((room.clone(), room.listen())),
                     }
-                    // Listens first and looks again, so that no ring is missed.
-                    room = Some(rings.listen());
                 }
             }
         }

@@ -1,7 +1,5 @@
 //! What each of many commands is answered.
 
-use std::time::Duration;
-
 use factum::hot::{Queue, QueueError, QueueOptions};
 use factum::prelude::*;
 use factum::{Position, Revision};
@@ -53,18 +51,46 @@ fn runs_and_awaits_alike() {
 
 #[test]
 fn commands_that_wait_share_an_append() {
-    let faulty = Faulty::new([Fault::Slow(Duration::from_millis(30))]);
+    let (fault, gate) = Fault::None.held();
+    let faulty = Faulty::new([fault]);
     let store = faulty.store();
     fill(&store, "a", 1_000);
     let queue = queue(&store);
-    let answers: Vec<_> =
-        (0..500).map(|n| queue.decide(Left::of("a"), one(n.to_string())).submit().unwrap()).collect();
+    let submit = |n: usize| queue.decide(Left::of("a"), one(n.to_string())).submit().unwrap();
+    let first = submit(0);
+    faulty.wait_for_appends(2);
+    let answers: Vec<_> = (1..500).map(submit).collect();
+    drop(gate);
+    first.wait().unwrap();
     answers.into_iter().for_each(|answer| {
         answer.wait().unwrap();
     });
-    // The filling, what was there at once, and all the others.
-    assert!(faulty.appends() <= 6, "{}", faulty.appends());
+    assert_eq!(faulty.appends(), 3, "the filling, the first, and all the others");
     assert_eq!(left(&store, "a").taken, 500);
+}
+
+#[test]
+fn a_key_given_twice_at_once_waits_for_the_first_and_keeps_nobody_else() {
+    let (fault, gate) = Fault::None.held();
+    let faulty = Faulty::new([fault]);
+    let store = faulty.store();
+    fill(&store, "a", 1_000);
+    let queue = queue(&store);
+    let submit = |n: usize| {
+        queue.decide(Left::of("a"), one(n.to_string())).idempotency_key(n.to_string()).submit().unwrap()
+    };
+    let first = submit(0);
+    faulty.wait_for_appends(2);
+    let answers: Vec<_> = (0..100).chain([50, 100]).map(submit).collect();
+    drop(gate);
+    first.wait().unwrap();
+    let answers: Vec<_> = answers.into_iter().map(|answer| answer.wait()).collect();
+    let is_repeated = |at: usize| matches!(answers[at], Err(QueueError::AlreadyDone(_)));
+    assert!((0..102).all(|at| is_repeated(at) == [0, 100].contains(&at)), "{answers:?}");
+    let Err(QueueError::AlreadyDone(again)) = &answers[100] else { unreachable!() };
+    assert_eq!(again.positions, answers[50].as_ref().unwrap().positions);
+    // The filling, the first, those up to the repetition, the last.
+    assert_eq!(faulty.appends(), 4);
 }
 
 #[test]
@@ -141,7 +167,9 @@ fn a_key_is_carried_out_once_for_ever_also_beside_others() {
 
 #[test]
 fn a_command_may_write_to_several_streams_and_none() {
-    let store = Store::memory();
+    // The first is held, so that the others meet in groups.
+    let (fault, gate) = Fault::None.held();
+    let store = Faulty::new([fault]).store();
     fill(&store, "a", 100);
     let queue = queue(&store);
     let both = |by: &'static str| {
@@ -152,27 +180,29 @@ fn a_command_may_write_to_several_streams_and_none() {
     };
     let answers: Vec<_> = (0..30)
         .map(|n| match n % 3 {
-            0 => queue.decide(Left::of("a"), both("bag")).idempotency_key(format!("{n}")).submit().unwrap(),
-            1 => queue.decide(Left::of("a"), one("single")).submit().unwrap(),
+            1 => queue.decide(Left::of("a"), both("bag")).idempotency_key(format!("{n}")).submit().unwrap(),
+            0 => queue.decide(Left::of("a"), one("single")).submit().unwrap(),
             _ => queue.decide(Left::of("a"), |_: &Left| Ok::<(), &str>(())).submit().unwrap(),
         })
         .collect();
+    drop(gate);
     let events: Vec<_> = answers.into_iter().map(|answer| answer.wait().unwrap()).collect();
     for (n, receipt) in events.iter().enumerate() {
-        let wanted = [3, 1, 0][n % 3];
+        let wanted = [1, 3, 0][n % 3];
         assert_eq!(receipt.events(), wanted, "{n}");
         let Some(positions) = receipt.positions.clone() else { continue };
         let first = factum_core::EventStoreExt::event_at(&**store.events(), *positions.start());
         let first = first.unwrap().unwrap();
+        // The first that was written is the shelf.
         let last_of_stream = first.revision.get() + wanted.min(2) - 1;
         assert_eq!(receipt.revision, Some(Revision::new(last_of_stream)), "{n}");
-        assert_eq!(receipt.outside_boundary.len(), usize::from(n % 3 == 0));
+        assert_eq!(receipt.outside_boundary.len(), usize::from(n % 3 == 1));
     }
     assert_eq!(left(&store, "a").taken, 50);
     // What the key says is what the receipt said.
-    let again = queue.decide(Left::of("a"), both("bag")).idempotency_key("27").run();
+    let again = queue.decide(Left::of("a"), both("bag")).idempotency_key("28").run();
     let Err(QueueError::AlreadyDone(again)) = again else { panic!() };
-    assert_eq!(again.positions, events[27].positions);
+    assert_eq!(again.positions, events[28].positions);
 }
 
 #[test]
@@ -192,12 +222,7 @@ fn a_recorded_rejection_stands_where_its_reason_does() {
             command.actor(format!("actor {n}")).idempotency_key(format!("{n}")).submit().unwrap()
         })
         .collect();
-    let rejected = answers
-        .into_iter()
-        .filter(|_| true)
-        .map(|answer| answer.wait())
-        .filter(|answer| answer.is_err())
-        .count();
+    let rejected = answers.into_iter().map(|answer| answer.wait()).filter(|answer| answer.is_err()).count();
     assert_eq!(rejected, 7);
     let tries = store.events().read(factum_core::Read::query(factum_core::Query::types([
         factum_core::EventType::new("ShelfMissed").unwrap(),

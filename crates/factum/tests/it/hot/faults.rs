@@ -1,6 +1,6 @@
 //! What happens when appends fail, are outrun, or nobody knows.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use factum::hot::{Queue, QueueError, QueueOptions};
 use factum::prelude::*;
@@ -8,9 +8,7 @@ use factum::{AppendError, Retry};
 use factum_core::{Append, ExpectedRevision, NewEvent};
 
 use super::faulty::{Fault, Faulty};
-use super::shelf::{Left, Shelf, fill, left, one, queue, takers};
-
-const MOMENT: Duration = Duration::from_millis(40);
+use super::shelf::{Left, Shelf, counted, fill, left, one, queue, takers, wait_for};
 
 /// The append of somebody who does not use the queue.
 fn outsider(event: Shelf) -> Append {
@@ -23,15 +21,20 @@ fn outsider(event: Shelf) -> Append {
 fn a_rejection_is_withdrawn_with_the_append_it_rests_on() {
     // The first takes the last one, and fails later. The second was rejected
     // for that, and has to get it.
-    let faulty = Faulty::new([Fault::FullLater(MOMENT)]);
+    let (fault, gate) = Fault::Full.held();
+    let faulty = Faulty::new([fault]);
     let store = faulty.store();
     fill(&store, "a", 1);
     let queue = queue(&store);
     let first = queue.decide(Left::of("a"), one("first")).submit().unwrap();
-    std::thread::sleep(MOMENT / 4);
+    faulty.wait_for_appends(2);
     // Enough to have the worker decide on what is in flight.
-    let others: Vec<_> =
-        (0..40).map(|n| queue.decide(Left::of("a"), one(n.to_string())).submit().unwrap()).collect();
+    let count = Arc::default();
+    let others: Vec<_> = (0..40)
+        .map(|n| queue.decide(Left::of("a"), counted(n.to_string(), &count)).submit().unwrap())
+        .collect();
+    wait_for(&count, 1);
+    drop(gate);
     let Err(QueueError::Store(StoreError::Append(AppendError::Storage(_)))) = first.wait() else { panic!() };
     let answers: Vec<_> = others.into_iter().map(|answer| answer.wait()).collect();
     assert!(answers[0].is_ok());
@@ -41,23 +44,30 @@ fn a_rejection_is_withdrawn_with_the_append_it_rests_on() {
 
 #[test]
 fn a_revision_filled_by_somebody_else_is_not_taken_for_the_own() {
-    // One is left. An outsider takes it right before the first append of the
-    // queue, which conflicts. The outsider's event now stands at the revision
+    // An outsider takes one right before the first append of the queue, which
+    // conflicts. The outsider's event now stands at the revision
     // that a second append, decided on the first, would expect.
     let last = outsider(Shelf::Taken { id: "a".into(), by: "outsider".into(), count: 1 });
-    let faulty = Faulty::new([Fault::Outrun(last, MOMENT)]);
+    let (fault, gate) = Fault::Outrun(last).held();
+    let faulty = Faulty::new([fault]);
     let store = faulty.store();
-    fill(&store, "a", 2);
+    fill(&store, "a", 3);
     let queue = queue(&store);
     let first = queue.decide(Left::of("a"), one("first")).submit().unwrap();
-    std::thread::sleep(MOMENT / 4);
-    let others: Vec<_> =
-        (0..40).map(|n| queue.decide(Left::of("a"), one(n.to_string())).submit().unwrap()).collect();
+    faulty.wait_for_appends(2);
+    let count = Arc::default();
+    let others: Vec<_> = (0..40)
+        .map(|n| queue.decide(Left::of("a"), counted(n.to_string(), &count)).submit().unwrap())
+        .collect();
+    wait_for(&count, 1);
+    assert_eq!(faulty.appends(), 2, "nothing is handed over before the first has landed");
+    drop(gate);
     let receipt = first.wait().unwrap();
     assert_eq!(receipt.attempts, 2);
-    assert!(others.into_iter().all(|answer| answer.wait().is_err()));
+    let accepted = others.into_iter().map(|answer| answer.wait()).filter(Result::is_ok);
+    assert_eq!(accepted.count(), 1);
     let taken: Vec<_> = takers(&store, "a").into_iter().map(|(by, _)| by).collect();
-    assert_eq!(taken, ["outsider", "first"]);
+    assert_eq!(taken, ["outsider", "first", "0"]);
 }
 
 #[test]
@@ -96,7 +106,7 @@ fn what_stays_unknown_is_answered_so_and_not_tried_anew() {
 fn outsiders_cost_attempts_up_to_a_limit() {
     let outrun = || {
         let event = Shelf::Taken { id: "a".into(), by: "outsider".into(), count: 1 };
-        Fault::Outrun(outsider(event), Duration::ZERO)
+        Fault::Outrun(outsider(event))
     };
     let faulty = Faulty::new([outrun(), outrun(), outrun(), outrun(), outrun()]);
     let store = faulty.store();
@@ -115,18 +125,20 @@ fn outsiders_cost_attempts_up_to_a_limit() {
 
 #[test]
 fn one_that_cannot_be_appended_does_not_take_the_others_with_it() {
-    let faulty = Faulty::new([Fault::Slow(MOMENT)]);
+    let (fault, gate) = Fault::None.held();
+    let faulty = Faulty::new([fault]);
     let store = faulty.store();
     fill(&store, "a", 100);
     let queue = queue(&store);
     let mut answers = vec![queue.decide(Left::of("a"), one("first")).submit().unwrap()];
-    std::thread::sleep(MOMENT / 4);
+    faulty.wait_for_appends(2);
     for n in 0..20 {
         let command = queue.decide(Left::of("a"), one(n.to_string()));
-        let large = "x".repeat(20 * 1024 * 1024);
-        let command = if n == 7 { command.metadata("large", large) } else { command };
+        let large = || "x".repeat(20 * 1024 * 1024);
+        let command = if n == 7 { command.metadata("large", large()) } else { command };
         answers.push(command.submit().unwrap());
     }
+    drop(gate);
     let answers: Vec<_> = answers.into_iter().map(|answer| answer.wait()).collect();
     for (n, answer) in answers.iter().enumerate() {
         assert_eq!(answer.is_ok(), n != 8, "{n}: {answer:?}");
@@ -138,13 +150,15 @@ fn one_that_cannot_be_appended_does_not_take_the_others_with_it() {
 
 #[test]
 fn a_store_that_panics_leaves_nobody_waiting() {
-    let faulty = Faulty::new([Fault::Slow(MOMENT), Fault::Panic]);
+    let (fault, gate) = Fault::None.held();
+    let faulty = Faulty::new([fault, Fault::Panic]);
     let store = faulty.store();
     fill(&store, "a", 100);
     let queue = queue(&store);
     let first = queue.decide(Left::of("a"), one("first")).submit().unwrap();
-    std::thread::sleep(MOMENT / 4);
+    faulty.wait_for_appends(2);
     let second = queue.decide(Left::of("a"), one("second")).submit().unwrap();
+    drop(gate);
     assert!(first.wait().is_ok());
     assert!(matches!(second.wait(), Err(QueueError::Lost)));
     assert!(matches!(

@@ -19,16 +19,26 @@ pub enum Fault {
     Slow(Duration),
     /// The disk is full.
     Full,
-    /// Refused after a while.
-    FullLater(Duration),
     /// It is not recorded, and nobody is told so.
     UnknownNotRecorded,
     /// It is recorded, and nobody is told so.
     UnknownRecorded,
-    /// Somebody else appends right before it; it is answered after a while.
-    Outrun(Append, Duration),
+    /// Somebody else appends right before it.
+    Outrun(Append),
     /// The store panics.
     Panic,
+    /// Happens at once, and is answered when the gate opens.
+    Held(Box<Fault>, oneshot::Receiver<()>),
+}
+
+/// Opened by being dropped.
+pub type Gate = oneshot::Sender<()>;
+
+impl Fault {
+    pub fn held(self) -> (Self, Gate) {
+        let (gate, opens) = oneshot::channel();
+        (Self::Held(Box::new(self), opens), gate)
+    }
 }
 
 /// The store in memory, with one fault for each append that is handed over by
@@ -52,9 +62,34 @@ impl Faulty {
         Store::over(Arc::new(self.clone()), StoreOptions::default())
     }
 
+    /// Waits until so many were handed over.
+    pub fn wait_for_appends(&self, appends: usize) {
+        while self.appends() < appends {
+            std::thread::yield_now();
+        }
+    }
+
     /// How many were handed over, in either way.
     pub fn appends(&self) -> usize {
         *self.0.appends.lock()
+    }
+}
+
+impl Inner {
+    fn append(&self, append: Append, fault: Fault) -> Result<Appended, AppendError> {
+        match fault {
+            Fault::None | Fault::Slow(_) => self.memory.append(append),
+            Fault::Full => Err(full()),
+            Fault::UnknownNotRecorded => Err(unknown()),
+            // What was recorded, if the append was good.
+            Fault::UnknownRecorded => self.memory.append(append).and(Err(unknown())),
+            Fault::Outrun(outsider) => {
+                self.memory.append(outsider)?;
+                self.memory.append(append)
+            }
+            Fault::Panic => panic!("the store panics"),
+            Fault::Held(..) => unreachable!("the gate was taken off"),
+        }
     }
 }
 
@@ -75,25 +110,16 @@ impl EventStore for Faulty {
     fn append_async(&self, append: Append) -> AppendFuture {
         *self.0.appends.lock() += 1;
         let fault = self.0.faults.lock().pop_front().unwrap_or(Fault::None);
-        let memory = &self.0.memory;
-        let (answer, pause) = match fault {
-            Fault::None => (memory.append(append), Duration::ZERO),
-            Fault::Slow(pause) => (memory.append(append), pause),
-            Fault::Full => (Err(full()), Duration::ZERO),
-            Fault::FullLater(pause) => (Err(full()), pause),
-            Fault::UnknownNotRecorded => (Err(unknown()), Duration::ZERO),
-            Fault::UnknownRecorded => {
-                // What was recorded, if the append was good.
-                let answer = memory.append(append).and(Err(unknown()));
-                (answer, Duration::ZERO)
-            }
-            Fault::Outrun(outsider, pause) => {
-                memory.append(outsider).unwrap();
-                (memory.append(append), pause)
-            }
-            Fault::Panic => panic!("the store panics"),
+        let (fault, opens) = match fault {
+            Fault::Held(fault, opens) => (*fault, Some(opens)),
+            fault => (fault, None),
         };
+        let pause = if let Fault::Slow(pause) = fault { pause } else { Duration::ZERO };
+        let answer = self.0.append(append, fault);
         Box::pin(async move {
+            if let Some(opens) = opens {
+                let _ = opens.await;
+            }
             if !pause.is_zero() {
                 futures_timer::Delay::new(pause).await;
             }

@@ -14,20 +14,22 @@ const MOMENT: Duration = Duration::from_millis(40);
 
 #[test]
 fn refuses_what_is_too_much_if_told_so() {
-    let faulty = Faulty::new([Fault::Slow(MOMENT)]);
+    let (fault, gate) = Fault::None.held();
+    let faulty = Faulty::new([fault]);
     let store = faulty.store();
     fill(&store, "a", 1_000);
     fill(&store, "b", 1_000);
     let options = QueueOptions { waiting_max: 5, when_full: WhenFull::Refuse, ..QueueOptions::default() };
     let queue = Queue::start(&store, options).unwrap();
     let first = queue.decide(Left::of("a"), one("first")).submit().unwrap();
-    std::thread::sleep(MOMENT / 4);
+    faulty.wait_for_appends(3);
     let answers: Vec<_> = (0..8).map(|n| queue.decide(Left::of("a"), one(n.to_string())).submit()).collect();
     let refused = |answer: &Result<_, _>| matches!(answer, Err(QueueError::<&str>::Full { waiting: 5 }));
     assert_eq!(answers.iter().filter(|answer| refused(answer)).count(), 3);
     assert!(refused(&answers[5]));
     // Another aggregate has its own room.
     assert!(queue.decide(Left::of("b"), one("b")).run().is_ok());
+    drop(gate);
     assert!(first.wait().is_ok());
     answers.into_iter().flatten().for_each(|answer| assert!(answer.wait().is_ok()));
     assert_eq!(left(&store, "a").taken, 6);

@@ -1,6 +1,9 @@
 //! The domain of these tests: shelves that things are taken from.
 
 use factum::hot::{Queue, QueueOptions};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use factum::prelude::*;
 
 #[derive(Id, Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +58,25 @@ impl Left {
             return Err("not enough left");
         }
         Ok(Shelf::Taken { id: self.id.clone(), by: by.into(), count })
+    }
+}
+
+/// Waits until so many decisions were made by [`counted`] ones.
+pub fn wait_for(count: &Arc<AtomicUsize>, decisions: usize) {
+    while count.load(Ordering::SeqCst) < decisions {
+        std::thread::yield_now();
+    }
+}
+
+/// As [`one`], and counts how often it decides.
+pub fn counted(
+    by: impl Into<String>,
+    count: &Arc<AtomicUsize>,
+) -> impl FnMut(&Left) -> Result<Shelf, &'static str> + Send + 'static {
+    let (mut decide, count) = (one(by), count.clone());
+    move |left: &Left| {
+        count.fetch_add(1, Ordering::SeqCst);
+        decide(left)
     }
 }
 
