@@ -178,17 +178,19 @@ fn a_command_may_write_to_several_streams_and_none() {
             Ok::<_, &str>(([taken.clone(), taken], Bag::Packed { by: by.into(), count: 4 }))
         }
     };
-    let answers: Vec<_> = (0..30)
-        .map(|n| match n % 3 {
-            1 => queue.decide(Left::of("a"), both("bag")).idempotency_key(format!("{n}")).submit().unwrap(),
+    let bag = |_: &Left| Ok::<_, &str>(Bag::Packed { by: "bag".into(), count: 0 });
+    let answers: Vec<_> = (0..40)
+        .map(|n| match n % 4 {
             0 => queue.decide(Left::of("a"), one("single")).submit().unwrap(),
-            _ => queue.decide(Left::of("a"), |_: &Left| Ok::<(), &str>(())).submit().unwrap(),
+            1 => queue.decide(Left::of("a"), both("bag")).idempotency_key(format!("{n}")).submit().unwrap(),
+            2 => queue.decide(Left::of("a"), |_: &Left| Ok::<(), &str>(())).submit().unwrap(),
+            _ => queue.decide(Left::of("a"), bag).submit().unwrap(),
         })
         .collect();
     drop(gate);
     let events: Vec<_> = answers.into_iter().map(|answer| answer.wait().unwrap()).collect();
     for (n, receipt) in events.iter().enumerate() {
-        let wanted = [1, 3, 0][n % 3];
+        let wanted = [1, 3, 0, 1][n % 4];
         assert_eq!(receipt.events(), wanted, "{n}");
         let Some(positions) = receipt.positions.clone() else { continue };
         let first = factum_core::EventStoreExt::event_at(&**store.events(), *positions.start());
@@ -196,13 +198,15 @@ fn a_command_may_write_to_several_streams_and_none() {
         // The first that was written is the shelf.
         let last_of_stream = first.revision.get() + wanted.min(2) - 1;
         assert_eq!(receipt.revision, Some(Revision::new(last_of_stream)), "{n}");
-        assert_eq!(receipt.outside_boundary.len(), usize::from(n % 3 == 1));
+        let stream = first.stream.as_str();
+        assert_eq!(stream, if n % 4 == 3 { "bag-bag" } else { "shelf-a" }, "{n}");
+        assert_eq!(receipt.outside_boundary.len(), usize::from(n % 2 == 1));
     }
     assert_eq!(left(&store, "a").taken, 50);
     // What the key says is what the receipt said.
-    let again = queue.decide(Left::of("a"), both("bag")).idempotency_key("28").run();
+    let again = queue.decide(Left::of("a"), both("bag")).idempotency_key("29").run();
     let Err(QueueError::AlreadyDone(again)) = again else { panic!() };
-    assert_eq!(again.positions, events[28].positions);
+    assert_eq!(again.positions, events[29].positions);
 }
 
 #[test]
