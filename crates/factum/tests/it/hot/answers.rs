@@ -198,6 +198,9 @@ fn a_command_may_write_to_several_streams_and_none() {
         // The first that was written is the shelf.
         let last_of_stream = first.revision.get() + wanted.min(2) - 1;
         assert_eq!(receipt.revision, Some(Revision::new(last_of_stream)), "{n}");
+        let last = factum_core::EventStoreExt::event_at(&**store.events(), *positions.end());
+        let last = last.unwrap().unwrap().stream;
+        assert_eq!(last.as_str(), if n % 2 == 1 { "bag-bag" } else { "shelf-a" }, "{n}");
         let stream = first.stream.as_str();
         assert_eq!(stream, if n % 4 == 3 { "bag-bag" } else { "shelf-a" }, "{n}");
         assert_eq!(receipt.outside_boundary.len(), usize::from(n % 2 == 1));
