@@ -30,16 +30,21 @@ mod draft;
 pub mod emitted;
 pub mod event;
 pub mod fold;
+#[cfg(doctest)]
+mod guides;
 pub mod hot;
 mod idempotency;
 pub mod load;
 pub mod model;
 pub mod receipt;
 pub mod recording;
+pub mod repository;
 pub mod reservation;
 pub mod retry;
 pub mod store;
+pub mod testing;
 pub mod unique;
+mod warm;
 
 pub use boundary::Boundary;
 pub use decide::{Decide, DecideError};
@@ -53,6 +58,7 @@ pub use factum_derive::{Aggregate, Event, Id, Model};
 pub use load::{Loaded, Moment};
 pub use model::{Evolve, Model};
 pub use receipt::Receipt;
+pub use repository::{Repository, Root};
 pub use retry::Retry;
 pub use store::{Store, StoreError};
 
@@ -63,6 +69,21 @@ pub use serde;
 pub mod prelude {
     pub use crate::{
         Aggregate, Decide, DecideError, Event, Evolve, Id, Model, Receipt, Store, StoreError, Timestamp,
+    };
+}
+
+/// The metadata of events made by the crate it is used in; for derived code.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! producer_metadata {
+    () => {
+        ::core::concat!(
+            "{\"producer\":\"",
+            ::core::env!("CARGO_PKG_NAME"),
+            " ",
+            ::core::env!("CARGO_PKG_VERSION"),
+            "\"}"
+        )
     };
 }
 

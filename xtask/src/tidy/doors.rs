@@ -30,7 +30,11 @@ const DOORS: [Door; 10] = [
     },
     Door {
         words: &["std", "::", "fs"],
-        open_in: &["crates/log/src/disk/"],
+        open_in: &[
+            // Reads the histories that tests replay.
+            "crates/factum/src/testing/history.rs",
+            "crates/log/src/disk/",
+        ],
         remedy: "go through `factum_log::disk`",
     },
     Door { words: &["std", "::", "net"], open_in: &[], remedy: "nothing here speaks over a network yet" },
@@ -53,7 +57,12 @@ const DOORS: [Door; 10] = [
     },
     Door {
         words: &["Instant", "::", "now"],
-        open_in: &["crates/core/src/contract/", "crates/core/src/subscribe.rs", "crates/log/src/mailbox.rs"],
+        open_in: &[
+            "crates/core/src/contract/",
+            "crates/core/src/subscribe.rs",
+            "crates/factum/src/testing/wait.rs",
+            "crates/log/src/mailbox.rs",
+        ],
         remedy: "only waits look at the time; take a `Clock`",
     },
     Door { words: &["println", "!"], open_in: &[], remedy: "a library does not print; answer the caller" },

@@ -22,14 +22,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{self, Poll, Waker};
 
-use factum_core::{
-    Append, AppendError, AppendFuture, Appended, Bytes, Clock as _, SystemClock, Timestamp, Until,
-};
+use factum_core::{Append, AppendError, AppendFuture, Appended, Clock as _, SystemClock, Timestamp, Until};
 
 use crate::Model;
 use crate::boundary::Boundary;
 use crate::draft::NewEvents;
-use crate::emitted::Emitted;
 use crate::fold::Folded;
 use crate::hot::command::{Decided, Outcome, Waiting};
 use crate::hot::group::{self, Group};
@@ -64,7 +61,6 @@ pub struct Aggregate<M> {
     keys: HashSet<String>,
     /// How many of the commands to come share their append with none.
     alone: usize,
-    metadata: Option<(&'static str, Bytes)>,
     waker: Waker,
 }
 
@@ -96,7 +92,6 @@ impl<M: Model> Aggregate<M> {
             waiting: VecDeque::new(),
             keys: HashSet::new(),
             alone: 0,
-            metadata: None,
             waker,
         }
     }
@@ -112,7 +107,7 @@ impl<M: Model> Aggregate<M> {
     /// Leaves what was read to whoever decides on it next.
     pub fn leave(self, shop: &Shop) {
         if let Some(settled) = self.settled {
-            shop.store.keep_warm(&self.boundary, Arc::new(settled));
+            *shop.store.warm(&self.boundary).lock() = Some(Arc::new(settled));
         }
     }
 
@@ -268,7 +263,7 @@ impl<M: Model> Aggregate<M> {
     /// Folds what was recorded since it last looked.
     fn read(&mut self, shop: &Shop) -> Result<(), Outcome> {
         self.ahead = None;
-        let warm = || shop.store.warm(&self.boundary).map(Arc::unwrap_or_clone);
+        let warm = || shop.store.warm(&self.boundary).lock().clone().map(Arc::unwrap_or_clone);
         let mut settled =
             self.settled.take().or_else(warm).unwrap_or_else(|| Folded::new(self.model.clone()));
         let advanced = catch_unwind(AssertUnwindSafe(|| {
@@ -323,10 +318,10 @@ impl<M: Model> Aggregate<M> {
             self.open.add_without_events(waiting, is_rejected, revision);
             return Ok(());
         }
-        let new = match self.new_events(shop, emitted, &waiting) {
+        let new = match NewEvents::of(&shop.store, emitted, waiting.command.context()) {
             Ok(new) => new,
-            Err(outcome) => {
-                waiting.answer(outcome);
+            Err(error) => {
+                waiting.answer(Outcome::Failed(error));
                 return Ok(());
             }
         };
@@ -344,25 +339,6 @@ impl<M: Model> Aggregate<M> {
         }
         self.open.add(waiting, is_rejected, new, &self.boundary);
         Ok(())
-    }
-
-    fn new_events(
-        &mut self,
-        shop: &Shop,
-        emitted: Emitted,
-        waiting: &Waiting<M>,
-    ) -> Result<NewEvents, Outcome> {
-        let context = waiting.command.context();
-        let metadata = match &self.metadata {
-            Some((producer, bytes)) if context.metadata.is_empty() && *producer == emitted.producer => {
-                bytes.clone()
-            }
-            _ => context.metadata_bytes(emitted.producer),
-        };
-        if context.metadata.is_empty() {
-            self.metadata = Some((emitted.producer, metadata.clone()));
-        }
-        NewEvents::of(&shop.store, emitted, context, &metadata).map_err(Outcome::Failed)
     }
 
     /// An event that its own model cannot fold is refused here, before it could

@@ -1,7 +1,16 @@
 //! The SDK as a program uses it, over memory and over the log.
 
+// What is not so fails the test, and `unwrap` says where.
+#![allow(clippy::unwrap_used)]
+
+mod boundary;
+mod context;
+mod decide;
 mod decide_many;
+mod domain;
+mod homes;
 mod hot;
+mod properties;
 mod rejections;
+mod repository;
 mod uniqueness;
-mod walk;

@@ -1,0 +1,7 @@
+//! The guides in `docs`, whose code runs as documentation tests.
+
+#[doc = include_str!("../../../docs/first-aggregate.md")]
+pub struct FirstAggregate;
+
+#[doc = include_str!("../../../docs/testing.md")]
+pub struct Testing;
