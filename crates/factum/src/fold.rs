@@ -10,12 +10,13 @@
 //! shows one moment of the log.
 
 use factum_core::{
-    Appended, Events, ExpectedRevision, Position, Query, Read, ReadError, Revision, Selection, Start, Until,
+    Appended, Events, ExpectedRevision, NewEvent, Position, Query, Read, ReadError, RecordedEvent, Revision,
+    Selection, Start, StreamName, Timestamp, Until,
 };
 use smallvec::{SmallVec, smallvec};
 
 use crate::boundary::{Boundary, Guard};
-use crate::draft::ReadBack;
+use crate::draft::{ReadBack, unplaced};
 use crate::model::FoldError;
 use crate::store::StoreError;
 use crate::{EventStore, Model};
@@ -140,6 +141,35 @@ impl<M: Model> Folded<M> {
             self.note(event.position);
         }
         self.up_to = appended.last_position();
+        Ok(())
+    }
+
+    /// Folds an event that is about to be appended. Its place in its stream is
+    /// known if the boundary guards that; its position is not.
+    pub(crate) fn fold_ahead(
+        &mut self,
+        boundary: &Boundary,
+        stream: &StreamName,
+        event: &NewEvent,
+        now: Timestamp,
+    ) -> Result<(), FoldError> {
+        let mut is_read = false;
+        for (at, part) in boundary.parts.iter().enumerate() {
+            if !part.reads(stream, &event.event_type, &event.tags) {
+                continue;
+            }
+            let is_stream = matches!(part.read, Selection::Stream(_));
+            let revision = match is_stream {
+                true => self.revisions[at].map_or(Revision::FIRST, Revision::next),
+                false => Revision::MAX,
+            };
+            self.model.apply(at, &RecordedEvent { revision, recorded_at: now, ..unplaced(event, stream) })?;
+            if is_stream {
+                self.revisions[at] = Some(revision);
+            }
+            is_read = true;
+        }
+        self.events += u64::from(is_read);
         Ok(())
     }
 

@@ -34,15 +34,18 @@ pub mod evolution;
 pub mod fold;
 #[cfg(doctest)]
 mod guides;
+pub mod hot;
 mod idempotency;
 pub mod load;
 pub mod model;
 pub mod receipt;
 pub mod recording;
 pub mod repository;
+pub mod reservation;
 pub mod retry;
 pub mod store;
 pub mod testing;
+pub mod unique;
 mod warm;
 
 pub use boundary::Boundary;

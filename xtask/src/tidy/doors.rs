@@ -43,13 +43,14 @@ const DOORS: [Door; 10] = [
     Door {
         words: &["std", "::", "thread"],
         open_in: &[
+            "crates/factum/src/hot/queue.rs",
             "crates/factum/src/retry.rs",
             "crates/log/src/log.rs",
             "crates/log/src/housekeeper.rs",
             "crates/log/src/mailbox.rs",
             "crates/core/src/contract/",
         ],
-        remedy: "the log's threads are started in `log.rs`",
+        remedy: "the log's threads are started in `log.rs`, those of hot aggregates in `queue.rs`",
     },
     Door {
         words: &["SystemTime", "::", "now"],

@@ -6,8 +6,12 @@
 mod boundary;
 mod context;
 mod decide;
+mod decide_many;
 mod domain;
 mod evolution;
 mod homes;
+mod hot;
 mod properties;
+mod rejections;
 mod repository;
+mod uniqueness;
