@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use factum_core::{Append, AppendError, Appended, Durability, Until};
 
-use crate::Model;
 use crate::boundary::Boundary;
 use crate::decide::{DecideError, Deciding};
 use crate::draft::{Draft, Drafted};
@@ -13,6 +12,7 @@ use crate::fold::Folded;
 use crate::idempotency::CommandDone;
 use crate::receipt::Receipt;
 use crate::store::StoreError;
+use crate::{Model, Moment};
 
 /// A command on its way, the same for both forms of waiting.
 pub struct Attempt<M, F, R> {
@@ -57,13 +57,18 @@ where
 
     /// Folds what is missing.
     pub fn load(&mut self) -> Result<(), StoreError> {
-        let mut state = match self.state.take() {
-            Some(warm) => Arc::unwrap_or_clone(warm),
-            None => Folded::new(self.deciding.model.clone()),
+        let store = &self.deciding.store;
+        let state = match self.state.take() {
+            Some(warm) => {
+                let mut state = Arc::unwrap_or_clone(warm);
+                state.advance(&**store.events(), &self.boundary, Until::Edge)?;
+                store.consider_snapshot(&self.boundary, None, &mut state);
+                state
+            }
+            None => store.fold(self.deciding.model.clone(), &self.boundary, Moment::Now)?,
         };
-        state.advance(&**self.deciding.store.events(), &self.boundary, Until::Edge)?;
         let state = Arc::new(state);
-        self.deciding.store.keep_warm(&self.boundary, state.clone());
+        store.keep_warm(&self.boundary, state.clone());
         self.state = Some(state);
         self.is_fresh = true;
         Ok(())
@@ -156,8 +161,11 @@ where
             return;
         }
         let mut state = Arc::unwrap_or_clone(state);
+        let store = &self.deciding.store;
+        let before = store.watches_transitions::<M>().then(|| state.model.clone());
         if state.fold_appended(&self.boundary, append, appended).is_ok() {
-            self.deciding.store.keep_warm(&self.boundary, Arc::new(state));
+            store.consider_snapshot(&self.boundary, before.as_ref(), &mut state);
+            store.keep_warm(&self.boundary, Arc::new(state));
         }
     }
 }

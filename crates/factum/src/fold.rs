@@ -17,6 +17,7 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::boundary::{Boundary, Guard};
 use crate::model::FoldError;
+use crate::snapshot::Mark;
 use crate::store::StoreError;
 use crate::{EventStore, Model};
 
@@ -33,12 +34,21 @@ pub struct Folded<M> {
     pub(crate) up_to: Option<Position>,
     /// For each part that is a stream, its last revision.
     pub(crate) revisions: SmallVec<[Option<Revision>; 1]>,
+    /// What it knows of its snapshots.
+    pub(crate) mark: Mark,
 }
 
 impl<M: Model> Folded<M> {
     /// Before any event.
     pub fn new(model: M) -> Self {
-        Self { model, events: 0, last: None, up_to: None, revisions: smallvec![None; M::PARTS] }
+        Self {
+            model,
+            events: 0,
+            last: None,
+            up_to: None,
+            revisions: smallvec![None; M::PARTS],
+            mark: Mark::default(),
+        }
     }
 
     /// Revision of the stream that the first part reads.
@@ -193,7 +203,7 @@ fn is_one_guarded_stream(boundary: &Boundary) -> bool {
     matches!(&boundary.parts[..], [part] if part.guard == Guard::Revision)
 }
 
-fn union(boundary: &Boundary) -> Option<Query> {
+pub(crate) fn union(boundary: &Boundary) -> Option<Query> {
     let mut items = boundary.parts.iter().filter_map(|part| match &part.read {
         Selection::Query(query) => Some(query.items().iter().cloned()),
         _ => None,

@@ -22,6 +22,7 @@
 // Derived code names this crate `factum`, also in its own tests.
 extern crate self as factum;
 
+pub mod advice;
 mod attempt;
 pub mod boundary;
 pub mod command;
@@ -30,12 +31,17 @@ mod draft;
 pub mod emitted;
 pub mod event;
 pub mod fold;
+pub mod history;
 mod idempotency;
 pub mod load;
 pub mod model;
+pub mod moment;
 pub mod receipt;
 pub mod recording;
 pub mod retry;
+pub mod rules;
+pub mod snapshot;
+mod stopwatch;
 pub mod store;
 
 pub use boundary::Boundary;
@@ -47,8 +53,9 @@ pub use factum_core::{
     Uuid,
 };
 pub use factum_derive::{Aggregate, Event, Id, Model};
-pub use load::{Loaded, Moment};
+pub use load::Loaded;
 pub use model::{Evolve, Model};
+pub use moment::Moment;
 pub use receipt::Receipt;
 pub use retry::Retry;
 pub use store::{Store, StoreError};

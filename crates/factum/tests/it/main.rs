@@ -1,3 +1,4 @@
 //! The SDK as a program uses it, over memory and over the log.
 
+mod past;
 mod walk;
