@@ -91,13 +91,18 @@ fn a_history_of_a_tuple_is_in_the_order_of_the_log() {
     }
     // The same account twice is the same event once.
     let twice = store.load((Balance::of("bob"), Balance::of("bob"))).history().run().unwrap();
-    assert_eq!(twice.iter().map(|change| (change.after.0.cents, change.after.1.cents)).collect::<Vec<_>>(), [(0, 0), (70, 70)]);
+    assert_eq!(
+        twice.iter().map(|change| (change.after.0.cents, change.after.1.cents)).collect::<Vec<_>>(),
+        [(0, 0), (70, 70)]
+    );
 }
 
 #[test]
 fn a_revision_of_a_tuple_is_one_moment_for_all() {
     let store = bank(StoreOptions::default());
-    let load = |revision| store.load((Balance::of("ada"), Balance::of("bob"))).as_of(Revision::new(revision)).run().unwrap();
+    let load = |revision| {
+        store.load((Balance::of("ada"), Balance::of("bob"))).as_of(Revision::new(revision)).run().unwrap()
+    };
     let cents = |revision| (load(revision).0.cents, load(revision).1.cents);
     assert_eq!([cents(0), cents(2), cents(3), cents(9)], [(0, 0), (800, 0), (600, 70), (600, 70)]);
     let error = store.load((Wealth::of("eve"), Balance::of("ada"))).as_of(Revision::new(1)).run();
@@ -124,7 +129,10 @@ fn a_failing_event_ends_the_history_with_its_error() {
     let store = bank(StoreOptions::default());
     let broken = factum_core::NewEvent::json("AccountDeposited", &json!({"id": "ada"})).unwrap();
     let stream = factum::StreamName::new("account-ada").unwrap();
-    store.events().append(factum_core::Append::to(stream, factum_core::ExpectedRevision::Any, [broken])).unwrap();
+    store
+        .events()
+        .append(factum_core::Append::to(stream, factum_core::ExpectedRevision::Any, [broken]))
+        .unwrap();
     store.record(deposited("ada", 1)).run().unwrap();
     let changes: Vec<_> = store.load(Balance::of("ada")).history().changes().unwrap().collect();
     assert_eq!(changes.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, true, true, false]);
@@ -136,8 +144,15 @@ fn dispute() -> Store {
     let (store, clock) = clocked(StoreOptions::default());
     let record = |event, context: Context| {
         let receipt = store.record(event).context(context).run().unwrap();
-        store.events().read(factum_core::Read::all().from(factum_core::Start::Position(receipt.last_position().unwrap())))
-            .unwrap().next().unwrap().unwrap()
+        store
+            .events()
+            .read(
+                factum_core::Read::all().from(factum_core::Start::Position(receipt.last_position().unwrap())),
+            )
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
     };
     let by = |actor: &str| Context {
         metadata: [("actor".to_owned(), json!(actor))].into_iter().collect(),
@@ -147,7 +162,11 @@ fn dispute() -> Store {
     clock.set(at(3_600));
     let order = record(deposited("123", 50), by("ada"));
     clock.set(at(7_200));
-    let renewal = Context { metadata: by("renewals\n\u{1b}[31m").metadata, occurred_at: Some(at(7_000)), ..Context::caused_by(&order) };
+    let renewal = Context {
+        metadata: by("renewals\n\u{1b}[31m").metadata,
+        occurred_at: Some(at(7_000)),
+        ..Context::caused_by(&order)
+    };
     record(withdrawn("123", 50), renewal);
     record(opened("123"), Context { causation_id: Some(factum::Uuid::from_u128(7)), ..Context::default() });
     store
@@ -201,7 +220,10 @@ fn a_statement_is_data_too() {
     let entry = &data["entries"][2];
     assert_eq!(entry["recorded_at"], "1970-01-01T02:00:00.000000Z");
     assert_eq!(entry["occurred_at"], "1970-01-01T01:56:40.000000Z");
-    assert_eq!((&entry["position"], &entry["revision"], &entry["schema_version"]), (&json!(2), &json!(2), &json!(1)));
+    assert_eq!(
+        (&entry["position"], &entry["revision"], &entry["schema_version"]),
+        (&json!(2), &json!(2), &json!(1))
+    );
     assert_eq!((&entry["stream"], &entry["event_type"]), (&json!("account-123"), &json!("AccountWithdrawn")));
     assert_eq!(entry["cause"]["event_type"], "AccountDeposited");
     assert_eq!(entry["cause"]["id"], data["entries"][1]["id"]);
@@ -237,11 +259,17 @@ fn what_had_happened_by_a_time_is_folded_in_the_order_in_which_it_happened() {
     happened(deposited("ada", 5), Some(20));
     let wealth = |by| store.load(Balance::of("ada")).happened_by(at(by));
     let changes = |by| wealth(by).run().unwrap().model.changes;
-    assert_eq!([changes(-1), changes(19), changes(20), changes(30)], [vec![], vec![0], vec![0, 5], vec![0, 5, 300]]);
+    assert_eq!(
+        [changes(-1), changes(19), changes(20), changes(30)],
+        [vec![], vec![0], vec![0, 5], vec![0, 5, 300]]
+    );
     let known = store.load(Balance::of("ada")).as_of(at(30)).happened_by(at(25)).run().unwrap();
     assert_eq!((known.cents, known.events), (0, 1), "what was known then of what had happened by then");
     let loaded = pollster::block_on(wealth(25).into_future()).unwrap();
-    assert_eq!((loaded.events, loaded.position, loaded.revision), (2, Some(Position::new(2)), Some(Revision::new(2))));
+    assert_eq!(
+        (loaded.events, loaded.position, loaded.revision),
+        (2, Some(Position::new(2)), Some(Revision::new(2)))
+    );
     let both = store.load((Wealth::of("eve"), Balance::of("ada"))).happened_by(at(25)).run().unwrap();
     assert_eq!((both.0.order.as_str(), both.1.cents, both.revision), ("o+", 5, None));
 }

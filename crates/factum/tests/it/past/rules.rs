@@ -116,11 +116,12 @@ fn a_warm_state_has_folded_by_the_same_rules() {
         clock.set(at(time));
         store.decide(ByDate::of("o"), |_| Ok::<_, ()>(placed(discount))).run().unwrap();
         let mut warm = None;
-        let asked: Result<_, _> = store.decide(ByDate::of("o"), |total| {
-            warm.get_or_insert(total.cents);
-            Ok::<_, ()>(())
-        })
-        .run();
+        let asked: Result<_, _> = store
+            .decide(ByDate::of("o"), |total| {
+                warm.get_or_insert(total.cents);
+                Ok::<_, ()>(())
+            })
+            .run();
         asked.unwrap();
         assert_eq!(warm, Some(store.load(ByDate::of("o")).run().unwrap().cents), "at {time}");
         let ways = store.load(ByDate::of("o")).verify().run().unwrap().ways;
