@@ -43,6 +43,7 @@ pub mod rules;
 pub mod snapshot;
 mod stopwatch;
 pub mod store;
+mod warm;
 
 pub use boundary::Boundary;
 pub use decide::{Decide, DecideError};
@@ -67,6 +68,21 @@ pub use serde;
 pub mod prelude {
     pub use crate::{
         Aggregate, Decide, DecideError, Event, Evolve, Id, Model, Receipt, Store, StoreError, Timestamp,
+    };
+}
+
+/// The metadata of events made by the crate it is used in; for derived code.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! producer_metadata {
+    () => {
+        ::core::concat!(
+            "{\"producer\":\"",
+            ::core::env!("CARGO_PKG_NAME"),
+            " ",
+            ::core::env!("CARGO_PKG_VERSION"),
+            "\"}"
+        )
     };
 }
 

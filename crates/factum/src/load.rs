@@ -1,5 +1,6 @@
 //! Loading: a model now, or at any moment of its past.
 
+use std::any::TypeId;
 use std::future::{Future, IntoFuture};
 use std::ops::Deref;
 use std::pin::Pin;
@@ -7,10 +8,12 @@ use std::pin::Pin;
 use factum_core::{Position, Revision, Timestamp};
 use serde::Serialize;
 
-use crate::Model;
+use crate::fold::Folded;
 use crate::history::{Comparing, Explaining, Happened, Tracing, Verifying};
 use crate::moment::Moment;
+use crate::stopwatch::Stopwatch;
 use crate::store::{Store, StoreError};
+use crate::{Boundary, Model};
 
 /// A model to be loaded: [`run`](Self::run) it, or `.await` it.
 #[derive(Clone)]
@@ -112,5 +115,41 @@ impl<M: Model> IntoFuture for Loading<M> {
     /// Reads on a thread meant for blocking.
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(blocking::unblock(move || self.run()))
+    }
+}
+
+impl Store {
+    /// A state at a moment, from the newest snapshot that helps; measured.
+    pub(crate) fn fold<M: Model>(
+        &self,
+        model: M,
+        boundary: &Boundary,
+        moment: Moment,
+    ) -> Result<Folded<M>, StoreError> {
+        let watch = Stopwatch::start();
+        let (mut folded, events) = self.fold_unnoticed(model, boundary, moment)?;
+        let time = watch.elapsed();
+        let has_snapshots = self.keeper::<M>().is_some();
+        self.advisor().note(TypeId::of::<M>(), M::NAME, events, time, has_snapshots);
+        if moment == Moment::Now {
+            folded.mark.note_load(events, time);
+            self.snapshot_if_due(boundary, None, &mut folded).take(self);
+        }
+        Ok(folded)
+    }
+
+    /// The same without consequences; also says how many events were folded.
+    pub(crate) fn fold_unnoticed<M: Model>(
+        &self,
+        model: M,
+        boundary: &Boundary,
+        moment: Moment,
+    ) -> Result<(Folded<M>, u64), StoreError> {
+        let log = &**self.events();
+        let end = || moment.end(log, boundary).ok();
+        let snapshot = self.keeper::<M>().and_then(|keeper| keeper.newest(log, boundary, end));
+        let mut folded = snapshot.unwrap_or_else(|| Folded::new(model));
+        let events = folded.advance(log, boundary, moment.until(log, boundary)?)?;
+        Ok((folded, events))
     }
 }

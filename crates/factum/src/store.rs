@@ -1,25 +1,22 @@
 //! [`Store`]: where events are kept, as the domain sees it.
 
-use std::any::{Any, TypeId};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use factum_core::{AppendError, EventStore, MemoryStore, ReadError, SubscribeError};
-use quick_cache::sync::Cache;
 use uuid::Uuid;
 
 use crate::advice::{Advice, Advisor, OnAdvice};
 use crate::decide::Deciding;
 use crate::emitted::{Emitted, IntoEvents};
 use crate::event::EncodeError;
-use crate::fold::Folded;
 use crate::load::Loading;
 use crate::model::{BoundaryError, FoldError};
 use crate::recording::Recording;
-use crate::snapshot::{Keeper, SnapshotStats, Snapshots, Taking};
-use crate::stopwatch::Stopwatch;
-use crate::{Boundary, Decide, Model, Moment};
+use crate::snapshot::{SnapshotStats, Snapshots, Taking};
+use crate::warm::{Slot, WarmStates};
+use crate::{Boundary, Decide, Model};
 
 /// An event store with what the domain needs around it. Clones share it.
 ///
@@ -33,13 +30,11 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     port: Arc<dyn EventStore>,
-    states: Cache<StateKey, Arc<dyn Any + Send + Sync>>,
+    states: WarmStates,
     ids: Arc<dyn NewIds>,
     snapshots: Option<Snapshots>,
     advisor: Advisor,
 }
-
-type StateKey = (TypeId, Boundary);
 
 /// Where event ids come from.
 pub trait NewIds: Send + Sync {
@@ -130,7 +125,8 @@ impl Store {
         Self::over(Arc::new(MemoryStore::new()), StoreOptions::default())
     }
 
-    /// In a directory, which is made if there is none; durable by default.
+    /// In a directory, which is made if there is none; durable by default. One
+    /// that is there but empty is refused: a disk may be missing there.
     #[cfg(feature = "log")]
     pub fn open(path: impl AsRef<Path>) -> Result<Self, factum_log::OpenError> {
         Self::open_with(path, StoreOptions::default())
@@ -145,7 +141,7 @@ impl Store {
 
     /// Over any store.
     pub fn over(port: Arc<dyn EventStore>, options: StoreOptions) -> Self {
-        let states = Cache::new(options.warm_states_max);
+        let states = WarmStates::new(options.warm_states_max);
         Self(Arc::new(Inner {
             port,
             states,
@@ -222,7 +218,7 @@ impl Store {
 
     /// What became of the snapshots, by model.
     pub fn snapshot_stats(&self) -> Vec<SnapshotStats> {
-        self.0.snapshots.as_ref().map(Snapshots::stats).unwrap_or_default()
+        self.snapshots().map(Snapshots::stats).unwrap_or_default()
     }
 
     /// Which models took longer to load than
@@ -232,71 +228,20 @@ impl Store {
         self.0.advisor.advice()
     }
 
-    /// A state at a moment, from the newest snapshot that helps; measured.
-    pub(crate) fn fold<M: Model>(
-        &self,
-        model: M,
-        boundary: &Boundary,
-        moment: Moment,
-    ) -> Result<Folded<M>, StoreError> {
-        let watch = Stopwatch::start();
-        let (mut folded, events) = self.fold_unnoticed(model, boundary, moment)?;
-        let time = watch.elapsed();
-        let has_snapshots = self.keeper::<M>().is_some();
-        self.0.advisor.note(TypeId::of::<M>(), M::NAME, events, time, has_snapshots);
-        if moment == Moment::Now {
-            folded.mark.note_load(events, time);
-            self.consider_snapshot(boundary, None, &mut folded);
-        }
-        Ok(folded)
+    pub(crate) fn snapshots(&self) -> Option<&Snapshots> {
+        self.0.snapshots.as_ref()
     }
 
-    /// The same without consequences; also says how many events were folded.
-    pub(crate) fn fold_unnoticed<M: Model>(
-        &self,
-        model: M,
-        boundary: &Boundary,
-        moment: Moment,
-    ) -> Result<(Folded<M>, u64), StoreError> {
-        let log = &**self.events();
-        let end = || moment.end(log, boundary).ok();
-        let snapshot = self.keeper::<M>().and_then(|keeper| keeper.newest(log, boundary, end));
-        let mut folded = snapshot.unwrap_or_else(|| Folded::new(model));
-        let events = folded.advance(log, boundary, moment.until(log, boundary)?)?;
-        Ok((folded, events))
-    }
-
-    pub(crate) fn keeper<M: Model>(&self) -> Option<Keeper<'_, M>> {
-        self.0.snapshots.as_ref()?.keeper()
-    }
-
-    /// Whether a snapshot may depend on the state before a command.
-    pub(crate) fn watches_transitions<M: Model>(&self) -> bool {
-        self.keeper::<M>().is_some_and(|keeper| keeper.watches_transitions())
-    }
-
-    pub(crate) fn consider_snapshot<M: Model>(
-        &self,
-        boundary: &Boundary,
-        before: Option<&M>,
-        folded: &mut Folded<M>,
-    ) {
-        if let Some(keeper) = self.keeper::<M>() {
-            keeper.consider(&**self.events(), boundary, before, folded);
-        }
+    pub(crate) fn advisor(&self) -> &Advisor {
+        &self.0.advisor
     }
 
     pub(crate) fn new_id(&self) -> Uuid {
         self.0.ids.next()
     }
 
-    /// The state kept for this boundary.
-    pub(crate) fn warm<M: Model>(&self, boundary: &Boundary) -> Option<Arc<Folded<M>>> {
-        let state = self.0.states.get(&(TypeId::of::<M>(), boundary.clone()))?;
-        state.downcast().ok()
-    }
-
-    pub(crate) fn keep_warm<M: Model>(&self, boundary: &Boundary, state: Arc<Folded<M>>) {
-        self.0.states.insert((TypeId::of::<M>(), boundary.clone()), state);
+    /// Where the state of this boundary is kept.
+    pub(crate) fn warm<M: Model>(&self, boundary: &Boundary) -> Arc<Slot<M>> {
+        self.0.states.slot(boundary)
     }
 }

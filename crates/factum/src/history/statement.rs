@@ -125,8 +125,18 @@ impl<M: Model> Explaining<M> {
     /// About this of the state and nothing else; events that do not change it
     /// are left out, and counted.
     ///
-    /// ```ignore
-    /// store.load(Balance::of(&id)).explain().only(|balance| balance.cents)
+    /// ```
+    /// # use factum::prelude::*;
+    /// # #[derive(Id, Clone, Debug, PartialEq)] struct CartId(String);
+    /// # #[derive(Event, Clone, Debug, PartialEq)] enum Cart { Added { #[id] id: CartId } }
+    /// # #[derive(Aggregate, Clone, Debug, serde::Serialize)] #[folds(Cart)]
+    /// # struct Items { #[key] id: CartId, count: u64 }
+    /// # impl Evolve<Cart> for Items { fn evolve(&mut self, _: &Cart) { self.count += 1; } }
+    /// # let store = Store::memory();
+    /// # store.record(Cart::Added { id: "c1".into() }).run()?;
+    /// let statement = store.load(Items::of("c1")).explain().only(|items| items.count).run()?;
+    /// assert_eq!(statement.entries[0].changes.to_string(), "~ (all)  0 → 1");
+    /// # Ok::<(), StoreError>(())
     /// ```
     pub fn only<V: Serialize>(self, view: impl Fn(&M) -> V + Send + Sync + 'static) -> Self {
         Self { view: Arc::new(move |model| shown(&view(model))), only_changes: true, ..self }

@@ -1,174 +1,22 @@
-//! [`Snapshots`]: which models have them, and how they get from a state to the
-//! store and back.
+//! Finding a snapshot that can be trusted, and taking one.
 
-use std::any::{Any, TypeId, type_name};
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::any::type_name;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use factum_core::{Clock, Position, SystemClock, Timestamp};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use factum_core::{Position, Timestamp};
 
+use super::due::Mark;
 use super::format::{self, Anchor, Header};
-use super::stats::Meter;
-use super::{
-    DirectorySnapshots, Discarded, MemorySnapshots, Situation, SnapshotError, SnapshotKey, SnapshotPolicy,
-    SnapshotStats, SnapshotStore, SnapshotTaken, subject,
-};
+use super::snapshots::{Kept, Shared};
+use super::{Discarded, SnapshotError, SnapshotKey, SnapshotTaken, subject};
 use crate::fold::Folded;
+use crate::stopwatch::Stopwatch;
 use crate::{Boundary, EventStore, Model};
-
-/// How many may be taken at the same time; more are left out.
-const JOBS_MAX: usize = 16;
-
-/// Which models have snapshots, when they are taken, and where they are kept.
-///
-/// ```
-/// # use factum::prelude::*;
-/// # use serde::{Deserialize, Serialize};
-/// # #[derive(Id, Clone, Debug, PartialEq)] struct CartId(String);
-/// # #[derive(Event, Clone, Debug, PartialEq)] enum Cart { Added { #[id] id: CartId } }
-/// # #[derive(Aggregate, Clone, Debug, Serialize, Deserialize)] #[folds(Cart)]
-/// # struct Items { #[key] id: CartId, count: u64 }
-/// # impl Evolve<Cart> for Items { fn evolve(&mut self, _: &Cart) { self.count += 1; } }
-/// use factum::snapshot::{SnapshotPolicy, Snapshots};
-/// use factum::store::StoreOptions;
-///
-/// let snapshots = Snapshots::in_memory().of::<Items>(SnapshotPolicy::every(100));
-/// let options = StoreOptions { snapshots: Some(snapshots), ..StoreOptions::default() };
-/// ```
-#[derive(Clone)]
-pub struct Snapshots {
-    shared: Arc<Shared>,
-    models: HashMap<TypeId, Registered>,
-}
-
-#[derive(Clone)]
-struct Registered {
-    /// An `Arc<Kept<M>>`.
-    kept: Arc<dyn Any + Send + Sync>,
-    meter: Arc<Meter>,
-}
-
-/// What all models have in common.
-#[derive(Clone)]
-struct Shared {
-    store: Arc<dyn SnapshotStore>,
-    kept_max: usize,
-    at_once: bool,
-    clock: Arc<dyn Clock>,
-    jobs: Arc<AtomicUsize>,
-}
-
-/// One model that has snapshots.
-struct Kept<M> {
-    policy: SnapshotPolicy<M>,
-    fold: String,
-    encode: fn(&M) -> serde_json::Result<Vec<u8>>,
-    decode: fn(&[u8]) -> serde_json::Result<M>,
-    meter: Arc<Meter>,
-}
-
-impl Snapshots {
-    /// Kept wherever this store keeps them.
-    pub fn in_store(store: Arc<dyn SnapshotStore>) -> Self {
-        let shared =
-            Shared { store, kept_max: 3, at_once: false, clock: Arc::new(SystemClock), jobs: Arc::default() };
-        Self { shared: Arc::new(shared), models: HashMap::new() }
-    }
-
-    /// Kept in a directory, as files. Not the directory of a log.
-    pub fn in_directory(path: impl Into<PathBuf>) -> Self {
-        Self::in_store(Arc::new(DirectorySnapshots::new(path)))
-    }
-
-    /// Kept in this process's memory.
-    pub fn in_memory() -> Self {
-        Self::in_store(Arc::new(MemorySnapshots::default()))
-    }
-
-    /// This model has snapshots, taken by this policy. A tuple of models is a
-    /// model of its own.
-    #[must_use]
-    pub fn of<M>(mut self, policy: SnapshotPolicy<M>) -> Self
-    where
-        M: Model + Serialize + DeserializeOwned,
-    {
-        let meter = Arc::new(Meter::of(M::NAME));
-        let kept = Kept::<M> {
-            policy,
-            fold: subject::fold_of::<M>(),
-            encode: |model| serde_json::to_vec(model),
-            decode: |bytes| serde_json::from_slice(bytes),
-            meter: meter.clone(),
-        };
-        self.models.insert(TypeId::of::<M>(), Registered { kept: Arc::new(Arc::new(kept)), meter });
-        self
-    }
-
-    /// How many are kept of each state; 3 if nothing is said, at least 1. The
-    /// older ones serve looks back, and stand in for a newest that is corrupt.
-    #[must_use]
-    pub fn kept(self, kept_max: usize) -> Self {
-        self.with(|shared| shared.kept_max = kept_max.max(1))
-    }
-
-    /// Taken before the command or load that led to them is answered, instead
-    /// of in the background: for tests, and for programs that end soon.
-    #[must_use]
-    pub fn at_once(self) -> Self {
-        self.with(|shared| shared.at_once = true)
-    }
-
-    /// What tells how old a snapshot is.
-    #[must_use]
-    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
-        self.with(|shared| shared.clock = clock)
-    }
-
-    fn with(mut self, change: impl FnOnce(&mut Shared)) -> Self {
-        change(Arc::make_mut(&mut self.shared));
-        self
-    }
-
-    pub(crate) fn stats(&self) -> Vec<SnapshotStats> {
-        let mut stats: Vec<_> = self.models.values().map(|registered| registered.meter.stats()).collect();
-        stats.sort_unstable_by_key(|stats| stats.model);
-        stats
-    }
-
-    /// What takes and finds the snapshots of this model, if it has any.
-    pub(crate) fn keeper<M: Model>(&self) -> Option<Keeper<'_, M>> {
-        let registered = self.models.get(&TypeId::of::<M>())?;
-        let kept = registered.kept.downcast_ref().expect("it was put there under its own type");
-        Some(Keeper { shared: &self.shared, kept })
-    }
-}
-
-/// What a state knows of its snapshots, for the policy.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Mark {
-    /// How many events the newest one covers.
-    events: u64,
-    taken_at: Option<Timestamp>,
-    /// Of the last load since then.
-    load_events: u64,
-    load_time: Duration,
-}
-
-impl Mark {
-    pub fn note_load(&mut self, events: u64, time: Duration) {
-        (self.load_events, self.load_time) = (events, time);
-    }
-}
 
 /// Takes and finds the snapshots of one model.
 pub(crate) struct Keeper<'a, M> {
-    shared: &'a Arc<Shared>,
-    kept: &'a Arc<Kept<M>>,
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) kept: &'a Arc<Kept<M>>,
 }
 
 impl<M: Model> Keeper<'_, M> {
@@ -236,55 +84,6 @@ impl<M: Model> Keeper<'_, M> {
         positions.into_iter().filter_map(|position| self.usable(log, boundary, &key, position)).collect()
     }
 
-    /// Takes a snapshot if the policy says so, beside whatever the caller
-    /// does next.
-    pub fn consider(
-        &self,
-        log: &dyn EventStore,
-        boundary: &Boundary,
-        before: Option<&M>,
-        folded: &mut Folded<M>,
-    ) {
-        let mark = folded.mark;
-        let events_since = folded.events.saturating_sub(mark.events);
-        self.kept.meter.count(|stats| stats.lag = events_since);
-        let now = || self.shared.clock.now();
-        let age = |taken: Timestamp| {
-            Duration::from_micros(now().as_micros().saturating_sub(taken.as_micros()).max(0) as u64)
-        };
-        let situation = Situation {
-            events_since,
-            age: mark.taken_at.map(age),
-            load_events: mark.load_events,
-            load_time: mark.load_time,
-            transition: before.map(|before| (before, &folded.model)),
-        };
-        if !self.kept.policy.is_due(&situation) {
-            return;
-        }
-        let Some(job) = Job::begin(&self.shared.jobs) else {
-            self.kept.meter.count(|stats| stats.skipped += 1);
-            return;
-        };
-        // Read here, so that what runs in the background holds no log open.
-        let Ok(anchor) = anchor_of(log, folded) else {
-            self.kept.meter.count(|stats| stats.failed += 1);
-            return;
-        };
-        folded.mark = Mark { events: folded.events, taken_at: Some(now()), ..Mark::default() };
-        let (shared, kept) = (self.shared.clone(), self.kept.clone());
-        let (folded, boundary) = (folded.clone(), boundary.clone());
-        let take = move || {
-            let _job = job;
-            // Counted; there is nobody to tell.
-            let _ = kept.take(&shared, &boundary, &folded, anchor);
-        };
-        match self.shared.at_once {
-            true => take(),
-            false => blocking::unblock(take).detach(),
-        }
-    }
-
     /// Takes a snapshot, and says what became of it.
     pub fn take(
         &self,
@@ -298,26 +97,10 @@ impl<M: Model> Keeper<'_, M> {
 }
 
 /// The last event that was looked at.
-fn anchor_of<M: Model>(log: &dyn EventStore, folded: &Folded<M>) -> Result<Anchor, SnapshotError> {
+pub(super) fn anchor_of<M: Model>(log: &dyn EventStore, folded: &Folded<M>) -> Result<Anchor, SnapshotError> {
     let position = folded.up_to.max(folded.last).ok_or(SnapshotError::NothingHappened)?;
     let anchor = Anchor::at(log, position).map_err(crate::StoreError::from)?;
     anchor.ok_or(SnapshotError::NothingHappened)
-}
-
-/// One of the few that may be taken at the same time.
-struct Job(Arc<AtomicUsize>);
-
-impl Job {
-    fn begin(jobs: &Arc<AtomicUsize>) -> Option<Self> {
-        let job = Self(jobs.clone());
-        (jobs.fetch_add(1, Ordering::Relaxed) < JOBS_MAX).then_some(job)
-    }
-}
-
-impl Drop for Job {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl<M: Model> Kept<M> {
@@ -353,23 +136,20 @@ impl<M: Model> Kept<M> {
             events: header.events,
             last: Some(Position::new(header.last)),
             up_to: Some(position),
+            is_behind: false,
             revisions: header.revisions(),
-            mark: Mark {
-                events: header.events,
-                taken_at: Some(Timestamp::from_micros(header.created_at)),
-                ..Mark::default()
-            },
+            mark: Mark::of(header.events, Timestamp::from_micros(header.created_at)),
         })
     }
 
-    fn take(
+    pub(super) fn take(
         &self,
         shared: &Shared,
         boundary: &Boundary,
         folded: &Folded<M>,
         anchor: Anchor,
     ) -> Result<SnapshotTaken, SnapshotError> {
-        let watch = crate::stopwatch::Stopwatch::start();
+        let watch = Stopwatch::start();
         let taken = self.save(shared, boundary, folded, anchor);
         match &taken {
             Ok(taken) => self.meter.taken(taken.bytes, watch.elapsed()),

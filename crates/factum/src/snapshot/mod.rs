@@ -21,21 +21,23 @@
 //! `zcat` shows what is inside.
 
 mod directory;
+mod due;
 mod format;
 mod keeper;
 pub mod law;
 mod memory;
 mod policy;
+mod snapshots;
 mod stats;
 mod store;
 mod subject;
 mod taking;
 
 pub use directory::DirectorySnapshots;
-pub use keeper::Snapshots;
-pub(crate) use keeper::{Keeper, Mark};
+pub(crate) use due::Mark;
 pub use memory::MemorySnapshots;
 pub use policy::{Situation, SnapshotPolicy, Transition};
+pub use snapshots::Snapshots;
 pub use stats::{Discarded, SnapshotStats};
 pub use store::{SnapshotKey, SnapshotStore};
 pub use taking::{SnapshotError, SnapshotTaken, Taking};

@@ -13,6 +13,7 @@ use factum_core::{
     Append, AppendError, AppendFuture, Appended, Events, Read, Subscribe, SubscribeError, Subscription,
 };
 
+use super::trust::Reachable;
 use super::*;
 
 /// Counts the events that are read.
@@ -110,7 +111,7 @@ fn commands_take_snapshots_by_policy() {
     ];
     for (policy, expected) in rows {
         let clock = Arc::new(ManualClock::at(at(0)));
-        let kept = Arc::new(MemorySnapshots::default());
+        let kept = Arc::new(Reachable::default());
         let shown = policy.to_string();
         let snapshots = Snapshots::in_store(kept.clone()).clock(clock.clone()).of::<Balance>(policy).kept(99);
         let store = Store::over(Arc::new(MemoryStore::new()), with(snapshots));
@@ -119,14 +120,9 @@ fn commands_take_snapshots_by_policy() {
             let receipt = store.decide(Balance::of("ada"), |balance| deposit(balance, 10)).run().unwrap();
             assert_eq!(receipt.attempts, 1);
         }
+        assert_eq!(kept.positions_saved(), expected, "{shown}");
         let stats = stats(&store);
-        assert_eq!(stats.taken, expected.len() as u64, "{shown}: {stats:?}");
-        for last in expected {
-            let before = stats.loaded;
-            let then = store.load(Balance::of("ada")).as_of(Position::new(*last)).run().unwrap();
-            assert_eq!((then.cents, then.events), (10 * (*last as i64 + 1), last + 1), "{shown}");
-            assert_eq!(super::snapshots::stats(&store).loaded > before, true, "{shown}");
-        }
+        assert_eq!((stats.taken, stats.failed, stats.skipped), (expected.len() as u64, 0, 0), "{shown}");
     }
 }
 

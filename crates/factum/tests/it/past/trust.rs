@@ -25,6 +25,11 @@ impl Reachable {
         self.inner.save(&key, at, &bytes).unwrap();
     }
 
+    /// Where snapshots were taken, in the order in which they were.
+    pub fn positions_saved(&self) -> Vec<u64> {
+        self.saved.lock().iter().map(|(_, at)| at.get()).collect()
+    }
+
     pub fn bytes(&self) -> Vec<u8> {
         let mut found = Vec::new();
         self.change(|bytes| found = bytes.clone());
@@ -202,6 +207,9 @@ fn the_version_and_the_fields_of_a_model_are_part_of_its_shape() {
     use factum::Model as _;
     let (old, new) = (older::Plain::shapes(), newer::Plain::shapes());
     assert_eq!((old[0].version, new[0].version), (1, 2));
+    let store = bank(StoreOptions::default());
+    let (before, after) = (older::Plain::of("ada"), newer::Plain::of("ada"));
+    assert_eq!(store.load(before).run().unwrap().cents, store.load(after).run().unwrap().cents);
     assert_eq!((&old[0].events, &old[0].fields), (&new[0].events, &new[0].fields));
     let fields: Vec<_> = old[0].fields.iter().map(|field| (field.name, field.type_name)).collect();
     assert_eq!(fields, [("id", "AccountId"), ("cents", "i64")]);
