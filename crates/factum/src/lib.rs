@@ -14,7 +14,9 @@
 //!   ([`Model`](macro@Model)). A tuple of models is a model.
 //! - [`Store::decide`]: reads a model, calls a pure function, appends what it
 //!   says, and does it again if somebody was faster.
-//! - [`Store::load`]: a model now, or as it was at any position or time.
+//! - [`Store::load`]: a model now, or as it was at any position or time; its
+//!   [`history`], what changed between two moments, and why.
+//! - [`snapshot`]: states put aside, for models with long histories.
 //!
 //! What is not here: a runtime (every call has a blocking and an async form), a
 //! macro that hides control flow, a base class.
@@ -31,6 +33,8 @@ mod draft;
 pub mod emitted;
 pub mod event;
 pub mod fold;
+#[cfg(doctest)]
+mod guides;
 pub mod history;
 mod idempotency;
 pub mod load;

@@ -30,7 +30,8 @@ const DOORS: [Door; 10] = [
     },
     Door {
         words: &["std", "::", "fs"],
-        open_in: &["crates/log/src/disk/"],
+        // Snapshots are not the log, which a program may not even have.
+        open_in: &["crates/factum/src/snapshot/directory.rs", "crates/log/src/disk/"],
         remedy: "go through `factum_log::disk`",
     },
     Door { words: &["std", "::", "net"], open_in: &[], remedy: "nothing here speaks over a network yet" },
@@ -52,10 +53,15 @@ const DOORS: [Door; 10] = [
     },
     Door {
         words: &["Instant", "::", "now"],
-        open_in: &["crates/core/src/contract/", "crates/core/src/subscribe.rs", "crates/log/src/mailbox.rs"],
+        open_in: &[
+            "crates/core/src/contract/",
+            "crates/core/src/subscribe.rs",
+            "crates/factum/src/stopwatch.rs",
+            "crates/log/src/mailbox.rs",
+        ],
         remedy: "only waits look at the time; take a `Clock`",
     },
-    Door { words: &["println", "!"], open_in: &[], remedy: "a library does not print; answer the caller" },
+    Door { words: &["println", "!"], open_in: &["examples/"], remedy: "a library does not print; answer the caller" },
     Door { words: &["eprintln", "!"], open_in: &[], remedy: "a library does not print; answer the caller" },
     Door { words: &["print", "!"], open_in: &[], remedy: "a library does not print; answer the caller" },
     Door { words: &["eprint", "!"], open_in: &[], remedy: "a library does not print; answer the caller" },
