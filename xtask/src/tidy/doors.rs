@@ -61,7 +61,11 @@ const DOORS: [Door; 10] = [
         ],
         remedy: "only waits look at the time; take a `Clock`",
     },
-    Door { words: &["println", "!"], open_in: &["examples/"], remedy: "a library does not print; answer the caller" },
+    Door {
+        words: &["println", "!"],
+        open_in: &["examples/"],
+        remedy: "a library does not print; answer the caller",
+    },
     Door { words: &["eprintln", "!"], open_in: &[], remedy: "a library does not print; answer the caller" },
     Door { words: &["print", "!"], open_in: &[], remedy: "a library does not print; answer the caller" },
     Door { words: &["eprint", "!"], open_in: &[], remedy: "a library does not print; answer the caller" },
