@@ -42,11 +42,13 @@ pub mod model;
 pub mod moment;
 pub mod receipt;
 pub mod recording;
+pub mod repository;
 pub mod retry;
 pub mod rules;
 pub mod snapshot;
 mod stopwatch;
 pub mod store;
+pub mod testing;
 mod warm;
 
 pub use boundary::Boundary;
@@ -62,6 +64,7 @@ pub use load::Loaded;
 pub use model::{Evolve, Model};
 pub use moment::Moment;
 pub use receipt::Receipt;
+pub use repository::{Repository, Root};
 pub use retry::Retry;
 pub use store::{Store, StoreError};
 

@@ -30,8 +30,13 @@ const DOORS: [Door; 10] = [
     },
     Door {
         words: &["std", "::", "fs"],
-        // Snapshots are not the log, which a program may not even have.
-        open_in: &["crates/factum/src/snapshot/directory.rs", "crates/log/src/disk/"],
+        open_in: &[
+            // Snapshots are not the log, which a program may not even have.
+            "crates/factum/src/snapshot/directory.rs",
+            // Reads the histories that tests replay.
+            "crates/factum/src/testing/history.rs",
+            "crates/log/src/disk/",
+        ],
         remedy: "go through `factum_log::disk`",
     },
     Door { words: &["std", "::", "net"], open_in: &[], remedy: "nothing here speaks over a network yet" },
@@ -57,6 +62,7 @@ const DOORS: [Door; 10] = [
             "crates/core/src/contract/",
             "crates/core/src/subscribe.rs",
             "crates/factum/src/stopwatch.rs",
+            "crates/factum/src/testing/wait.rs",
             "crates/log/src/mailbox.rs",
         ],
         remedy: "only waits look at the time; take a `Clock`",

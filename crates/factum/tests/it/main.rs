@@ -1,6 +1,6 @@
 //! The SDK as a program uses it, over memory and over the log.
 
-// Everything here is a test, where an unwrap is an assertion.
+// What is not so fails the test, and `unwrap` says where.
 #![allow(clippy::unwrap_used)]
 
 mod boundary;
@@ -9,3 +9,5 @@ mod decide;
 mod domain;
 mod homes;
 mod past;
+mod properties;
+mod repository;

@@ -41,8 +41,8 @@ fn both() -> Both {
 fn options(every: u64, kept: usize) -> StoreOptions {
     let snapshots = Snapshots::in_memory()
         .of::<Balance>(SnapshotPolicy::every(every))
-        .of::<Wealth>(SnapshotPolicy::every(every))
-        .of::<Both>(SnapshotPolicy::longer_than(every))
+        .of::<Wealth>(SnapshotPolicy::longer_than(every))
+        .of::<Both>(SnapshotPolicy::every(every))
         .kept(kept)
         .at_once();
     StoreOptions { snapshots: Some(snapshots), ..StoreOptions::default() }
