@@ -122,7 +122,7 @@ fn read(meta: &ParseNestedMeta<'_>, within: &str, found: &mut Vec<Setting>) -> R
     Ok(())
 }
 
-fn is_option(ty: &Type) -> bool {
+pub fn is_option(ty: &Type) -> bool {
     matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Option"))
 }
 

@@ -6,5 +6,11 @@ pub struct Evolution;
 #[doc = include_str!("../../../docs/first-aggregate.md")]
 pub struct FirstAggregate;
 
+#[doc = include_str!("../../../docs/snapshots.md")]
+pub struct Snapshots;
+
 #[doc = include_str!("../../../docs/testing.md")]
 pub struct Testing;
+
+#[doc = include_str!("../../../docs/time-travel.md")]
+pub struct TimeTravel;

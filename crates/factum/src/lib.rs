@@ -14,7 +14,9 @@
 //!   ([`Model`](macro@Model)). A tuple of models is a model.
 //! - [`Store::decide`]: reads a model, calls a pure function, appends what it
 //!   says, and does it again if somebody was faster.
-//! - [`Store::load`]: a model now, or as it was at any position or time.
+//! - [`Store::load`]: a model now, or as it was at any position or time; its
+//!   [`history`], what changed between two moments, and why.
+//! - [`snapshot`]: states put aside, for models with long histories.
 //! - [`evolution`]: what was stored stays readable, checked by a test.
 //!
 //! What is not here: a runtime (every call has a blocking and an async form), a
@@ -23,6 +25,7 @@
 // Derived code names this crate `factum`, also in its own tests.
 extern crate self as factum;
 
+pub mod advice;
 mod attempt;
 pub mod boundary;
 pub mod command;
@@ -34,15 +37,20 @@ pub mod evolution;
 pub mod fold;
 #[cfg(doctest)]
 mod guides;
+pub mod history;
 pub mod hot;
 mod idempotency;
 pub mod load;
 pub mod model;
+pub mod moment;
 pub mod receipt;
 pub mod recording;
 pub mod repository;
 pub mod reservation;
 pub mod retry;
+pub mod rules;
+pub mod snapshot;
+mod stopwatch;
 pub mod store;
 pub mod testing;
 pub mod unique;
@@ -57,8 +65,9 @@ pub use factum_core::{
     Uuid,
 };
 pub use factum_derive::{Aggregate, Event, Id, Model};
-pub use load::{Loaded, Moment};
+pub use load::Loaded;
 pub use model::{Evolve, Model};
+pub use moment::Moment;
 pub use receipt::Receipt;
 pub use repository::{Repository, Root};
 pub use retry::Retry;

@@ -33,6 +33,8 @@ const DOORS: [Door; 10] = [
         open_in: &[
             // `events.lock` lies in the user's repository, not in a store.
             "crates/factum/src/evolution/lock/file.rs",
+            // Snapshots are not the log, which a program may not even have.
+            "crates/factum/src/snapshot/directory.rs",
             // Reads the histories that tests replay.
             "crates/factum/src/testing/history.rs",
             "crates/log/src/disk/",
@@ -62,12 +64,17 @@ const DOORS: [Door; 10] = [
         open_in: &[
             "crates/core/src/contract/",
             "crates/core/src/subscribe.rs",
+            "crates/factum/src/stopwatch.rs",
             "crates/factum/src/testing/wait.rs",
             "crates/log/src/mailbox.rs",
         ],
         remedy: "only waits look at the time; take a `Clock`",
     },
-    Door { words: &["println", "!"], open_in: &[], remedy: "a library does not print; answer the caller" },
+    Door {
+        words: &["println", "!"],
+        open_in: &["examples/"],
+        remedy: "a library does not print; answer the caller",
+    },
     Door { words: &["eprintln", "!"], open_in: &[], remedy: "a library does not print; answer the caller" },
     Door { words: &["print", "!"], open_in: &[], remedy: "a library does not print; answer the caller" },
     Door { words: &["eprint", "!"], open_in: &[], remedy: "a library does not print; answer the caller" },
