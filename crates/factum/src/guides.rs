@@ -5,3 +5,6 @@ pub struct FirstAggregate;
 
 #[doc = include_str!("../../../docs/testing.md")]
 pub struct Testing;
+
+#[doc = include_str!("../../../docs/contention.md")]
+pub struct Contention;
