@@ -12,5 +12,8 @@ pub struct Snapshots;
 #[doc = include_str!("../../../docs/testing.md")]
 pub struct Testing;
 
+#[doc = include_str!("../../../docs/contention.md")]
+pub struct Contention;
+
 #[doc = include_str!("../../../docs/time-travel.md")]
 pub struct TimeTravel;

@@ -20,7 +20,7 @@ struct Door {
     remedy: &'static str,
 }
 
-const TOOLS: [&str; 3] = ["crates/cli/", "bench/", "xtask/"];
+const TOOLS: [&str; 4] = ["crates/cli/", "bench/", "examples/", "xtask/"];
 
 const DOORS: [Door; 10] = [
     Door {

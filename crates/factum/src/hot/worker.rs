@@ -1,6 +1,7 @@
 //! A worker: one thread that decides for its share of the aggregates.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -47,12 +48,14 @@ impl<M: Model> Worker<M> {
     /// Everything that can be done for one aggregate now.
     fn turn(&mut self, id: LaneId) {
         let Self { mailbox, shop, aggregates, in_flight } = self;
-        if !aggregates.contains_key(&id) {
-            let Some((boundary, model)) = mailbox.subject(id) else { return };
-            let waker = Waker::from(Arc::new(LaneWaker { mailbox: mailbox.clone(), id }));
-            aggregates.insert(id, Aggregate::new(boundary, model, waker));
-        }
-        let aggregate = aggregates.get_mut(&id).expect("it is there now");
+        let aggregate = match aggregates.entry(id) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(place) => {
+                let Some((boundary, model)) = mailbox.subject(id) else { return };
+                let waker = Waker::from(Arc::new(LaneWaker { mailbox: mailbox.clone(), id }));
+                place.insert(Aggregate::new(boundary, model, waker))
+            }
+        };
         *in_flight -= usize::from(aggregate.is_flying());
         loop {
             aggregate.land(shop);
