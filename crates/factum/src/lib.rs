@@ -37,6 +37,7 @@ pub mod receipt;
 pub mod recording;
 pub mod retry;
 pub mod store;
+pub mod view;
 
 pub use boundary::Boundary;
 pub use decide::{Decide, DecideError};
@@ -46,12 +47,13 @@ pub use factum_core::{
     AppendError, Durability, EventStore, Position, ReadError, RecordedEvent, Revision, StreamName, Timestamp,
     Uuid,
 };
-pub use factum_derive::{Aggregate, Event, Id, Model};
+pub use factum_derive::{Aggregate, Event, Id, Model, Row};
 pub use load::{Loaded, Moment};
 pub use model::{Evolve, Model};
 pub use receipt::Receipt;
 pub use retry::Retry;
 pub use store::{Store, StoreError};
+pub use view::{Projection, Row, Rows};
 
 #[doc(hidden)]
 pub use serde;
@@ -59,7 +61,8 @@ pub use serde;
 /// Everything most programs need: `use factum::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Aggregate, Decide, DecideError, Event, Evolve, Id, Model, Receipt, Store, StoreError, Timestamp,
+        Aggregate, Decide, DecideError, Event, Evolve, Id, Model, Projection, Receipt, Row, Rows, Store,
+        StoreError, Timestamp,
     };
 }
 
