@@ -61,7 +61,7 @@ pub struct Bench {
 }
 
 /// What stood around a measurement.
-struct Around {
+pub(crate) struct Around {
     /// The stricter of the two probes.
     disk: DiskFigures,
     /// Flushes a second in each of them.
@@ -456,7 +456,7 @@ impl Bench {
 
     /// Does it on a fresh store, with the raw disk's figures from immediately
     /// before and after, of which the stricter count.
-    fn measured<T>(
+    pub(crate) fn measured<T>(
         &self,
         measure: impl FnOnce(Log, &Scratch) -> Result<T, BenchError>,
     ) -> Result<(T, Around), BenchError> {
@@ -468,7 +468,7 @@ impl Bench {
         Ok((measured, Around::new(before, self.probe.recycled()?, memory_peak_bytes)))
     }
 
-    fn outcome(
+    pub(crate) fn outcome(
         &self,
         workload: &str,
         title: &str,
@@ -526,7 +526,7 @@ fn plural_of(number: usize, noun: &str, each: &str) -> String {
     format!("{} {each}", plural(number, noun))
 }
 
-fn describe_latency(latency: &Latency) -> String {
+pub(crate) fn describe_latency(latency: &Latency) -> String {
     let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|share| micros(latency.at_us(share)));
     format!("p50 {p50}, p99 {p99}, p99.9 {p999}")
 }

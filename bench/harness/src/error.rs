@@ -2,6 +2,7 @@
 
 use std::io;
 
+use factum::StoreError;
 use factum_core::{AppendError, ReadError, StorageError, SubscribeError};
 use factum_log::OpenError;
 
@@ -25,6 +26,9 @@ pub enum BenchError {
     /// The store could not be closed.
     #[error("the store of the benchmark cannot be closed")]
     Storage(#[from] StorageError),
+    /// A command or a model of the SDK failed.
+    #[error("the SDK's part of the benchmark failed")]
+    Sdk(#[from] StoreError),
     /// The raw disk, or the directory the store is put in, could not be used.
     #[error("cannot {doing}")]
     Io {

@@ -35,6 +35,7 @@ pub mod read;
 pub mod reopen;
 pub mod replay;
 pub mod scratch;
+pub mod sdk;
 pub mod subscribe;
 pub mod table;
 pub mod workload;

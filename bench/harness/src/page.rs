@@ -9,16 +9,7 @@ use crate::table::Table;
 
 /// The run as Markdown.
 pub fn page(table: &Table) -> String {
-    let mut page = String::new();
-    write(&mut page, table).expect("a string can be written to");
-    page
-}
-
-fn write(page: &mut String, table: &Table) -> std::fmt::Result {
-    let machine = &table.machine;
-    writeln!(page, "# Benchmarks\n")?;
-    writeln!(
-        page,
+    let about = format!(
         "Written by `factum bench all --write`; every number is from one run of it. \
          Each row has a fresh store and the canonical events (orders as JSON of 200 to 500 bytes with one tag, \
          in 131,072 streams, unless the command asked for others), {} s after a warm-up. \
@@ -27,7 +18,33 @@ fn write(page: &mut String, table: &Table) -> std::fmt::Result {
          by writes with `fdatasync` inside a file written before; the better figure of the two is the limit shown. \
          A row judged by the disk counts as reached only if the disk did at least half of its best in the run.\n",
         table.seconds
-    )?;
+    );
+    page_of(table, "Benchmarks", &about)
+}
+
+/// A run of the SDK's rows as Markdown.
+pub fn sdk_page(table: &Table) -> String {
+    let about = format!(
+        "Written by `factum bench sdk --write`; every number is from one run of it. \
+         The events are small (a counter that goes up: about 20 bytes of JSON, one tag), \
+         stored through the typed path of the SDK; each row that appends has a fresh store, \
+         {} s after a warm-up. Limits of the machine stand beside each figure: the raw disk, the JSON \
+         decoder alone, or the log without the SDK, measured in the same run.\n",
+        table.seconds
+    );
+    page_of(table, "Benchmarks of the SDK", &about)
+}
+
+fn page_of(table: &Table, title: &str, about: &str) -> String {
+    let mut page = String::new();
+    write(&mut page, table, title, about).expect("a string can be written to");
+    page
+}
+
+fn write(page: &mut String, table: &Table, title: &str, about: &str) -> std::fmt::Result {
+    let machine = &table.machine;
+    writeln!(page, "# {title}\n")?;
+    writeln!(page, "{about}")?;
     if cfg!(debug_assertions) {
         writeln!(page, "**This was a debug build: the numbers mean nothing.**\n")?;
     }

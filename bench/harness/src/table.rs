@@ -84,18 +84,21 @@ impl Default for TablePlan {
 }
 
 /// A row's words, and how it is judged.
-struct Target {
-    name: &'static str,
-    target: &'static str,
-    judge: fn(&Outcome) -> Judged,
+pub(crate) struct Target {
+    pub name: &'static str,
+    pub target: &'static str,
+    pub judge: fn(&Outcome) -> Judged,
 }
 
-struct Judged {
-    measured: String,
-    share: String,
-    raw: String,
-    reached: bool,
+pub(crate) struct Judged {
+    pub measured: String,
+    pub share: String,
+    pub raw: String,
+    pub reached: bool,
 }
+
+/// A measurement, and the targets it is judged by.
+pub(crate) type Measured = (&'static [Target], Result<Outcome, BenchError>);
 
 const ONE_CALLER: Target = Target {
     name: "one caller, single appends",
@@ -288,7 +291,7 @@ impl Table {
     ) -> Result<Self, BenchError> {
         progress("the raw disk");
         let context = bench.disk_context()?;
-        let mut measured: Vec<(&'static [Target], Result<Outcome, BenchError>)> = Vec::new();
+        let mut measured: Vec<Measured> = Vec::new();
         let mut row = |targets: &'static [Target], measure: &dyn Fn() -> Result<Outcome, BenchError>| {
             progress(targets[0].name);
             measured.push((targets, measure()));
@@ -301,6 +304,11 @@ impl Table {
         row(&[FOLD], &|| bench.read(plan.read_events, plan.stream_events));
         row(&[SUBSCRIBER], &|| bench.subscribe(64));
         row(&[REOPEN, MEMORY], &|| bench.reopen(plan.reopen_bytes, plan.reopen_rounds, filler));
+        Ok(Self::judge(bench, context, measured))
+    }
+
+    /// Judges what was measured.
+    pub(crate) fn judge(bench: &Bench, context: DiskContext, measured: Vec<Measured>) -> Self {
         let mut table = Self {
             rows: Vec::new(),
             outcomes: Vec::new(),
@@ -316,7 +324,7 @@ impl Table {
             table.outcomes.extend(outcome.map(|outcome| outcome.with("targets", json!(rows))));
             table.rows.extend(rows);
         }
-        Ok(table)
+        table
     }
 
     /// How many rows reached their target.

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use smallvec::SmallVec;
 
 /// Why a text cannot be a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -217,7 +218,7 @@ impl Tags {
 
     /// The given tags; one given twice counts once.
     pub fn new(tags: impl IntoIterator<Item = Tag>) -> Result<Self, TooManyTags> {
-        let mut seen: Vec<Tag> = Vec::new();
+        let mut seen: SmallVec<[Tag; 4]> = SmallVec::new();
         for tag in tags {
             if !seen.contains(&tag) {
                 seen.push(tag);

@@ -86,6 +86,7 @@ fn expand_struct(input: &DeriveInput, data: &DataStruct) -> Result<TokenStream> 
                 const CATEGORY: ::core::option::Option<&'static str> = #category;
                 const OWN_CATEGORY: &'static str = #own_category;
                 const PRODUCER: &'static str = ::factum::producer!();
+                const PRODUCER_METADATA: &'static str = ::factum::producer_metadata!();
 
                 fn shapes() -> ::std::vec::Vec<::factum::event::Shape> {
                     ::std::vec![#shape]
@@ -187,6 +188,7 @@ fn expand_enum(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream> {
                 const CATEGORY: ::core::option::Option<&'static str> = ::core::option::Option::Some(#category);
                 const OWN_CATEGORY: &'static str = #category;
                 const PRODUCER: &'static str = ::factum::producer!();
+                const PRODUCER_METADATA: &'static str = ::factum::producer_metadata!();
 
                 fn shapes() -> ::std::vec::Vec<::factum::event::Shape> {
                     #[allow(unused_mut)]

@@ -20,7 +20,7 @@ pub fn expand(input: &DeriveInput) -> Result<TokenStream> {
         quote! { ::factum::view::Column::of::<#ty>(#text) #key #indexed }
     });
 
-    let keys: Vec<usize> = places.iter().copied().filter(|place| has(&fields[*place], "key")).collect();
+    let keys: Vec<usize> = places.iter().copied().filter(|place| has(fields[*place], "key")).collect();
     if keys.is_empty() {
         return Err(Error::new_spanned(ident, "what is a row found by? Mark one field or several `#[key]`"));
     }

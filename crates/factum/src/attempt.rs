@@ -7,17 +7,20 @@ use factum_core::{Append, AppendError, Appended, Durability, Until};
 use crate::Model;
 use crate::boundary::Boundary;
 use crate::decide::{DecideError, Deciding};
-use crate::draft::{Draft, Drafted};
+use crate::draft::{Draft, Drafted, ReadBack};
 use crate::emitted::{Emitted, IntoEvents};
 use crate::fold::Folded;
 use crate::idempotency::CommandDone;
 use crate::receipt::Receipt;
 use crate::store::StoreError;
+use crate::warm::Slot;
 
 /// A command on its way, the same for both forms of waiting.
 pub struct Attempt<M, F, R> {
     pub deciding: Deciding<M, F, R>,
     boundary: Boundary,
+    /// Where the state is kept for the next decision.
+    slot: Arc<Slot<M>>,
     state: Option<Arc<Folded<M>>>,
     /// Whether the state was read for this command.
     is_fresh: bool,
@@ -47,12 +50,13 @@ where
 {
     pub fn new(deciding: Deciding<M, F, R>) -> Result<Self, StoreError> {
         let boundary = deciding.model.boundary()?;
-        let state = deciding.store.warm(&boundary);
-        Ok(Self { deciding, boundary, state, is_fresh: false, attempts: 0, drafted: None })
+        let slot = deciding.store.warm(&boundary);
+        let state = slot.lock().clone();
+        Ok(Self { deciding, boundary, slot, state, is_fresh: false, attempts: 0, drafted: None })
     }
 
     pub fn needs_load(&self) -> bool {
-        self.state.is_none() || (self.attempts > 0 && !self.is_fresh)
+        self.state.as_ref().is_none_or(|state| state.is_behind) || (self.attempts > 0 && !self.is_fresh)
     }
 
     /// Folds what is missing.
@@ -63,7 +67,7 @@ where
         };
         state.advance(&**self.deciding.store.events(), &self.boundary, Until::Edge)?;
         let state = Arc::new(state);
-        self.deciding.store.keep_warm(&self.boundary, state.clone());
+        *self.slot.lock() = Some(state.clone());
         self.state = Some(state);
         self.is_fresh = true;
         Ok(())
@@ -93,7 +97,7 @@ where
         let draft = Draft::new(&self.deciding.store, emitted, &self.deciding.context)?;
         let drafted =
             draft.guarded(&self.boundary, &state, self.deciding.key.as_deref(), &self.deciding.store)?;
-        let append = drafted.append.clone();
+        let (append, drafted) = drafted;
         self.drafted = Some(drafted);
         Ok(Step::Append(append))
     }
@@ -127,7 +131,7 @@ where
         let drafted = self.drafted.take().expect("an answer follows what was drafted");
         match answer {
             Ok(appended) => {
-                self.keep_what_was_appended(&drafted.append, &appended);
+                self.keep_what_was_appended(drafted.read_back, &appended);
                 let mut receipt = Receipt::of(appended, drafted.correlation_id, self.attempts);
                 if self.deciding.key.is_some() {
                     receipt.leave_out_last();
@@ -149,15 +153,27 @@ where
 
     /// The state with the new events folded in is what the next decision
     /// begins with. The guards held, so nothing it reads came in between,
-    /// unless the boundary lets some events commute.
-    fn keep_what_was_appended(&mut self, append: &Append, appended: &Appended) {
+    /// unless the boundary lets some events commute: then it is read first.
+    fn keep_what_was_appended(&mut self, events: Vec<ReadBack>, appended: &Appended) {
         let Some(state) = self.state.take() else { return };
-        if appended.repeated || self.boundary.lets_some_commute() {
+        if appended.repeated {
             return;
         }
+        // Usually nobody else holds it: then it is changed, not copied.
+        let mut slot = self.slot.lock();
+        if slot.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, &state)) {
+            *slot = None;
+        }
         let mut state = Arc::unwrap_or_clone(state);
-        if state.fold_appended(&self.boundary, append, appended).is_ok() {
-            self.deciding.store.keep_warm(&self.boundary, Arc::new(state));
+        let is_newest = slot.as_ref().is_none_or(|kept| kept.last < appended.last_position());
+        if !is_newest {
+            return;
+        }
+        if self.boundary.lets_some_commute() {
+            state.is_behind = true;
+            *slot = Some(Arc::new(state));
+        } else if state.fold_appended(events, appended).is_ok() {
+            *slot = Some(Arc::new(state));
         }
     }
 }

@@ -42,7 +42,7 @@ impl Boundary {
     /// The stream of one subject.
     pub fn stream(category: &str, id: &impl Id, selected: &Selected) -> Result<Self, BoundaryError> {
         let types = selected.get();
-        let name = StreamName::new(format!("{category}-{id}"))?;
+        let name = StreamName::new([category, "-", &id.to_string()].concat())?;
         let guard = if types.commute() {
             Guard::Condition(QueryItem { types: types.guarded.clone(), tags: vec![id.tag()?] })
         } else {

@@ -40,9 +40,13 @@ impl Context {
         }
     }
 
-    pub(crate) fn metadata_bytes(&self, producer: &str) -> Bytes {
-        let mut metadata = Map::with_capacity(self.metadata.len() + 1);
-        metadata.insert(PRODUCER.to_owned(), producer.into());
+    /// As it is stored beside every event of the command, together with
+    /// [what an event says of its maker](crate::Event::PRODUCER_METADATA).
+    pub fn metadata_bytes(&self, producer_metadata: &'static str) -> Bytes {
+        if self.metadata.is_empty() {
+            return Bytes::from_static(producer_metadata.as_bytes());
+        }
+        let mut metadata: Map<String, Value> = serde_json::from_str(producer_metadata).unwrap_or_default();
         metadata.extend(self.metadata.iter().map(|(key, value)| (key.clone(), value.clone())));
         Bytes::from(Value::Object(metadata).to_string())
     }

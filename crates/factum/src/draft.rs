@@ -1,6 +1,9 @@
 //! Drafts: new events on their way to become one guarded append.
 
-use factum_core::{Append, AppendCondition, EventType, ExpectedRevision, NewEvent, Selection};
+use factum_core::{
+    Append, AppendCondition, Appended, EventType, ExpectedRevision, NewEvent, Position, RecordedEvent,
+    Revision, Selection, StreamCheck, StreamName, StreamWrite, Timestamp,
+};
 use uuid::Uuid;
 
 use crate::Model;
@@ -19,7 +22,7 @@ pub struct Draft {
 
 impl Draft {
     pub fn new(store: &Store, emitted: Emitted, context: &Context) -> Result<Self, StoreError> {
-        let metadata = context.metadata_bytes(emitted.producer);
+        let metadata = context.metadata_bytes(emitted.producer_metadata);
         let mut correlation_id = context.correlation_id;
         let mut append = Append::default();
         for event in emitted.encoded()? {
@@ -40,7 +43,11 @@ impl Draft {
             };
             match append.writes.iter_mut().find(|write| write.stream == event.stream) {
                 Some(write) => write.events.push(new),
-                None => append = append.and_to(event.stream, ExpectedRevision::Any, [new]),
+                None => append.writes.push(StreamWrite {
+                    stream: event.stream,
+                    expected: ExpectedRevision::Any,
+                    events: vec![new],
+                }),
             }
         }
         Ok(Self { append, correlation_id })
@@ -57,7 +64,7 @@ impl Draft {
         state: &Folded<M>,
         key: Option<&str>,
         store: &Store,
-    ) -> Result<Drafted, StoreError> {
+    ) -> Result<(Append, Drafted), StoreError> {
         for (at, part) in boundary.parts.iter().enumerate() {
             let (Selection::Stream(stream), Some(expected)) = (&part.read, state.expected(boundary, at))
             else {
@@ -66,31 +73,102 @@ impl Draft {
             match self.append.writes.iter_mut().find(|write| write.stream == *stream) {
                 Some(write) => write.expected = expected,
                 None if self.append.checks.iter().any(|check| check.stream == *stream) => {}
-                None => self.append = self.append.expecting(stream.clone(), expected),
-            }
-        }
-        if let Some(query) = boundary.condition() {
-            self.append = self.append.on_condition(AppendCondition { query, after: state.up_to });
-        }
-        let mut outside_boundary = Vec::new();
-        for write in &self.append.writes {
-            for event in &write.events {
-                if !boundary.reads(&write.stream, &event.event_type, &event.tags) {
-                    outside_boundary.push(event.event_type.clone());
+                None => {
+                    let check = StreamCheck { stream: stream.clone(), expected };
+                    self.append.checks.push(check);
                 }
             }
         }
+        if let Some(query) = boundary.condition() {
+            self.append.condition = Some(AppendCondition { query, after: state.up_to });
+        }
+        let (read_back, outside_boundary) = self.read_back(boundary);
         if let Some(key) = key {
             let done = CommandDone { key: key.to_owned(), events: self.append.event_count() as u64 };
             self.append = done.beside(self.append, store.new_id(), self.correlation_id)?;
         }
-        Ok(Drafted { append: self.append, correlation_id: self.correlation_id, outside_boundary })
+        let correlation_id = self.correlation_id;
+        Ok((self.append, Drafted { correlation_id, read_back, outside_boundary }))
+    }
+
+    /// The events that the boundary reads, and the types it does not.
+    fn read_back(&self, boundary: &Boundary) -> (Vec<ReadBack>, Vec<EventType>) {
+        let (mut inside, mut outside) = (Vec::new(), Vec::new());
+        let mut at = 0;
+        for (write, written) in self.append.writes.iter().enumerate() {
+            for (step, event) in written.events.iter().enumerate() {
+                let parts = boundary.parts.iter().enumerate();
+                let parts =
+                    parts.filter(|(_, part)| part.reads(&written.stream, &event.event_type, &event.tags));
+                let before = inside.len();
+                inside.extend(parts.map(|(part, bounds)| ReadBack {
+                    part,
+                    is_stream: matches!(bounds.read, Selection::Stream(_)),
+                    write,
+                    at,
+                    before_last: (written.events.len() - 1 - step) as u64,
+                    event: unplaced(event, &written.stream),
+                }));
+                if inside.len() == before {
+                    outside.push(event.event_type.clone());
+                }
+                at += 1;
+            }
+        }
+        (inside, outside)
     }
 }
 
-/// What was handed to the store, for the receipt and the warm state.
+/// What is kept of an append that was handed to the store.
 pub struct Drafted {
-    pub append: Append,
     pub correlation_id: Option<Uuid>,
+    pub read_back: Vec<ReadBack>,
     pub outside_boundary: Vec<EventType>,
+}
+
+/// An event of an append as a part of its boundary will read it.
+pub struct ReadBack {
+    pub part: usize,
+    /// Whether that part is a stream.
+    pub is_stream: bool,
+    /// Which of the append's writes it stands in.
+    write: usize,
+    /// Its place in the append.
+    at: u64,
+    /// How many of its write's events follow it.
+    before_last: u64,
+    event: RecordedEvent,
+}
+
+impl ReadBack {
+    /// The event at the place it was given.
+    pub fn placed_by(self, appended: &Appended) -> Option<RecordedEvent> {
+        let last = appended.revisions.get(self.write).copied().flatten()?;
+        Some(RecordedEvent {
+            position: Position::new(appended.first_position()?.get() + self.at),
+            revision: Revision::new(last.get().checked_sub(self.before_last)?),
+            recorded_at: appended.recorded_at?,
+            ..self.event
+        })
+    }
+}
+
+/// The event as recorded, but for its place.
+fn unplaced(event: &NewEvent, stream: &StreamName) -> RecordedEvent {
+    RecordedEvent {
+        position: Position::MAX,
+        stream: stream.clone(),
+        revision: Revision::MAX,
+        recorded_at: Timestamp::MAX,
+        id: event.id,
+        event_type: event.event_type.clone(),
+        schema_version: event.schema_version,
+        content_type: event.content_type.clone(),
+        data: event.data.clone(),
+        metadata: event.metadata.clone(),
+        tags: event.tags.clone(),
+        occurred_at: event.occurred_at,
+        correlation_id: event.correlation_id,
+        causation_id: event.causation_id,
+    }
 }

@@ -6,7 +6,8 @@ use crate::event::{EncodeError, Encoded, Event};
 #[derive(Debug, Clone, Default)]
 pub struct Emitted {
     pub(crate) events: Vec<Encoded>,
-    pub(crate) producer: &'static str,
+    /// What every event says of its maker.
+    pub(crate) producer_metadata: &'static str,
     pub(crate) error: Option<EncodeError>,
 }
 
@@ -20,7 +21,7 @@ impl Emitted {
 
     /// One more.
     pub fn push<E: Event>(&mut self, event: &E) {
-        self.producer = E::PRODUCER;
+        self.producer_metadata = E::PRODUCER_METADATA;
         match event.encode() {
             Ok(encoded) => self.events.push(encoded),
             Err(error) => self.error = self.error.take().or(Some(error)),
@@ -93,7 +94,7 @@ impl<A: IntoEvents, B: IntoEvents, C: IntoEvents> IntoEvents for (A, B, C) {
 
 impl IntoEvents for Emitted {
     fn into_events(mut self, emitted: &mut Emitted) {
-        emitted.producer = self.producer;
+        emitted.producer_metadata = self.producer_metadata;
         emitted.events.append(&mut self.events);
         emitted.error = emitted.error.take().or(self.error);
     }

@@ -10,12 +10,12 @@
 //! shows one moment of the log.
 
 use factum_core::{
-    Append, Appended, Events, ExpectedRevision, NewEvent, Position, Query, Read, ReadError, RecordedEvent,
-    Revision, Selection, Start, StreamName, Timestamp, Until,
+    Appended, Events, ExpectedRevision, Position, Query, Read, ReadError, Revision, Selection, Start, Until,
 };
 use smallvec::{SmallVec, smallvec};
 
 use crate::boundary::{Boundary, Guard};
+use crate::draft::ReadBack;
 use crate::model::FoldError;
 use crate::store::StoreError;
 use crate::{EventStore, Model};
@@ -31,6 +31,8 @@ pub struct Folded<M> {
     pub last: Option<Position>,
     /// Everything up to here was looked at, if it is known.
     pub(crate) up_to: Option<Position>,
+    /// Whether something it reads is known to have come since.
+    pub(crate) is_behind: bool,
     /// For each part that is a stream, its last revision.
     pub(crate) revisions: SmallVec<[Option<Revision>; 1]>,
 }
@@ -38,7 +40,14 @@ pub struct Folded<M> {
 impl<M: Model> Folded<M> {
     /// Before any event.
     pub fn new(model: M) -> Self {
-        Self { model, events: 0, last: None, up_to: None, revisions: smallvec![None; M::PARTS] }
+        Self {
+            model,
+            events: 0,
+            last: None,
+            up_to: None,
+            is_behind: false,
+            revisions: smallvec![None; M::PARTS],
+        }
     }
 
     /// Revision of the stream that the first part reads.
@@ -69,6 +78,7 @@ impl<M: Model> Folded<M> {
             Until::Position(position) => self.up_to.max(Some(position)),
             _ => self.up_to.max(self.last),
         };
+        self.is_behind = false;
         Ok(self.events - before)
     }
 
@@ -117,31 +127,17 @@ impl<M: Model> Folded<M> {
     /// Folds events that were just appended, as they will be read back.
     pub(crate) fn fold_appended(
         &mut self,
-        boundary: &Boundary,
-        append: &Append,
+        events: Vec<ReadBack>,
         appended: &Appended,
     ) -> Result<(), FoldError> {
-        let Some(mut position) = appended.first_position() else { return Ok(()) };
-        for (write, last) in append.writes.iter().zip(&appended.revisions) {
-            let count = write.events.len() as u64;
-            let Some(last) = last else { continue };
-            for (step, event) in write.events.iter().enumerate() {
-                for (at, part) in boundary.parts.iter().enumerate() {
-                    if !part.reads(&write.stream, &event.event_type, &event.tags) {
-                        continue;
-                    }
-                    let revision = Revision::new(last.get() + 1 + step as u64 - count);
-                    let recorded_at = appended.recorded_at.unwrap_or(Timestamp::MAX);
-                    let recorded = as_recorded(event, &write.stream, position, revision, recorded_at);
-                    self.model.apply(at, &recorded)?;
-                    if matches!(part.read, Selection::Stream(_)) {
-                        self.revisions[at] = Some(revision);
-                    }
-                    self.events += 1;
-                    self.last = Some(position);
-                }
-                position = position.next();
+        for read_back in events {
+            let (part, is_stream) = (read_back.part, read_back.is_stream);
+            let Some(event) = read_back.placed_by(appended) else { continue };
+            self.model.apply(part, &event)?;
+            if is_stream {
+                self.revisions[part] = Some(event.revision);
             }
+            self.note(event.position);
         }
         self.up_to = appended.last_position();
         Ok(())
@@ -160,31 +156,6 @@ impl<M: Model> Folded<M> {
                 Some(self.revisions[part].map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact))
             }
         }
-    }
-}
-
-fn as_recorded(
-    event: &NewEvent,
-    stream: &StreamName,
-    position: Position,
-    revision: Revision,
-    recorded_at: Timestamp,
-) -> RecordedEvent {
-    RecordedEvent {
-        position,
-        stream: stream.clone(),
-        revision,
-        recorded_at,
-        id: event.id,
-        event_type: event.event_type.clone(),
-        schema_version: event.schema_version,
-        content_type: event.content_type.clone(),
-        data: event.data.clone(),
-        metadata: event.metadata.clone(),
-        tags: event.tags.clone(),
-        occurred_at: event.occurred_at,
-        correlation_id: event.correlation_id,
-        causation_id: event.causation_id,
     }
 }
 

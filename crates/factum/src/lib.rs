@@ -15,6 +15,8 @@
 //! - [`Store::decide`]: reads a model, calls a pure function, appends what it
 //!   says, and does it again if somebody was faster.
 //! - [`Store::load`]: a model now, or as it was at any position or time.
+//! - [`Projection`]: rows for questions, folded on demand ([`Store::view`]), or kept
+//!   up to date in memory or in a database ([`Store::project`]).
 //!
 //! What is not here: a runtime (every call has a blocking and an async form), a
 //! macro that hides control flow, a base class.
@@ -30,6 +32,8 @@ mod draft;
 pub mod emitted;
 pub mod event;
 pub mod fold;
+#[cfg(doctest)]
+mod guides;
 mod idempotency;
 pub mod load;
 pub mod model;
@@ -38,6 +42,7 @@ pub mod recording;
 pub mod retry;
 pub mod store;
 pub mod view;
+mod warm;
 
 pub use boundary::Boundary;
 pub use decide::{Decide, DecideError};
@@ -63,6 +68,21 @@ pub mod prelude {
     pub use crate::{
         Aggregate, Decide, DecideError, Event, Evolve, Id, Model, Projection, Receipt, Row, Rows, Store,
         StoreError, Timestamp,
+    };
+}
+
+/// The metadata of events made by the crate it is used in; for derived code.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! producer_metadata {
+    () => {
+        ::core::concat!(
+            "{\"producer\":\"",
+            ::core::env!("CARGO_PKG_NAME"),
+            " ",
+            ::core::env!("CARGO_PKG_VERSION"),
+            "\"}"
+        )
     };
 }
 

@@ -1,21 +1,19 @@
 //! [`Store`]: where events are kept, as the domain sees it.
 
-use std::any::{Any, TypeId};
 use std::path::Path;
 use std::sync::Arc;
 
 use factum_core::{AppendError, EventStore, MemoryStore, ReadError, SubscribeError};
-use quick_cache::sync::Cache;
 use uuid::Uuid;
 
 use crate::Boundary;
 use crate::decide::Deciding;
 use crate::emitted::{Emitted, IntoEvents};
 use crate::event::EncodeError;
-use crate::fold::Folded;
 use crate::load::Loading;
 use crate::model::{BoundaryError, FoldError};
 use crate::recording::Recording;
+use crate::warm::{Slot, WarmStates};
 use crate::{Decide, Model};
 
 /// An event store with what the domain needs around it. Clones share it.
@@ -30,11 +28,9 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     port: Arc<dyn EventStore>,
-    states: Cache<StateKey, Arc<dyn Any + Send + Sync>>,
+    states: WarmStates,
     ids: Arc<dyn NewIds>,
 }
-
-type StateKey = (TypeId, Boundary);
 
 /// Where event ids come from.
 pub trait NewIds: Send + Sync {
@@ -105,7 +101,8 @@ impl Store {
         Self::over(Arc::new(MemoryStore::new()), StoreOptions::default())
     }
 
-    /// In a directory, which is made if there is none; durable by default.
+    /// In a directory, which is made if there is none; durable by default. One
+    /// that is there but empty is refused: a disk may be missing there.
     #[cfg(feature = "log")]
     pub fn open(path: impl AsRef<Path>) -> Result<Self, factum_log::OpenError> {
         let log = factum_log::Log::open(path.as_ref(), factum_log::LogOptions::default())?;
@@ -114,7 +111,7 @@ impl Store {
 
     /// Over any store.
     pub fn over(port: Arc<dyn EventStore>, options: StoreOptions) -> Self {
-        let states = Cache::new(options.warm_states_max);
+        let states = WarmStates::new(options.warm_states_max);
         Self(Arc::new(Inner { port, states, ids: options.ids }))
     }
 
@@ -182,13 +179,8 @@ impl Store {
         self.0.ids.next()
     }
 
-    /// The state kept for this boundary.
-    pub(crate) fn warm<M: Model>(&self, boundary: &Boundary) -> Option<Arc<Folded<M>>> {
-        let state = self.0.states.get(&(TypeId::of::<M>(), boundary.clone()))?;
-        state.downcast().ok()
-    }
-
-    pub(crate) fn keep_warm<M: Model>(&self, boundary: &Boundary, state: Arc<Folded<M>>) {
-        self.0.states.insert((TypeId::of::<M>(), boundary.clone()), state);
+    /// Where the state of this boundary is kept.
+    pub(crate) fn warm<M: Model>(&self, boundary: &Boundary) -> Arc<Slot<M>> {
+        self.0.states.slot(boundary)
     }
 }

@@ -38,6 +38,8 @@ const DOORS: [Door; 10] = [
         words: &["std", "::", "thread"],
         open_in: &[
             "crates/factum/src/retry.rs",
+            // A projector's thread, which ends when it is dropped.
+            "crates/factum/src/view/worker.rs",
             "crates/log/src/log.rs",
             "crates/log/src/housekeeper.rs",
             "crates/log/src/mailbox.rs",
@@ -52,7 +54,13 @@ const DOORS: [Door; 10] = [
     },
     Door {
         words: &["Instant", "::", "now"],
-        open_in: &["crates/core/src/contract/", "crates/core/src/subscribe.rs", "crates/log/src/mailbox.rs"],
+        open_in: &[
+            "crates/core/src/contract/",
+            "crates/core/src/subscribe.rs",
+            "crates/factum/src/view/feed.rs",
+            "crates/factum/src/view/projector.rs",
+            "crates/log/src/mailbox.rs",
+        ],
         remedy: "only waits look at the time; take a `Clock`",
     },
     Door { words: &["println", "!"], open_in: &[], remedy: "a library does not print; answer the caller" },

@@ -13,6 +13,7 @@ use factum_bench::append::AppendPlan;
 use factum_bench::bench::{Bench, BenchOptions};
 use factum_bench::disk::ProbeOptions;
 use factum_bench::machine::IS_DEBUG_BUILD;
+use factum_bench::sdk::{self, SdkPlan};
 use factum_bench::table::{Table, TablePlan};
 use factum_bench::workload::{Choice, EventSpec};
 use factum_bench::{BenchError, Outcome, page, reopen};
@@ -49,6 +50,9 @@ pub enum BenchVerb {
     /// Run everything and compare it with the targets
     #[command(after_long_help = SHARES)]
     All(AllBench),
+    /// Measure the SDK: folds, loads and commands
+    #[command(after_long_help = SHARES)]
+    Sdk(SdkBench),
     /// Fill a store and kill this process (what `reopen` starts)
     #[command(hide = true)]
     FillForReopen(FillForReopen),
@@ -183,6 +187,16 @@ pub struct ReopenBench {
 pub struct AllBench {
     #[command(flatten)]
     pub killed: Killed,
+    /// Also write the table and every result to this Markdown file
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `bench sdk`
+#[derive(Debug, clap::Args)]
+pub struct SdkBench {
     /// Also write the table and every result to this Markdown file
     #[arg(long, value_name = "FILE")]
     pub write: Option<PathBuf>,
@@ -327,6 +341,7 @@ pub fn run(verb: BenchVerb, global: &Global, out: &mut Out) -> Result<(), Failur
             return reopen::fill_and_die(&args.path, args.bytes, args.events.spec(), out).map_err(failure);
         }
         BenchVerb::All(args) => return all(args, global, out),
+        BenchVerb::Sdk(args) => return sdk(args, global, out),
         BenchVerb::Disk(common) => common.bench(global)?.disk(),
         BenchVerb::Append(args) => {
             let AppendBench { callers, batch, threads, common } = args;
@@ -364,6 +379,23 @@ fn all(args: AllBench, global: &Global, out: &mut Out) -> Result<(), Failure> {
     };
     let table =
         Table::run(&bench, plan, &filler, &mut |name| say(&format!("measuring: {name}"))).map_err(failure)?;
+    tell(&table, args.write.as_deref(), page::page, out)
+}
+
+/// The rows of the SDK, told likewise.
+fn sdk(args: SdkBench, global: &Global, out: &mut Out) -> Result<(), Failure> {
+    let bench = args.common.bench(global)?;
+    let plan = SdkPlan::default();
+    let table = sdk::run(&bench, plan, &mut |name| say(&format!("measuring: {name}"))).map_err(failure)?;
+    tell(&table, args.write.as_deref(), page::sdk_page, out)
+}
+
+fn tell(
+    table: &Table,
+    write: Option<&Path>,
+    page: fn(&Table) -> String,
+    out: &mut Out,
+) -> Result<(), Failure> {
     match out.format {
         Format::Text => write!(out, "{table}")?,
         Format::Json | Format::Ndjson | Format::Csv => {
@@ -374,8 +406,8 @@ fn all(args: AllBench, global: &Global, out: &mut Out) -> Result<(), Failure> {
             rows.end::<Outcome>(out)?;
         }
     }
-    if let Some(path) = &args.write {
-        std::fs::write(path, page::page(&table)).map_err(|source| {
+    if let Some(path) = write {
+        std::fs::write(path, page(table)).map_err(|source| {
             failure(BenchError::Io { doing: format!("write {}", path.display()), source })
         })?;
         say(&format!("written: {}", path.display()));

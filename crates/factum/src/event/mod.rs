@@ -25,6 +25,8 @@ use std::sync::OnceLock;
 
 use factum_core::{ContentType, EventType, NewEvent, RecordedEvent, StreamName, Tag, Tags};
 
+use smallvec::SmallVec;
+
 pub use codec::Codec;
 pub use error::{DecodeError, EncodeError, WhyUnreadable};
 pub use id::{Id, Ids};
@@ -46,6 +48,8 @@ pub trait Event: Clone + Send + Sync + 'static {
 
     /// The program that makes it, e.g. `shop 1.4.0`: stamped on what it appends.
     const PRODUCER: &'static str;
+    /// The same as the metadata of an event: `{"producer":"shop 1.4.0"}`.
+    const PRODUCER_METADATA: &'static str;
 
     /// Every type it may be stored as, in the newest version.
     fn shapes() -> Vec<Shape>;
@@ -171,7 +175,7 @@ impl TypeName {
 #[derive(Debug, Default)]
 pub struct Labels {
     subject: String,
-    tags: Vec<Tag>,
+    tags: SmallVec<[Tag; 2]>,
     error: Option<EncodeError>,
 }
 
@@ -187,10 +191,13 @@ impl Labels {
     }
 
     /// The field marked `#[id]`: a tag, and the end of the stream's name.
-    pub fn id(&mut self, id: &impl Id) -> &mut Self {
-        use std::fmt::Write as _;
-        let _ = write!(self.subject, "{id}");
-        self.tag(id)
+    pub fn id<I: Id>(&mut self, id: &I) -> &mut Self {
+        self.subject = id.to_string();
+        match Tag::new([I::KEY, ":", &self.subject].concat()) {
+            Ok(tag) => self.tags.push(tag),
+            Err(source) => self.error = Some(EncodeError::Name(source)),
+        }
+        self
     }
 
     /// Joins what was found with what is stored.

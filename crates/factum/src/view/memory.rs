@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use factum_core::Position;
 use parking_lot::RwLock;
@@ -59,7 +58,7 @@ impl<P: Projection> Projecting<P> {
         let projector = Projector::start(P::NAME, self.store, query, self.batching, progress, sink)
             .map_err(|source| MemoryViewError::Thread { name: P::NAME, source })?;
         let all = projector.progress.wait_for_all().map_err(ViewError::Read)?;
-        all.within(Duration::MAX).run()?;
+        all.unless_in_trouble().run()?;
         Ok(MemoryView { table, projector })
     }
 }

@@ -60,8 +60,7 @@ impl Store {
     }
 
     /// Keeps a read model up to date from here on: [in
-    /// memory](Projecting::in_memory) or [in a
-    /// database](Projecting::in_database).
+    /// memory](Projecting::in_memory), or in a database with the feature `sqlite`.
     pub fn project<P: Projection>(&self, projection: P) -> Projecting<P> {
         Projecting::new(self.clone(), projection)
     }

@@ -147,6 +147,14 @@ pub enum WaitError {
         #[source]
         poison: Poison,
     },
+    /// It cannot go on, and tries again and again.
+    #[error("{name} cannot go on: {trouble}")]
+    Trouble {
+        /// The projection.
+        name: &'static str,
+        /// What keeps failing.
+        trouble: String,
+    },
     /// Nobody runs it any more.
     #[error("{name} is not run any more{}", trouble.as_ref().map(|trouble| format!(": {trouble}")).unwrap_or_default())]
     Stopped {
@@ -175,7 +183,12 @@ impl Progress {
     /// recorded, `wait_for(&receipt)`. For 5 seconds, unless
     /// [told otherwise](Waiting::within).
     pub fn wait_for(&self, reached: impl Into<Reached>) -> Waiting {
-        Waiting { progress: self.clone(), wanted: reached.into().0, within: Duration::from_secs(5) }
+        Waiting {
+            progress: self.clone(),
+            wanted: reached.into().0,
+            within: Duration::from_secs(5),
+            bears_trouble: true,
+        }
     }
 
     /// Waits until everything that is recorded now is in the rows.
@@ -259,19 +272,19 @@ impl Moving<'_> {
 
 impl Inner {
     /// How waiting ends; `None`: not yet.
-    fn outcome(&self, state: &State, wanted: Position) -> Option<Result<(), WaitError>> {
-        if state.next > wanted {
+    fn outcome(&self, state: &State, waiting: &Waiting) -> Option<Result<(), WaitError>> {
+        if waiting.wanted.is_none_or(|wanted| state.next > wanted) {
             return Some(Ok(()));
         }
-        match (state.phase, &state.poison) {
-            (Phase::Failed, Some(poison)) => {
-                Some(Err(WaitError::Failed { name: self.name, poison: poison.clone() }))
+        let name = self.name;
+        Some(Err(match (state.phase, &state.poison, &state.trouble) {
+            (Phase::Failed, Some(poison), _) => WaitError::Failed { name, poison: poison.clone() },
+            (Phase::Stopped, _, trouble) => WaitError::Stopped { name, trouble: trouble.clone() },
+            (_, _, Some(trouble)) if !waiting.bears_trouble => {
+                WaitError::Trouble { name, trouble: trouble.clone() }
             }
-            (Phase::Stopped, _) => {
-                Some(Err(WaitError::Stopped { name: self.name, trouble: state.trouble.clone() }))
-            }
-            _ => None,
-        }
+            _ => return None,
+        }))
     }
 
     fn timed_out(&self, state: &State, wanted: Position) -> WaitError {
@@ -291,9 +304,15 @@ pub struct Waiting {
     progress: Progress,
     wanted: Option<Position>,
     within: Duration,
+    bears_trouble: bool,
 }
 
 impl Waiting {
+    /// As long as it takes, unless something fails.
+    pub(crate) fn unless_in_trouble(self) -> Self {
+        Self { within: Duration::MAX, bears_trouble: false, ..self }
+    }
+
     /// For at most this long.
     pub fn within(self, within: Duration) -> Self {
         Self { within, ..self }
@@ -308,7 +327,7 @@ impl Waiting {
         inner.moved.wait_while_for(
             &mut state,
             |state| {
-                outcome = inner.outcome(state, wanted);
+                outcome = inner.outcome(state, &self);
                 outcome.is_none()
             },
             self.within,
@@ -330,7 +349,7 @@ impl IntoFuture for Waiting {
             let mut deadline = Delay::new(self.within.min(WITHIN_MAX));
             loop {
                 let mut moved = pin!(inner.moved_async.listen());
-                if let Some(outcome) = inner.outcome(&inner.state.lock(), wanted) {
+                if let Some(outcome) = inner.outcome(&inner.state.lock(), &self) {
                     return outcome;
                 }
                 let is_late = std::future::poll_fn(|context| {

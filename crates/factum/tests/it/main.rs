@@ -1,3 +1,7 @@
 //! The SDK as a program uses it, over memory and over the log.
 
-mod walk;
+mod boundary;
+mod context;
+mod decide;
+mod domain;
+mod homes;

@@ -11,7 +11,7 @@ use factum_core::{Position, Timestamp};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row};
 
 use super::database::connect;
-use super::register::{now_us, phase_of, position};
+use super::register::{is_fresh, phase_of, position};
 use super::schema::{self, quoted};
 use crate::view::Phase;
 
@@ -302,10 +302,10 @@ impl Control {
 }
 
 fn status(row: &Row<'_>) -> rusqlite::Result<ProjectionStatus> {
-    let now = now_us();
     let unsigned = |name: &str| row.get::<_, i64>(name).map(i64::unsigned_abs);
     let heartbeat: Option<i64> = row.get("heartbeat_us")?;
-    let heartbeat = heartbeat.filter(|at| now.saturating_sub(*at) < row.get("lease_us").unwrap_or(0));
+    let lease_us = row.get("lease_us")?;
+    let heartbeat = heartbeat.filter(|at| is_fresh(*at, lease_us));
     let next = unsigned("next_position")?;
     let failed_position: Option<i64> = row.get("failed_position")?;
     let failure = match failed_position {

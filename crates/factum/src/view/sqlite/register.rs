@@ -17,7 +17,6 @@ pub(super) struct Version {
 /// What the register says of a version, as far as its runner needs it.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
-    pub is_active: bool,
     /// Which of its tables is in use.
     pub generation: i64,
     pub columns: String,
@@ -42,6 +41,12 @@ pub(super) struct Advance<'a> {
 
 pub(super) fn now_us() -> i64 {
     SystemClock.now().as_micros()
+}
+
+/// Whether a heartbeat still holds. One that comes from the future does not: the
+/// clock was set back, and may stay behind it for long.
+pub(super) fn is_fresh(heartbeat_us: i64, lease_us: i64) -> bool {
+    now_us().abs_diff(heartbeat_us) < lease_us.unsigned_abs()
 }
 
 /// As SQLite counts.
@@ -69,7 +74,6 @@ impl Entry {
         let heartbeat_us: Option<i64> = row.get("heartbeat_us")?;
         let lease_us = row.get("lease_us")?;
         Ok(Self {
-            is_active: row.get("is_active")?,
             generation: row.get("generation")?,
             columns: row.get("columns")?,
             next: position(row.get("next_position")?),
@@ -83,7 +87,7 @@ impl Entry {
 
     /// Whether somebody runs it, as far as can be known.
     pub fn is_run(&self) -> bool {
-        self.heartbeat.is_some_and(|(heartbeat, lease)| now_us().saturating_sub(heartbeat) < lease)
+        self.heartbeat.is_some_and(|(heartbeat, lease)| is_fresh(heartbeat, lease))
     }
 }
 

@@ -87,18 +87,21 @@ impl Entry {
 
 impl<P: Projection> Sink for DatabaseSink<P> {
     fn begin(&mut self) -> Result<Begin, Trouble> {
+        let removed = || Removed { name: P::NAME, version: P::VERSION };
+        let entry = Self::VERSION.entry(&self.connection)?.ok_or_else(removed)?;
+        if Some(entry.epoch) != self.epoch && entry.is_run() {
+            // Whoever lost the epoch has nothing to rebuild either.
+            (self.epoch, self.rebuilder) = (None, None);
+            return Ok(Begin::Wait(Phase::Standby));
+        }
         let database = self.database.clone();
         let turn = database.turn();
         let lease_us = self.lease_us();
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let removed = || Removed { name: P::NAME, version: P::VERSION };
+        // Again, now that nobody else can write.
         let mut entry = Self::VERSION.entry(&transaction)?.ok_or_else(removed)?;
         if Some(entry.epoch) != self.epoch {
             if entry.is_run() {
-                drop(transaction);
-                drop(turn);
-                // Whoever lost the epoch has nothing to rebuild either.
-                (self.epoch, self.rebuilder) = (None, None);
                 return Ok(Begin::Wait(Phase::Standby));
             }
             entry.epoch += 1;
@@ -157,15 +160,20 @@ impl<P: Projection> Sink for DatabaseSink<P> {
     }
 
     fn tick(&mut self, next: Position, is_live: bool) -> Result<bool, Trouble> {
-        let Some(entry) = Self::VERSION.entry(&self.connection)?.filter(|entry| entry.allows(self.epoch))
-        else {
+        if !Self::VERSION.entry(&self.connection)?.is_some_and(|entry| entry.allows(self.epoch)) {
             return Ok(false);
-        };
+        }
         let phase = if is_live { Phase::Live } else { Phase::CatchingUp };
         let is_fresh = self.beaten.is_some_and(|(at, as_what)| {
             as_what == phase && now_us().saturating_sub(at) < self.lease_us() / 3
         });
-        if !is_fresh || (is_live && !entry.is_active) {
+        // Once it has everything the version in use has, it is shown instead,
+        // unless that is a newer one.
+        let is_due = |connection: &Connection| {
+            let active = Self::VERSION.active(connection)?;
+            Ok::<_, rusqlite::Error>(is_live && active.is_none_or(|active| active < P::VERSION))
+        };
+        if !is_fresh || is_due(&self.connection)? {
             let log_end = self.log_end()?;
             let database = self.database.clone();
             let _turn = database.turn();
@@ -177,10 +185,7 @@ impl<P: Projection> Sink for DatabaseSink<P> {
             };
             let advance = Advance { next: next.max(entry.next), events: 0, last: None };
             Self::VERSION.advance(&transaction, &advance, phase, log_end.max(advance.next))?;
-            // It has everything the active version has: now it is shown instead,
-            // unless that is a newer one.
-            let active = Self::VERSION.active(&transaction)?;
-            if is_live && active.is_none_or(|active| active < P::VERSION) {
+            if is_due(&transaction)? {
                 Self::VERSION.activate(&transaction)?;
                 let at = schema::view(P::NAME, P::VERSION);
                 transaction.execute_batch(&schema::point_view(P::NAME, &at))?;

@@ -20,7 +20,7 @@ proptest! {
         record(&store, after);
         balances.progress().wait_for_all().unwrap().run().unwrap();
         prop_assert_eq!(balances.rows(), store.view(Balances).run().unwrap().rows());
-        prop_assert_eq!(balances.is_empty(), balances.len() == 0);
+        prop_assert_eq!(balances.is_empty(), balances.rows().is_empty());
     }
 }
 
@@ -64,6 +64,47 @@ fn it_stops_before_poison_and_says_so() {
     let status = tallies.status().unwrap();
     assert_eq!((status.phase, status.lag_events), (Phase::Failed, 2));
     assert!(matches!(store.project(Tallies).in_memory(), Err(MemoryViewError::Wait(_))));
+}
+
+/// A store that cannot be followed.
+struct Deaf(factum_core::MemoryStore);
+
+impl factum_core::EventStore for Deaf {
+    fn append(&self, append: factum_core::Append) -> Result<factum_core::Appended, crate::AppendError> {
+        self.0.append(append)
+    }
+
+    fn append_async(&self, append: factum_core::Append) -> factum_core::AppendFuture {
+        self.0.append_async(append)
+    }
+
+    fn read(&self, read: factum_core::Read) -> Result<factum_core::Events, crate::ReadError> {
+        self.0.read(read)
+    }
+
+    fn subscribe(
+        &self,
+        _: factum_core::Subscribe,
+    ) -> Result<Box<dyn factum_core::Subscription>, factum_core::SubscribeError> {
+        let file = "a segment".to_owned();
+        Err(factum_core::SubscribeError::Storage(factum_core::StorageError::DiskFull { file }))
+    }
+
+    fn last_position(&self) -> Result<Option<crate::Position>, crate::ReadError> {
+        self.0.last_position()
+    }
+}
+
+#[test]
+fn a_store_that_fails_is_told_of_and_not_waited_for() {
+    let port = std::sync::Arc::new(Deaf(factum_core::MemoryStore::new()));
+    let store = Store::over(port, crate::store::StoreOptions::default());
+    store.record(deposit("a", 1)).run().unwrap();
+    let Err(MemoryViewError::Wait(error)) = store.project(Tallies).in_memory() else { panic!("it is deaf") };
+    assert!(
+        error.to_string().starts_with("tallies cannot go on: the store cannot read: the disk is full"),
+        "{error}"
+    );
 }
 
 #[test]

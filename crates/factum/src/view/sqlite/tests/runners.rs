@@ -53,6 +53,18 @@ fn a_runner_that_was_only_slow_writes_nothing_once_it_is_superseded() {
 }
 
 #[test]
+fn a_heartbeat_from_the_future_holds_nobody_up() {
+    let (store, place) = (Store::memory(), Place::new());
+    drop(place.tallies(&store));
+    // The clock was set back by an hour since somebody was killed.
+    let writer = place.database.writer().unwrap();
+    let hour_ahead = crate::view::sqlite::register::now_us() + 3_600_000_000;
+    writer.execute("UPDATE factum_projection SET heartbeat_us = ?1", [hour_ahead]).unwrap();
+    let mut runner = quick(store.project(Tallies)).sink(&place.database).unwrap();
+    assert!(matches!(runner.begin().unwrap(), Begin::At(_)));
+}
+
+#[test]
 fn a_pause_holds_until_it_is_resumed() {
     let (store, place) = (Store::memory(), Place::new());
     let tallies = place.tallies(&store);
