@@ -6,7 +6,7 @@
 //! ```text
 //!                              ┌─ store.view(p)                      folded when asked, as of any moment
 //!   Projection: event ─▶ rows ─┼─ store.project(p).in_memory()       kept up to date in this process
-//!                              └─ store.project(p).in_database(&d) kept in a table, with its checkpoint
+//!                              └─ store.project(p).in_database(&d)   kept in a table, with its checkpoint
 //! ```
 //!
 //! What always holds, whichever way:

@@ -50,10 +50,7 @@ impl Rebuilder {
         batching: Batching,
         epoch: i64,
     ) -> Result<Self, Trouble> {
-        let version = Version { name: P::NAME, version: P::VERSION };
-        let (query, connection) = (query::<P>()?, database.writer()?);
-        let rebuild =
-            Rebuild { projection, store, database, batching, epoch, version, query, connection, table: None };
+        let rebuild = Rebuild::new(projection, store, database, batching, epoch)?;
         Ok(Self(Worker::start(format!("rebuild {}", P::NAME), move |stop| rebuild.run(stop))?))
     }
 
@@ -62,7 +59,8 @@ impl Rebuilder {
     }
 }
 
-struct Rebuild<P: Projection> {
+/// The work itself.
+pub(super) struct Rebuild<P: Projection> {
     projection: Arc<P>,
     store: Store,
     database: Database,
@@ -82,12 +80,25 @@ struct Rebuilding {
 }
 
 /// What to do after a step.
-enum Then {
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Then {
     GoOn,
     End,
 }
 
 impl<P: Projection> Rebuild<P> {
+    pub fn new(
+        projection: Arc<P>,
+        store: Store,
+        database: Database,
+        batching: Batching,
+        epoch: i64,
+    ) -> Result<Self, Trouble> {
+        let version = Version { name: P::NAME, version: P::VERSION };
+        let (query, connection) = (query::<P>()?, database.writer()?);
+        Ok(Self { projection, store, database, batching, epoch, version, query, connection, table: None })
+    }
+
     fn run(mut self, stop: &Stop) {
         if let Err(trouble) = self.until_done(stop) {
             // What can be tried again is, when the projector next looks; what
@@ -114,7 +125,7 @@ impl<P: Projection> Rebuild<P> {
     }
 
     /// Makes the table, unless it was made before. Answers where to begin.
-    fn begin(&mut self) -> Result<Option<Position>, Trouble> {
+    pub fn begin(&mut self) -> Result<Option<Position>, Trouble> {
         let log_end = self.store.events().last_position()?.map_or(Position::FIRST, Position::next);
         let database = self.database.clone();
         let _turn = database.turn();
@@ -148,7 +159,7 @@ impl<P: Projection> Rebuild<P> {
     }
 
     /// Stores a batch; swaps the tables if it was the last.
-    fn take(&mut self, batch: &Batch) -> Result<Then, Trouble> {
+    pub fn take(&mut self, batch: &Batch) -> Result<Then, Trouble> {
         let log_end = self.store.events().last_position()?.map_or(Position::FIRST, Position::next);
         let database = self.database.clone();
         let _turn = database.turn();

@@ -1,8 +1,14 @@
 //! Rebuilding beside the table in use.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use factum_core::{Read, RecordedEvent, Start};
+
 use super::*;
+use crate::view::feed::{Batch, Batching};
+use crate::view::projector::Sink as _;
+use crate::view::sqlite::rebuild::{Rebuild, Then};
 use crate::view::sqlite::{RebuildState, RebuildStatus};
 use crate::view::tests::{deposit, visit};
 
@@ -75,6 +81,41 @@ fn it_swaps_without_a_gap_or_a_double_while_events_come_in() {
     assert_eq!(tables(&place), ["tallies_v1_6"], "the old tables are gone");
     let done = rebuild(&place);
     assert_eq!((done.done, done.remaining), (done.total, None));
+}
+
+fn batch(store: &Store, begin: u64, end: u64) -> Batch {
+    let read = Read::all().from(Start::Position(Position::new(begin))).limit(end - begin);
+    let events: Vec<RecordedEvent> = store.events().read(read).unwrap().collect::<Result<_, _>>().unwrap();
+    Batch { events, next: Position::new(end), is_live: true }
+}
+
+/// By hand, in the order that is hardest: each has seen what the other has not.
+#[test]
+fn whoever_is_behind_at_the_swap_loses_nothing() {
+    for (in_use, rebuilt) in [(5, 2), (2, 5), (3, 3), (0, 4), (4, 0)] {
+        let (store, place) = (Store::memory(), Place::new());
+        store.record((0..6).map(|cents| deposit("a", cents)).collect::<Vec<_>>()).run().unwrap();
+        let mut sink = quick(store.project(Tallies)).sink(&place.database).unwrap();
+        sink.begin().unwrap();
+        sink.take(&batch(&store, 0, in_use)).unwrap().unwrap();
+        place.control().rebuild("tallies").unwrap();
+        let mut rebuild = Rebuild::new(
+            Arc::new(Tallies),
+            store.clone(),
+            place.database.clone(),
+            Batching::default(),
+            sink.epoch.unwrap(),
+        )
+        .unwrap();
+        assert_eq!(rebuild.begin().unwrap(), Some(Position::FIRST));
+        assert_eq!(rebuild.take(&batch(&store, 0, rebuilt)).unwrap(), Then::End);
+        let further = in_use.max(rebuilt);
+        assert_eq!(tally(&place.database), (further, further, Position::new(further).previous()));
+        // The projector goes on with what comes after its own last batch.
+        sink.take(&batch(&store, in_use, 6)).unwrap().unwrap();
+        assert_eq!(tally(&place.database), (6, 6, Some(Position::new(5))), "{in_use} {rebuilt}");
+        assert_eq!(tables(&place), ["tallies_v1_2"]);
+    }
 }
 
 #[test]
