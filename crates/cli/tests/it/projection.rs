@@ -68,7 +68,7 @@ impl Bank {
 
     fn start(&mut self, batch: usize) {
         let projecting = self.store.project(Balances).batch_events_max(batch);
-        let balances = projecting.lease(Duration::from_millis(400)).in_database(&self.database).unwrap();
+        let balances = projecting.in_database(&self.database).unwrap();
         balances.progress().wait_for_all().unwrap().run().unwrap();
         self.balances = Some(balances);
     }
@@ -205,7 +205,8 @@ fn long() -> Bank {
 
 fn until_under_way(bank: &Bank) {
     for _ in 0..500 {
-        if bank.status()["rebuild"]["positions_done"].as_u64() > Some(0) {
+        let rebuild = &bank.status()["rebuild"];
+        if rebuild["state"] == "running" && rebuild["positions_done"].as_u64() > Some(0) {
             return;
         }
         std::thread::sleep(Duration::from_millis(5));

@@ -121,7 +121,7 @@ fn whoever_is_behind_at_the_swap_loses_nothing() {
 #[test]
 fn cancelling_leaves_no_trace() {
     let (store, place) = (Store::memory(), Place::new());
-    store.record((0..300).map(|cents| deposit("a", cents)).collect::<Vec<_>>()).run().unwrap();
+    store.record((0..5_000).map(|cents| deposit("a", cents)).collect::<Vec<_>>()).run().unwrap();
     let tallies = quick(store.project(Tallies)).batch_events_max(1).in_database(&place.database).unwrap();
     all_projected(&tallies);
     place.control().rebuild("tallies").unwrap();
@@ -130,20 +130,20 @@ fn cancelling_leaves_no_trace() {
     assert!(under_way.done < under_way.total && under_way.per_second > 0.0, "{under_way:?}");
     assert!(under_way.remaining.is_some());
     assert_eq!(tables(&place), ["tallies_v1_1", "tallies_v1_2"]);
-    assert_eq!(tally(&place.database).0, 300, "the rows in use are all there");
+    assert_eq!(tally(&place.database).0, 5_000, "the rows in use are all there");
     place.control().cancel_rebuild("tallies").unwrap();
     until("it is cancelled", || is(&place, RebuildState::Cancelled));
     assert_eq!(tables(&place), ["tallies_v1_1"]);
-    assert_eq!(tally(&place.database), (300, 300, Some(Position::new(299))));
+    assert_eq!(tally(&place.database), (5_000, 5_000, Some(Position::new(4_999))));
     store.record(deposit("a", 1)).run().unwrap();
     all_projected(&tallies);
-    assert_eq!(tally(&place.database).0, 301);
+    assert_eq!(tally(&place.database).0, 5_001);
 }
 
 #[test]
 fn an_interrupted_rebuild_goes_on_where_it_was() {
     let (store, place) = (Store::memory(), Place::new());
-    store.record((0..300).map(|cents| deposit("a", cents)).collect::<Vec<_>>()).run().unwrap();
+    store.record((0..5_000).map(|cents| deposit("a", cents)).collect::<Vec<_>>()).run().unwrap();
     let start = || quick(store.project(Tallies)).batch_events_max(1).in_database(&place.database).unwrap();
     let tallies = start();
     all_projected(&tallies);
@@ -152,13 +152,13 @@ fn an_interrupted_rebuild_goes_on_where_it_was() {
     drop(tallies);
     let interrupted = rebuild(&place);
     assert_eq!(interrupted.state, RebuildState::Running);
-    assert_eq!(tally(&place.database).0, 300);
+    assert_eq!(tally(&place.database).0, 5_000);
     std::thread::sleep(Duration::from_millis(20));
     assert_eq!(rebuild(&place).done, interrupted.done, "nobody runs it");
 
     let tallies = start();
     until("it is done", || is(&place, RebuildState::Done));
-    assert_eq!(rebuild(&place).events, 300, "no event was projected twice");
+    assert_eq!(rebuild(&place).events, 5_000, "no event was projected twice");
     assert_eq!(tallies.rows().unwrap(), store.view(Tallies).run().unwrap().rows());
 }
 
