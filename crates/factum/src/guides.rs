@@ -17,3 +17,7 @@ pub struct Contention;
 
 #[doc = include_str!("../../../docs/time-travel.md")]
 pub struct TimeTravel;
+
+#[cfg(feature = "sqlite")]
+#[doc = include_str!("../../../docs/views.md")]
+pub struct Views;

@@ -18,6 +18,8 @@
 //!   [`history`], what changed between two moments, and why.
 //! - [`snapshot`]: states put aside, for models with long histories.
 //! - [`evolution`]: what was stored stays readable, checked by a test.
+//! - [`Projection`]: rows for questions, folded on demand ([`Store::view`]), or kept
+//!   up to date in memory or in a database ([`Store::project`]).
 //!
 //! What is not here: a runtime (every call has a blocking and an async form), a
 //! macro that hides control flow, a base class.
@@ -54,6 +56,7 @@ mod stopwatch;
 pub mod store;
 pub mod testing;
 pub mod unique;
+pub mod view;
 mod warm;
 
 pub use boundary::Boundary;
@@ -64,7 +67,7 @@ pub use factum_core::{
     AppendError, Durability, EventStore, Position, ReadError, RecordedEvent, Revision, StreamName, Timestamp,
     Uuid,
 };
-pub use factum_derive::{Aggregate, Event, Id, Model};
+pub use factum_derive::{Aggregate, Event, Id, Model, Row};
 pub use load::Loaded;
 pub use model::{Evolve, Model};
 pub use moment::Moment;
@@ -72,6 +75,7 @@ pub use receipt::Receipt;
 pub use repository::{Repository, Root};
 pub use retry::Retry;
 pub use store::{Store, StoreError};
+pub use view::{Projection, Row, Rows};
 
 #[doc(hidden)]
 pub use serde;
@@ -79,7 +83,8 @@ pub use serde;
 /// Everything most programs need: `use factum::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Aggregate, Decide, DecideError, Event, Evolve, Id, Model, Receipt, Store, StoreError, Timestamp,
+        Aggregate, Decide, DecideError, Event, Evolve, Id, Model, Projection, Receipt, Row, Rows, Store,
+        StoreError, Timestamp,
     };
 }
 

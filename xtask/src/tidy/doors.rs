@@ -47,6 +47,8 @@ const DOORS: [Door; 10] = [
         open_in: &[
             "crates/factum/src/hot/queue.rs",
             "crates/factum/src/retry.rs",
+            // A projector's thread, which ends when it is dropped.
+            "crates/factum/src/view/worker.rs",
             "crates/log/src/log.rs",
             "crates/log/src/housekeeper.rs",
             "crates/log/src/mailbox.rs",
@@ -66,6 +68,8 @@ const DOORS: [Door; 10] = [
             "crates/core/src/subscribe.rs",
             "crates/factum/src/stopwatch.rs",
             "crates/factum/src/testing/wait.rs",
+            "crates/factum/src/view/feed.rs",
+            "crates/factum/src/view/projector.rs",
             "crates/log/src/mailbox.rs",
         ],
         remedy: "only waits look at the time; take a `Clock`",
