@@ -13,7 +13,10 @@ mod import_jsonl;
 mod machine;
 mod meta;
 mod program;
+#[cfg(feature = "sqlite")]
+mod projection;
 mod refusals;
+#[cfg(feature = "serve")]
 mod serve;
 mod stores;
 mod streams;
