@@ -49,8 +49,10 @@ pub fn run(args: Args, out: &mut Out) -> Result<(), Failure> {
         #[cfg(feature = "serve")]
         Verb::Serve(args) => serve::run(args, global, out),
         #[cfg(not(feature = "serve"))]
-        Verb::Serve(_) => Err(Failure::new(crate::exit::Exit::Failure, "this program was built without the server")
-            .hint("build it with the feature `serve`, which is on unless it was turned off")),
+        Verb::Serve(_) => {
+            Err(Failure::new(crate::exit::Exit::Failure, "this program was built without the server")
+                .hint("build it with the feature `serve`, which is on unless it was turned off"))
+        }
         Verb::Demo(args) => demo::command::run(args, global, out),
         Verb::Projection(args) => projection::run(args, global, out),
         Verb::Bench(verb) => bench::run(verb, global, out),

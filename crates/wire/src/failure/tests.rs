@@ -23,7 +23,8 @@ fn stream(name: &str) -> StreamName {
 fn statuses_have_the_codes_texts_and_trailers_clients_look_for() {
     let id = Uuid::from_u128(1);
     let exact = ExpectedRevision::Exact(Revision::new(4));
-    let rows: Vec<(Failure, Code, &str, &[(&str, &str)])> = vec![
+    type Row = (Failure, Code, &'static str, &'static [(&'static str, &'static str)]);
+    let rows: Vec<Row> = vec![
         (
             Failure::MissingMetadata { property: "type" },
             Code::InvalidArgument,
