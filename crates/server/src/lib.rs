@@ -8,7 +8,7 @@
 //!                               health, absent
 //! ```
 //!
-//! [`serve`] takes a listener, the store, and a future that says when to stop.
+//! [`serve()`] takes a listener, the store, and a future that says when to stop.
 //! What the protocol means by a stream (its metadata, its deletion, what of it
 //! can still be read) is in [`rules`], which speaks only of the port; what the
 //! calls look like is in `factum-wire`; what happens during a call is in
