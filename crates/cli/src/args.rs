@@ -91,8 +91,9 @@ pub enum Verb {
     /// Bring a git repository's history, or a file of events, into the store
     #[command(subcommand, arg_required_else_help = true)]
     Import(ImportVerb),
-    /// Read models; these arrive with the SDK and have no verbs yet
-    Projection(ProjectionArgs),
+    /// See and steer the read models that a program keeps in a database
+    #[command(subcommand, arg_required_else_help = true)]
+    Projection(ProjectionVerb),
     /// Measure this machine: the canonical workload beside the raw disk
     #[command(subcommand, arg_required_else_help = true)]
     Bench(crate::verbs::bench::BenchVerb),
@@ -384,12 +385,47 @@ pub struct StreamExportArgs {
     pub until: Option<OsString>,
 }
 
-/// `projection`
+/// Verbs on read models. Each is heeded by the program that runs the projection.
+#[derive(Debug, Subcommand)]
+pub enum ProjectionVerb {
+    /// Show what each projection is doing, how far it has come, and how late it is
+    Status(ProjectionArgs),
+    /// Have a projection wait, until it is resumed
+    Pause(ProjectionArgs),
+    /// Have a projection go on, and try once more an event that could not be projected
+    Resume(ProjectionArgs),
+    /// Make the rows once more from the first event, beside those in use, and swap
+    Rebuild(RebuildArgs),
+}
+
+/// `projection status`, `pause` and `resume`
 #[derive(Debug, clap::Args)]
 pub struct ProjectionArgs {
-    /// Whatever was asked for
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    pub words: Vec<OsString>,
+    /// The projection; all of them if left out
+    pub name: Option<String>,
+    /// The SQLite database it is kept in
+    #[arg(long, env = "FACTUM_DATABASE", value_name = "FILE")]
+    pub database: PathBuf,
+}
+
+/// `projection rebuild`
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The rows in use stay readable until the new ones take their place, in one transaction. What is recorded \
+meanwhile is in both. An interrupt, or --cancel from elsewhere, ends the rebuild and leaves the rows in use. \
+If the program that runs the projection is killed, the rebuild goes on when it is started again.")]
+pub struct RebuildArgs {
+    /// The projection; may be left out if there is one
+    pub name: Option<String>,
+    /// The SQLite database it is kept in
+    #[arg(long, env = "FACTUM_DATABASE", value_name = "FILE")]
+    pub database: PathBuf,
+    /// Only say how much there is to do
+    #[arg(long, conflicts_with = "cancel")]
+    pub dry_run: bool,
+    /// End the rebuild that is under way
+    #[arg(long)]
+    pub cancel: bool,
 }
 
 /// `completions`

@@ -18,6 +18,7 @@ use smallvec::{SmallVec, smallvec};
 use crate::boundary::{Boundary, Guard};
 use crate::draft::{ReadBack, unplaced};
 use crate::model::FoldError;
+use crate::snapshot::Mark;
 use crate::store::StoreError;
 use crate::{EventStore, Model};
 
@@ -36,6 +37,8 @@ pub struct Folded<M> {
     pub(crate) is_behind: bool,
     /// For each part that is a stream, its last revision.
     pub(crate) revisions: SmallVec<[Option<Revision>; 1]>,
+    /// What it knows of its snapshots.
+    pub(crate) mark: Mark,
 }
 
 impl<M: Model> Folded<M> {
@@ -48,6 +51,7 @@ impl<M: Model> Folded<M> {
             up_to: None,
             is_behind: false,
             revisions: smallvec![None; M::PARTS],
+            mark: Mark::default(),
         }
     }
 
@@ -131,12 +135,16 @@ impl<M: Model> Folded<M> {
         events: Vec<ReadBack>,
         appended: &Appended,
     ) -> Result<(), FoldError> {
+        let mut found_by_query = None;
         for read_back in events {
             let (part, is_stream) = (read_back.part, read_back.is_stream);
             let Some(event) = read_back.placed_by(appended) else { continue };
             self.model.apply(part, &event)?;
             if is_stream {
                 self.revisions[part] = Some(event.revision);
+            } else if found_by_query.replace(event.position) == Some(event.position) {
+                // As in a read, where one pass serves all of these parts.
+                continue;
             }
             self.note(event.position);
         }
@@ -194,7 +202,7 @@ fn is_one_guarded_stream(boundary: &Boundary) -> bool {
     matches!(&boundary.parts[..], [part] if part.guard == Guard::Revision)
 }
 
-fn union(boundary: &Boundary) -> Option<Query> {
+pub(crate) fn union(boundary: &Boundary) -> Option<Query> {
     let mut items = boundary.parts.iter().filter_map(|part| match &part.read {
         Selection::Query(query) => Some(query.items().iter().cloned()),
         _ => None,

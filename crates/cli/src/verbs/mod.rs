@@ -11,6 +11,7 @@ mod at_time;
 pub mod bench;
 mod between;
 mod meta;
+mod projection;
 mod replay;
 mod stats;
 mod stream_export;
@@ -44,7 +45,7 @@ pub fn run(args: Args, out: &mut Out) -> Result<(), Failure> {
         Verb::Import(ImportVerb::Git(args)) => import::command::git(args, global, out),
         Verb::Import(ImportVerb::Jsonl(args)) => import::command::jsonl(args, global, out),
         Verb::Demo(args) => demo::command::run(args, global, out),
-        Verb::Projection(args) => meta::projection(args),
+        Verb::Projection(args) => projection::run(args, global, out),
         Verb::Bench(verb) => bench::run(verb, global, out),
         Verb::Completions(args) => meta::completions(args, out),
         Verb::Man(args) => meta::man(args, out),
