@@ -154,7 +154,7 @@ impl ReadBack {
 }
 
 /// The event as recorded, but for its place.
-fn unplaced(event: &NewEvent, stream: &StreamName) -> RecordedEvent {
+pub fn unplaced(event: &NewEvent, stream: &StreamName) -> RecordedEvent {
     RecordedEvent {
         position: Position::MAX,
         stream: stream.clone(),

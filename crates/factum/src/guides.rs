@@ -1,5 +1,11 @@
-//! The guides in `docs`, so that what they show compiles and runs.
+//! The guides in `docs`, whose code runs as documentation tests.
+
+#[doc = include_str!("../../../docs/first-aggregate.md")]
+pub struct FirstAggregate;
+
+#[doc = include_str!("../../../docs/testing.md")]
+pub struct Testing;
 
 #[cfg(feature = "sqlite")]
 #[doc = include_str!("../../../docs/views.md")]
-mod views {}
+pub struct Views;

@@ -39,8 +39,10 @@ pub mod load;
 pub mod model;
 pub mod receipt;
 pub mod recording;
+pub mod repository;
 pub mod retry;
 pub mod store;
+pub mod testing;
 pub mod view;
 mod warm;
 
@@ -56,6 +58,7 @@ pub use factum_derive::{Aggregate, Event, Id, Model, Row};
 pub use load::{Loaded, Moment};
 pub use model::{Evolve, Model};
 pub use receipt::Receipt;
+pub use repository::{Repository, Root};
 pub use retry::Retry;
 pub use store::{Store, StoreError};
 pub use view::{Projection, Row, Rows};

@@ -36,6 +36,11 @@ pub trait Evolve<E> {
 }
 
 /// A state and which events it is folded from.
+///
+/// Its keys say which events; everything else begins at its default. A state is
+/// kept warm by type and keys, so two models that differ in anything else before
+/// the first event would be taken for one another: make that a key, or another
+/// type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a model",
     label = "not a model",

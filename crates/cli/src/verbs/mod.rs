@@ -14,6 +14,7 @@ mod meta;
 mod projection;
 mod replay;
 mod stats;
+mod stream_export;
 mod stream_list;
 mod stream_show;
 mod verify;
@@ -40,6 +41,7 @@ pub fn run(args: Args, out: &mut Out) -> Result<(), Failure> {
         Verb::Events(EventsVerb::After(args)) => after::run(args, global, out),
         Verb::Stream(StreamVerb::List(args)) => stream_list::run(args, global, out),
         Verb::Stream(StreamVerb::Show(args)) => stream_show::run(args, global, out),
+        Verb::Stream(StreamVerb::Export(args)) => stream_export::run(args, global, out),
         Verb::Import(ImportVerb::Git(args)) => import::command::git(args, global, out),
         Verb::Import(ImportVerb::Jsonl(args)) => import::command::jsonl(args, global, out),
         Verb::Demo(args) => demo::command::run(args, global, out),

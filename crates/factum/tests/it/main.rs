@@ -1,7 +1,12 @@
 //! The SDK as a program uses it, over memory and over the log.
 
+// What is not so fails the test, and `unwrap` says where.
+#![allow(clippy::unwrap_used)]
+
 mod boundary;
 mod context;
 mod decide;
 mod domain;
 mod homes;
+mod properties;
+mod repository;
