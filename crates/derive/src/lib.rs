@@ -13,6 +13,7 @@ mod id;
 mod model;
 mod naming;
 mod row;
+mod stored_fields;
 mod variant;
 
 use proc_macro::TokenStream;

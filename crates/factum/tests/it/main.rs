@@ -6,7 +6,13 @@
 mod boundary;
 mod context;
 mod decide;
+mod decide_many;
 mod domain;
+mod evolution;
 mod homes;
+mod hot;
+mod past;
 mod properties;
+mod rejections;
 mod repository;
+mod uniqueness;
