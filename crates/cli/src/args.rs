@@ -82,7 +82,7 @@ pub enum Verb {
     /// Append events, replay a stream, verify the store
     #[command(subcommand, arg_required_else_help = true)]
     EventStore(EventStoreVerb),
-    /// List streams, show one
+    /// List streams, show one, export them
     #[command(subcommand, arg_required_else_help = true)]
     Stream(StreamVerb),
     /// Look at events and state by time and place
@@ -91,8 +91,9 @@ pub enum Verb {
     /// Bring a git repository's history, or a file of events, into the store
     #[command(subcommand, arg_required_else_help = true)]
     Import(ImportVerb),
-    /// Read models; these arrive with the SDK and have no verbs yet
-    Projection(ProjectionArgs),
+    /// See and steer the read models that a program keeps in a database
+    #[command(subcommand, arg_required_else_help = true)]
+    Projection(ProjectionVerb),
     /// Measure this machine: the canonical workload beside the raw disk
     #[command(subcommand, arg_required_else_help = true)]
     Bench(crate::verbs::bench::BenchVerb),
@@ -135,6 +136,8 @@ pub enum StreamVerb {
     List(StreamListArgs),
     /// Summarise a stream and show its last events
     Show(StreamShowArgs),
+    /// Write a stream's events, or all events, as JSON lines that `import jsonl` reads
+    Export(StreamExportArgs),
 }
 
 /// Verbs that bring in what happened elsewhere.
@@ -167,8 +170,8 @@ pub struct ImportGitArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Each line is {\"stream\": \"cart-1\", \"type\": \"ItemAdded\", \"data\": {...}} with the optional keys id, \
-metadata, tags, occurred_at, schema_version, correlation_id, causation_id, content_type and data_base64. \
-position, revision and recorded_at are passed over: the store assigns its own. Empty lines count and mean nothing.
+metadata, tags, occurred_at, schema_version, correlation_id, causation_id, content_type, data_base64 and \
+metadata_base64. position, revision and recorded_at are passed over: the store assigns its own. Empty lines count and mean nothing.
 
 The events stand in the store in the order of the lines. Running it again appends only what was added to \
 the file; a killed import continues where it was. Both are known by the import's name, its progress stands \
@@ -208,8 +211,8 @@ pub struct DemoArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 EVENT is one JSON object, {\"type\": \"ItemAdded\", \"data\": {\"sku\": \"apple\"}}, with the optional keys \
-id, metadata, tags, occurred_at, schema_version, correlation_id, causation_id, content_type and \
-data_base64; or an array of such objects, appended as one. With --type it is only the data.
+id, metadata, tags, occurred_at, schema_version, correlation_id, causation_id, content_type, data_base64 \
+and metadata_base64; or an array of such objects, appended as one. With --type it is only the data.
 
 Appending the same ids to the same stream again is answered with the first receipt and records nothing.")]
 pub struct AppendArgs {
@@ -362,12 +365,67 @@ pub struct StreamShowArgs {
     pub last: u64,
 }
 
-/// `projection`
+/// `stream export`
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Each event is one line, with everything it has; whatever --format says, only as ndjson. `import jsonl` \
+reads the file into another store, and `given_history(\"FILE\")` of the SDK replays it in a test.
+
+Positions, revisions and recorded_at are those of this store. --all leaves out the streams `$import-...`, \
+in which this store remembers the progress of its own imports.")]
+pub struct StreamExportArgs {
+    /// The stream
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub stream: Option<OsString>,
+    /// The events of every stream, in the order of the log
+    #[arg(long)]
+    pub all: bool,
+    /// The last event: everything recorded up to this time or place, inclusive
+    #[arg(long, value_name = "TIME|POSITION")]
+    pub until: Option<OsString>,
+}
+
+/// Verbs on read models. Each is heeded by the program that runs the projection.
+#[derive(Debug, Subcommand)]
+pub enum ProjectionVerb {
+    /// Show what each projection is doing, how far it has come, and how late it is
+    Status(ProjectionArgs),
+    /// Have a projection wait, until it is resumed
+    Pause(ProjectionArgs),
+    /// Have a projection go on, and try once more an event that could not be projected
+    Resume(ProjectionArgs),
+    /// Make the rows once more from the first event, beside those in use, and swap
+    Rebuild(RebuildArgs),
+}
+
+/// `projection status`, `pause` and `resume`
 #[derive(Debug, clap::Args)]
 pub struct ProjectionArgs {
-    /// Whatever was asked for
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    pub words: Vec<OsString>,
+    /// The projection; all of them if left out
+    pub name: Option<String>,
+    /// The SQLite database it is kept in
+    #[arg(long, env = "FACTUM_DATABASE", value_name = "FILE")]
+    pub database: PathBuf,
+}
+
+/// `projection rebuild`
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The rows in use stay readable until the new ones take their place, in one transaction. What is recorded \
+meanwhile is in both. An interrupt, or --cancel from elsewhere, ends the rebuild and leaves the rows in use. \
+If the program that runs the projection is killed, the rebuild goes on when it is started again.")]
+pub struct RebuildArgs {
+    /// The projection; may be left out if there is one
+    pub name: Option<String>,
+    /// The SQLite database it is kept in
+    #[arg(long, env = "FACTUM_DATABASE", value_name = "FILE")]
+    pub database: PathBuf,
+    /// Only say how much there is to do
+    #[arg(long, conflicts_with = "cancel")]
+    pub dry_run: bool,
+    /// End the rebuild that is under way
+    #[arg(long)]
+    pub cancel: bool,
 }
 
 /// `completions`

@@ -18,6 +18,7 @@
 //! | `data_base64` | instead of `data`: bytes that are no JSON, with `content_type` |
 //! | `content_type` | a media type, `application/json` if left out |
 //! | `metadata` | any JSON, by convention an object |
+//! | `metadata_base64` | instead of `metadata`: bytes that are no JSON |
 //! | `tags` | an array of texts |
 //! | `id`, `correlation_id`, `causation_id` | UUIDs; a fresh `id` if left out |
 //! | `occurred_at` | an RFC 3339 time |
@@ -33,13 +34,14 @@ use factum_core::{
 use serde_json::{Map, Value};
 
 /// Every key an envelope may have.
-pub const KEYS: [&str; 12] = [
+pub const KEYS: [&str; 13] = [
     "stream",
     "type",
     "data",
     "data_base64",
     "content_type",
     "metadata",
+    "metadata_base64",
     "tags",
     "id",
     "occurred_at",
@@ -105,8 +107,11 @@ pub enum EnvelopeError {
     #[error("`occurred_at` is refused: {0}")]
     Time(TimestampError),
     /// The text is no base64.
-    #[error("`data_base64` is not base64: use the standard alphabet with padding")]
-    Base64,
+    #[error("`{field}` is not base64: use the standard alphabet with padding")]
+    Base64 {
+        /// The key.
+        field: &'static str,
+    },
 }
 
 impl EnvelopeError {
@@ -118,10 +123,10 @@ impl EnvelopeError {
             Self::Missing { field, .. }
             | Self::WrongKind { field, .. }
             | Self::Name { field, .. }
-            | Self::Id { field } => field,
+            | Self::Id { field }
+            | Self::Base64 { field } => field,
             Self::Tags(_) => "tags",
             Self::Time(_) => "occurred_at",
-            Self::Base64 => "data_base64",
         }
     }
 }
@@ -147,10 +152,7 @@ pub fn parse(value: Value) -> Result<(Option<StreamName>, NewEvent), EnvelopeErr
     if let Some(content_type) = text(&mut keys, "content_type", "a media type as text")? {
         event.content_type = ContentType::from(content_type.as_str());
     }
-    event.metadata = match keys.remove("metadata") {
-        None | Some(Value::Null) => Bytes::new(),
-        Some(metadata) => bytes_of(&metadata),
-    };
+    event.metadata = metadata(&mut keys)?;
     event.tags = tags(&mut keys)?;
     if let Some(id) = uuid(&mut keys, "id")? {
         event.id = id;
@@ -180,10 +182,7 @@ pub fn bytes_of(value: &Value) -> Bytes {
 fn data(keys: &mut Map<String, Value>) -> Result<Bytes, EnvelopeError> {
     let encoded = text(keys, "data_base64", "base64 as text")?;
     match (keys.remove("data"), encoded) {
-        (Some(_), Some(_)) => Err(EnvelopeError::UnknownKey {
-            key: "data_base64".to_owned(),
-            advice: "`data` is there already; give one of the two".to_owned(),
-        }),
+        (Some(_), Some(_)) => Err(given_twice("data", "data_base64")),
         (Some(data), None) => Ok(bytes_of(&data)),
         (None, Some(encoded)) => {
             if keys.get("content_type").is_none_or(Value::is_null) {
@@ -192,9 +191,30 @@ fn data(keys: &mut Map<String, Value>) -> Result<Bytes, EnvelopeError> {
                     advice: "`data_base64` needs it; application/octet-stream says bytes",
                 });
             }
-            Ok(STANDARD.decode(encoded).map_err(|_| EnvelopeError::Base64)?.into())
+            decoded(&encoded, "data_base64")
         }
         (None, None) => Ok(Bytes::from_static(b"{}")),
+    }
+}
+
+fn metadata(keys: &mut Map<String, Value>) -> Result<Bytes, EnvelopeError> {
+    let encoded = text(keys, "metadata_base64", "base64 as text")?;
+    match (keys.remove("metadata").filter(|metadata| !metadata.is_null()), encoded) {
+        (Some(_), Some(_)) => Err(given_twice("metadata", "metadata_base64")),
+        (Some(metadata), None) => Ok(bytes_of(&metadata)),
+        (None, Some(encoded)) => decoded(&encoded, "metadata_base64"),
+        (None, None) => Ok(Bytes::new()),
+    }
+}
+
+fn decoded(encoded: &str, field: &'static str) -> Result<Bytes, EnvelopeError> {
+    STANDARD.decode(encoded).map(Bytes::from).map_err(|_| EnvelopeError::Base64 { field })
+}
+
+fn given_twice(key: &str, encoded: &str) -> EnvelopeError {
+    EnvelopeError::UnknownKey {
+        key: encoded.to_owned(),
+        advice: format!("`{key}` is there already; give one of the two"),
     }
 }
 

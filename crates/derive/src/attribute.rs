@@ -2,6 +2,7 @@
 
 use proc_macro2::Span;
 use syn::meta::ParseNestedMeta;
+use syn::parse::Parse as _;
 use syn::{Attribute, Error, Ident, LitInt, LitStr, Path, Result, Token, parenthesized};
 
 /// Everything an event can be told.
@@ -20,9 +21,24 @@ pub struct Settings {
     pub upcast: Vec<(u32, Path, Span)>,
     pub newer: Option<Ident>,
     pub codec: Option<Ident>,
+    /// A function that makes one, where the sampler cannot.
+    pub example: Option<Path>,
+    /// Lints of `factum::evolution` that do not hold for it, on purpose.
+    pub allow: Vec<Ident>,
 }
 
-const ALLOWED: &str = "`name`, `prefix`, `category`, `version`, `from`, `upcast`, `newer` and `codec`";
+const ALLOWED: &str =
+    "`name`, `prefix`, `category`, `version`, `from`, `upcast`, `newer`, `codec`, `example` and `allow`";
+
+/// How lints are written, and their variants in `factum::evolution::Lint`.
+const LINTS: [(&str, &str); 6] = [
+    ("calculated_field", "CalculatedField"),
+    ("changing_field", "ChangingField"),
+    ("whole_state", "WholeState"),
+    ("too_large", "TooLarge"),
+    ("too_small", "TooSmall"),
+    ("personal_data", "PersonalData"),
+];
 
 impl Settings {
     pub fn read(attributes: &[Attribute]) -> Result<Self> {
@@ -59,6 +75,14 @@ impl Settings {
                     }
                 }
             }
+            "example" => self.example = Some(meta.value()?.parse()?),
+            "allow" => {
+                let content;
+                parenthesized!(content in meta.input);
+                for lint in content.parse_terminated(Ident::parse, Token![,])? {
+                    self.allow.push(lint_variant(&lint)?);
+                }
+            }
             "newer" => self.newer = Some(choice(meta, &["refuse", "read", "skip"])?),
             "codec" => self.codec = Some(choice(meta, &["json", "msgpack"])?),
             other => {
@@ -72,18 +96,21 @@ impl Settings {
     /// Every old version must lead to the newest.
     fn check(&self) -> Result<()> {
         let Some((version, at)) = self.version else {
-            let needless = self.from.is_some() || !self.upcast.is_empty();
-            return if needless {
-                Err(Error::new(
-                    Span::call_site(),
-                    "an upcaster needs a version to lead to: add `version = 2`",
-                ))
-            } else {
-                Ok(())
+            let message = "an upcaster needs a version to lead to: add `version = 2`";
+            return match (&self.from, self.upcast.first()) {
+                (Some(from), _) => Err(Error::new_spanned(from, message)),
+                (None, Some((_, _, at))) => Err(Error::new(*at, message)),
+                (None, None) => Ok(()),
             };
         };
         if version == 0 {
             return Err(Error::new(at, "versions count from 1"));
+        }
+        if version == 1 && (self.from.is_some() || !self.upcast.is_empty()) {
+            return Err(Error::new(
+                at,
+                "nothing comes before version 1: raise the version, or remove the upcaster",
+            ));
         }
         if version > 1 && self.from.is_none() && self.upcast.is_empty() {
             return Err(Error::new(
@@ -135,6 +162,16 @@ fn text(meta: &ParseNestedMeta<'_>) -> Result<String> {
         return Err(Error::new_spanned(literal, "this name is empty: give it at least one character"));
     }
     Ok(literal.value())
+}
+
+fn lint_variant(lint: &Ident) -> Result<Ident> {
+    match LINTS.iter().find(|(written, _)| lint == written) {
+        Some((_, variant)) => Ok(Ident::new(variant, lint.span())),
+        None => {
+            let written = LINTS.map(|(written, _)| written).join(", ");
+            Err(Error::new_spanned(lint, format!("`{lint}` is no lint of events; there are {written}")))
+        }
+    }
 }
 
 fn choice(meta: &ParseNestedMeta<'_>, allowed: &[&str]) -> Result<Ident> {

@@ -6,6 +6,7 @@ use syn::{Attribute, Data, DataEnum, DataStruct, DeriveInput, Error, Fields, Ide
 
 use crate::attribute::Settings;
 use crate::naming::{lower_first, prefix_of_enum, stored_type};
+use crate::stored_fields::rename_all_fields;
 use crate::variant::StoredType;
 
 pub fn expand(input: &DeriveInput) -> Result<TokenStream> {
@@ -25,20 +26,31 @@ fn expand_struct(input: &DeriveInput, data: &DataStruct) -> Result<TokenStream> 
     let name = settings.name.clone().unwrap_or_else(|| ident.to_string());
     let own_category = settings.category.clone().unwrap_or_else(|| lower_first(prefix_of_enum(&name)));
     let category = option(settings.category.as_deref());
-    let stored = StoredType::new(ident, &input.attrs, &data.fields, settings, name)?;
+    let stored = StoredType::new(ident, &input.attrs, &data.fields, settings, name, None)?;
 
     let text = ident.to_string();
-    let (serde, declared) = (&stored.serde, stored.declared_fields());
+    let (serde, declared) = (stored.serde_settings(), stored.declared_fields());
     let names: Vec<_> = stored.field_names().collect();
     let hidden_fields = match data.fields {
         Fields::Unit => quote! { #[allow(dead_code)] struct FactumFields {} },
         _ => quote! {
             #[derive(::factum::serde::Serialize, ::factum::serde::Deserialize)]
             #[serde(crate = "::factum::serde", remote = #text)]
-            #(#serde)*
+            #serde
             struct FactumFields { #declared }
         },
     };
+    // Serde asks it of the hidden struct, and takes it from the event.
+    let default_fields = stored.begins_at_default().then(|| {
+        quote! {
+            impl ::core::default::Default for FactumFields {
+                fn default() -> Self {
+                    let #ident { #(#names),* } = ::core::default::Default::default();
+                    Self { #(#names),* }
+                }
+            }
+        }
+    });
     let (write, read) = match data.fields {
         Fields::Unit => (empty_object(), empty_deserialize(&quote! { #ident })),
         _ => (
@@ -48,7 +60,9 @@ fn expand_struct(input: &DeriveInput, data: &DataStruct) -> Result<TokenStream> 
     };
     let (labels, codec, shape) = (stored.labels(), stored.codec(), stored.shape());
     let (name, newest) = (&stored.name, stored.settings.newest());
-    let decode = stored.decode(&quote! { FactumRead }, &quote! { |read: FactumRead| read.0 });
+    let into_event = quote! { |read: FactumRead| read.0 };
+    let decode = stored.decode(&quote! { FactumRead }, &into_event);
+    let specimens = stored.specimens(&[], &quote! { FactumRead }, &into_event);
     let chain_check = stored.chain_check();
     let pattern = match data.fields {
         Fields::Unit => quote! { #ident },
@@ -59,6 +73,7 @@ fn expand_struct(input: &DeriveInput, data: &DataStruct) -> Result<TokenStream> 
         #chain_check
         const _: () = {
             #hidden_fields
+            #default_fields
             struct FactumWritten<'a>(#[allow(dead_code)] &'a #ident);
             impl ::factum::serde::Serialize for FactumWritten<'_> {
                 fn serialize<S: ::factum::serde::Serializer>(
@@ -90,6 +105,11 @@ fn expand_struct(input: &DeriveInput, data: &DataStruct) -> Result<TokenStream> 
 
                 fn shapes() -> ::std::vec::Vec<::factum::event::Shape> {
                     ::std::vec![#shape]
+                }
+
+                fn specimens(category: &str) -> ::std::vec::Vec<::factum::evolution::Specimen> {
+                    let category = <Self as ::factum::Event>::CATEGORY.unwrap_or(category);
+                    #specimens
                 }
 
                 #[allow(unused_variables)]
@@ -131,29 +151,44 @@ fn expand_enum(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream> {
     let prefix = settings.prefix.clone().unwrap_or_else(|| prefix_of_enum(&ident_text).to_owned());
     let category = settings.category.clone().unwrap_or_else(|| lower_first(prefix_of_enum(&ident_text)));
     refuse_on_enum(input, &settings)?;
+    let rename_all_fields = rename_all_fields(&input.attrs)?;
     if data.variants.is_empty() {
         return Err(Error::new_spanned(ident, "an enum of events has at least one variant"));
     }
 
     let mut stored = Vec::new();
     let mut delegates = Vec::new();
+    let mut mistakes: Option<Error> = None;
     for variant in &data.variants {
-        match &variant.fields {
+        let read = match &variant.fields {
             Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
-                refuse_settings(&variant.attrs)?;
                 delegates.push(Delegate { ident: &variant.ident, inner: &fields.unnamed[0].ty });
+                refuse_settings(&variant.attrs)
             }
-            _ => stored.push(stored_variant(variant, &prefix, &settings)?),
+            _ => stored_variant(variant, &prefix, &settings, rename_all_fields.as_deref())
+                .map(|variant| stored.push(variant)),
+        };
+        match (read, &mut mistakes) {
+            (Ok(()), _) => {}
+            (Err(mistake), Some(mistakes)) => mistakes.combine(mistake),
+            (Err(mistake), none) => *none = Some(mistake),
         }
+    }
+    if let Some(mistakes) = mistakes {
+        return Err(mistakes);
     }
     refuse_twice(&stored)?;
 
-    let hidden = hidden_enum(&ident_text, &data.variants);
+    let hidden = hidden_enum(&ident_text, &data.variants, rename_all_fields.as_deref());
     let readers = stored.iter().map(reader);
     let chain_checks = stored.iter().filter_map(StoredType::chain_check);
     let encoders = stored.iter().map(encoder);
     let decoders = stored.iter().map(decoder);
     let shapes = stored.iter().map(StoredType::shape);
+    let specimens = stored.iter().map(|stored| {
+        let (reader, into_event) = (stored.fields_struct(), from_reader(stored));
+        stored.specimens(&settings.allow, &quote! { #reader }, &into_event)
+    });
     let variants: Vec<_> = delegates.iter().map(|delegate| delegate.ident).collect();
     let inners: Vec<_> = delegates.iter().map(|delegate| delegate.inner).collect();
     let type_names = stored.iter().map(|stored| {
@@ -197,6 +232,14 @@ fn expand_enum(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream> {
                     shapes
                 }
 
+                fn specimens(_: &str) -> ::std::vec::Vec<::factum::evolution::Specimen> {
+                    let category = #category;
+                    let mut all = ::std::vec::Vec::new();
+                    #(all.extend(#specimens);)*
+                    #(all.extend(<#inners as ::factum::Event>::specimens(category));)*
+                    all
+                }
+
                 #[allow(unused_variables)]
                 fn encode_in(
                     &self,
@@ -205,7 +248,7 @@ fn expand_enum(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream> {
                     let mut labels = ::factum::event::Labels::default();
                     match self {
                         #(#encoders)*
-                        #(Self::#variants(inner) => ::factum::Event::encode_in(inner, #category),)*
+                        #(Self::#variants(inner) => <#inners as ::factum::Event>::encode_in(inner, #category),)*
                     }
                 }
 
@@ -230,7 +273,12 @@ fn expand_enum(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream> {
     })
 }
 
-fn stored_variant<'a>(variant: &'a Variant, prefix: &str, of_enum: &Settings) -> Result<StoredType<'a>> {
+fn stored_variant<'a>(
+    variant: &'a Variant,
+    prefix: &str,
+    of_enum: &Settings,
+    rename_all_fields: Option<&str>,
+) -> Result<StoredType<'a>> {
     let mut settings = Settings::read(&variant.attrs)?;
     if let Some(category) = &settings.category {
         let message = format!(
@@ -241,11 +289,16 @@ fn stored_variant<'a>(variant: &'a Variant, prefix: &str, of_enum: &Settings) ->
     settings.codec = settings.codec.or_else(|| of_enum.codec.clone());
     settings.newer = settings.newer.or_else(|| of_enum.newer.clone());
     let name = settings.name.clone().unwrap_or_else(|| stored_type(prefix, &variant.ident.to_string()));
-    StoredType::new(&variant.ident, &variant.attrs, &variant.fields, settings, name)
+    StoredType::new(&variant.ident, &variant.attrs, &variant.fields, settings, name, rename_all_fields)
 }
 
 /// The enum again, for serde to write the fields of its variants.
-fn hidden_enum(remote: &str, variants: &syn::punctuated::Punctuated<Variant, syn::Token![,]>) -> TokenStream {
+fn hidden_enum(
+    remote: &str,
+    variants: &syn::punctuated::Punctuated<Variant, syn::Token![,]>,
+    rename_all_fields: Option<&str>,
+) -> TokenStream {
+    let rename = rename_all_fields.into_iter();
     let variants = variants.iter().map(|variant| {
         let ident = &variant.ident;
         let serde = variant.attrs.iter().filter(|attribute| attribute.path().is_ident("serde"));
@@ -264,7 +317,7 @@ fn hidden_enum(remote: &str, variants: &syn::punctuated::Punctuated<Variant, syn
     });
     quote! {
         #[derive(::factum::serde::Serialize)]
-        #[serde(crate = "::factum::serde", remote = #remote, untagged)]
+        #[serde(crate = "::factum::serde", remote = #remote, untagged #(, rename_all_fields = #rename)*)]
         #[allow(dead_code)]
         enum FactumFields { #(#variants),* }
     }
@@ -272,11 +325,12 @@ fn hidden_enum(remote: &str, variants: &syn::punctuated::Punctuated<Variant, syn
 
 /// The struct that the fields of a variant are read into.
 fn reader(stored: &StoredType<'_>) -> TokenStream {
-    let (ident, serde, declared) = (stored.fields_struct(), &stored.serde, stored.declared_fields());
+    let (ident, serde, declared) =
+        (stored.fields_struct(), stored.serde_settings(), stored.declared_fields());
     quote! {
         #[derive(::factum::serde::Deserialize)]
         #[serde(crate = "::factum::serde")]
-        #(#serde)*
+        #serde
         struct #ident { #declared }
     }
 }
@@ -296,23 +350,28 @@ fn encoder(stored: &StoredType<'_>) -> TokenStream {
 }
 
 fn decoder(stored: &StoredType<'_>) -> TokenStream {
-    let (ident, name, reader) = (stored.ident, &stored.name, stored.fields_struct());
-    let names: Vec<_> = stored.field_names().collect();
-    let into_event =
-        quote! { |fields: #reader| { let #reader { #(#names),* } = fields; Self::#ident { #(#names),* } } };
-    let decode = stored.decode(&quote! { #reader }, &into_event);
+    let (name, reader) = (&stored.name, stored.fields_struct());
+    let decode = stored.decode(&quote! { #reader }, &from_reader(stored));
     quote! { #name => { #decode } }
+}
+
+/// A closure from the fields that were read to the event.
+fn from_reader(stored: &StoredType<'_>) -> TokenStream {
+    let (ident, reader) = (stored.ident, stored.fields_struct());
+    let names: Vec<_> = stored.field_names().collect();
+    quote! { |fields: #reader| { let #reader { #(#names),* } = fields; Self::#ident { #(#names),* } } }
 }
 
 fn refuse_on_enum(input: &DeriveInput, settings: &Settings) -> Result<()> {
     let misplaced = settings.name.is_some()
         || settings.version.is_some()
         || settings.from.is_some()
-        || !settings.upcast.is_empty();
+        || !settings.upcast.is_empty()
+        || settings.example.is_some();
     if misplaced {
         return Err(Error::new_spanned(
             &input.ident,
-            "`name`, `version`, `from` and `upcast` are said of one stored type: write them on a variant",
+            "`name`, `version`, `from`, `upcast` and `example` are said of one stored type: write them on a variant",
         ));
     }
     Ok(())

@@ -12,6 +12,8 @@ mod event;
 mod id;
 mod model;
 mod naming;
+mod row;
+mod stored_fields;
 mod variant;
 
 use proc_macro::TokenStream;
@@ -39,6 +41,12 @@ pub fn derive_aggregate(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(Model, attributes(folds, key))]
 pub fn derive_model(input: TokenStream) -> TokenStream {
     expand(parse_macro_input!(input as DeriveInput), |input| model::expand(input, model::Kind::Tagged))
+}
+
+/// See `factum::view::Row`.
+#[proc_macro_derive(Row, attributes(key, index))]
+pub fn derive_row(input: TokenStream) -> TokenStream {
+    expand(parse_macro_input!(input as DeriveInput), row::expand)
 }
 
 fn expand(

@@ -2,9 +2,13 @@
 //! folded from. They differ only in how the boundary is found.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
-use syn::{Data, DeriveInput, Error, Field, Fields, Ident, Path, Result, Token, parenthesized};
+use syn::{Data, DeriveInput, Error, Field, Fields, Ident, LitInt, Path, Result, Token, parenthesized};
+
+use crate::stored_fields::is_option;
+
+use crate::variant::at;
 
 /// How a model's events are found.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -15,17 +19,17 @@ pub enum Kind {
     Tagged,
 }
 
-/// `#[folds(Account, Order, commutes(Account::Deposited), unknown = skip)]`
-#[derive(Default)]
+/// `#[folds(Account, Order, commutes(Account::Deposited), unknown = skip, version = 2)]`
 struct Folds {
     events: Vec<Path>,
     commutes: Vec<Path>,
     skips_unknown: bool,
+    version: u32,
 }
 
 impl Parse for Folds {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let mut folds = Self::default();
+        let mut folds = Self { events: Vec::new(), commutes: Vec::new(), skips_unknown: false, version: 1 };
         while !input.is_empty() {
             let path: Path = input.parse()?;
             if path.is_ident("commutes") && input.peek(syn::token::Paren) {
@@ -41,6 +45,10 @@ impl Parse for Folds {
                     "refuse" => false,
                     _ => return Err(Error::new_spanned(choice, "unknown types are `skip`ped or `refuse`d")),
                 };
+            } else if path.is_ident("version") && input.peek(Token![=]) {
+                input.parse::<Token![=]>()?;
+                let number: LitInt = input.parse()?;
+                folds.version = number.base10_parse()?;
             } else {
                 folds.events.push(path);
             }
@@ -102,11 +110,24 @@ pub fn expand(input: &DeriveInput, kind: Kind) -> Result<TokenStream> {
             ::factum::Boundary::tagged(&[#(&self.#key_names as &dyn ::factum::model::Key),*], &SELECTED)
         },
     };
+    // Where it is missing, the error stands at the name of the events.
+    let evolve = events.iter().map(|events| {
+        quote_spanned! {at(events)=> <Self as ::factum::Evolve<#events>>::evolve_at }
+    });
     let unknown = if folds.skips_unknown {
         quote! { ::core::result::Result::Ok(()) }
     } else {
         quote! { ::core::result::Result::Err(::factum::model::FoldError::unknown(recorded)) }
     };
+    let version = folds.version;
+    let field_shapes = fields.iter().map(|field| {
+        let (name, ty) = (field.ident.as_ref().map(ToString::to_string), &field.ty);
+        let written = quote! { #ty }.to_string().replace(' ', "");
+        let optional = is_option(ty);
+        quote! {
+            ::factum::event::FieldShape { name: #name, type_name: #written, optional: #optional }
+        }
+    });
     let of_doc = format!("This `{ident}` before any event.");
     let visibility = &input.vis;
     let type_name = ident.to_string();
@@ -146,7 +167,7 @@ pub fn expand(input: &DeriveInput, kind: Kind) -> Result<TokenStream> {
                         .map_err(|error| ::factum::model::FoldError::unreadable(recorded, error))?
                     {
                         ::factum::event::Decoded::Event(event) => {
-                            ::factum::Evolve::<#events>::evolve_at(self, &event, recorded);
+                            #evolve(self, &event, recorded);
                             return ::core::result::Result::Ok(());
                         }
                         ::factum::event::Decoded::SkippedVersion => return ::core::result::Result::Ok(()),
@@ -154,6 +175,16 @@ pub fn expand(input: &DeriveInput, kind: Kind) -> Result<TokenStream> {
                     }
                 )*
                 #unknown
+            }
+
+            fn shapes() -> ::std::vec::Vec<::factum::model::ModelShape> {
+                let mut events = ::std::vec::Vec::new();
+                #(events.extend(<#events as ::factum::Event>::shapes());)*
+                ::std::vec![::factum::model::ModelShape {
+                    version: #version,
+                    events,
+                    fields: ::std::vec![#(#field_shapes),*],
+                }]
             }
         }
     })

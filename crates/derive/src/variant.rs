@@ -1,10 +1,12 @@
 //! One stored type: a struct, or a variant of an enum with named fields or none.
 
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
-use syn::{Attribute, Error, Field, Fields, Ident, Result, Type};
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Attribute, Error, Field, Fields, Ident, Result};
 
 use crate::attribute::Settings;
+use crate::stored_fields::OfAll;
 
 /// A type that is stored with fields of its own.
 pub struct StoredType<'a> {
@@ -14,6 +16,9 @@ pub struct StoredType<'a> {
     pub settings: Settings,
     pub serde: Vec<&'a Attribute>,
     pub fields: Vec<&'a Field>,
+    of_all: OfAll,
+    /// `rename_all_fields` of the enum.
+    rename_all: Option<String>,
 }
 
 impl<'a> StoredType<'a> {
@@ -23,6 +28,7 @@ impl<'a> StoredType<'a> {
         fields: &'a Fields,
         settings: Settings,
         name: String,
+        rename_all_fields: Option<&str>,
     ) -> Result<Self> {
         let fields: Vec<_> = match fields {
             Fields::Named(named) => named.named.iter().collect(),
@@ -34,6 +40,14 @@ impl<'a> StoredType<'a> {
                 return Err(Error::new_spanned(unnamed, message));
             }
         };
+        if let Some(attribute) =
+            fields.iter().flat_map(|field| &field.attrs).find(|attribute| attribute.path().is_ident("event"))
+        {
+            return Err(Error::new_spanned(
+                attribute,
+                "these settings are for a whole event; a field is told `#[id]`, `#[tag]`, and what serde knows, such as `#[serde(rename = \"...\")]`",
+            ));
+        }
         let ids: Vec<_> = fields.iter().filter(|field| has(field, "id")).collect();
         if let [_, second, ..] = ids[..] {
             return Err(Error::new_spanned(
@@ -41,7 +55,19 @@ impl<'a> StoredType<'a> {
                 "an event has one `#[id]`, which names its stream: mark the others `#[tag]`",
             ));
         }
-        Ok(Self { ident, name, settings, serde: serde_of(attributes), fields })
+        let of_all = OfAll::of(attributes);
+        let rename_all = match of_all.renames() {
+            true => None,
+            false => rename_all_fields.map(str::to_owned),
+        };
+        let of_all = of_all.within(rename_all.as_deref());
+        Ok(Self { ident, name, settings, serde: serde_of(attributes), fields, of_all, rename_all })
+    }
+
+    /// What serde is told about the struct its fields are read into.
+    pub fn serde_settings(&self) -> TokenStream {
+        let (serde, rename_all) = (&self.serde, self.rename_all.iter());
+        quote! { #(#serde)* #(#[serde(rename_all = #rename_all)])* }
     }
 
     /// Where an event of this type goes.
@@ -85,6 +111,11 @@ impl<'a> StoredType<'a> {
         }
     }
 
+    /// Whether missing fields are taken from its `Default`.
+    pub fn begins_at_default(&self) -> bool {
+        self.of_all.begins_at_default()
+    }
+
     pub fn codec(&self) -> TokenStream {
         match &self.settings.codec {
             Some(codec) if codec == "msgpack" => quote! { ::factum::event::Codec::MessagePack },
@@ -97,11 +128,11 @@ impl<'a> StoredType<'a> {
     pub fn decode(&self, fields: &TokenStream, into_event: &TokenStream) -> TokenStream {
         let newest = self.settings.newest();
         let through = self.settings.from.as_ref().map(|from| {
-            quote! {
+            quote_spanned! {at(from)=>
                 if stored.schema_version < #newest {
                     return ::core::result::Result::map(
                         <#from as ::factum::Event>::decode(stored),
-                        |found| found.map(::core::convert::Into::into),
+                        |found| found.map(<Self as ::factum::event::upcast::UpcastFrom<#from>>::upcast_from),
                     );
                 }
             }
@@ -135,18 +166,20 @@ impl<'a> StoredType<'a> {
             (None, Some((first, ..))) => quote! { #first },
             (None, None) => quote! { #newest },
         };
-        let fields = self.fields.iter().map(|field| {
-            let name = field.ident.as_ref().map(ToString::to_string);
+        let fields = self.fields.iter().filter_map(|field| {
+            let (name, optional) = self.of_all.stored(field)?;
             let ty = &field.ty;
             let written = quote! { #ty }.to_string().replace(' ', "");
-            let optional = is_option(ty) || has_default(field);
-            quote! {
+            Some(quote! {
                 ::factum::event::FieldShape { name: #name, type_name: #written, optional: #optional }
-            }
+            })
         });
         let tags = self.fields.iter().filter(|field| has(field, "id") || has(field, "tag")).map(|field| {
             let ty = &field.ty;
-            quote! { <#ty as ::factum::event::Ids>::KEY }
+            match has(field, "id") {
+                true => quote! { <#ty as ::factum::Id>::KEY },
+                false => quote! { <#ty as ::factum::event::Ids>::KEY },
+            }
         });
         let has_id = self.id().is_some();
         quote! {
@@ -161,6 +194,41 @@ impl<'a> StoredType<'a> {
         }
     }
 
+    /// An expression of type `Vec<Specimen>`: this version, and those before it
+    /// that have types. `category` is in scope; `fields` and `into_event` are
+    /// as for [`decode`](Self::decode).
+    pub fn specimens(
+        &self,
+        of_enum: &[Ident],
+        fields: &TokenStream,
+        into_event: &TokenStream,
+    ) -> TokenStream {
+        let shape = self.shape();
+        let allowed = of_enum.iter().chain(&self.settings.allow);
+        let example = match &self.settings.example {
+            Some(example) => quote! {
+                ::core::result::Result::Ok(::std::vec![(#example as fn() -> Self)()])
+            },
+            None => quote! {
+                ::core::result::Result::map(
+                    ::factum::evolution::sample::<#fields>(),
+                    |samples| samples.into_iter().map(#into_event).collect(),
+                )
+            },
+        };
+        let before = self.settings.from.iter();
+        quote! {{
+            let mut specimens = ::std::vec![::factum::evolution::Specimen::new::<Self>(
+                #shape,
+                category,
+                &[#(::factum::evolution::Lint::#allowed),*],
+                #example,
+            )];
+            #(specimens.extend(<#before as ::factum::Event>::specimens(category));)*
+            specimens
+        }}
+    }
+
     /// Has the compiler check that the type named by `from` is of the version
     /// before, and of the same stored type.
     pub fn chain_check(&self) -> Option<TokenStream> {
@@ -173,7 +241,7 @@ impl<'a> StoredType<'a> {
         let wrong_name = format!(
             "`from` names a type that is stored under another name: write `#[event(name = \"{name}\", ...)]` on it"
         );
-        Some(quote! {
+        Some(quote_spanned! {at(from)=>
             const _: () = {
                 ::core::assert!(
                     ::factum::event::upcast::same_name(<#from as ::factum::event::Versioned>::NAME, #name),
@@ -185,29 +253,15 @@ impl<'a> StoredType<'a> {
     }
 }
 
+/// Has errors of generated code stand there; its names are its own.
+pub fn at(place: &impl Spanned) -> Span {
+    Span::call_site().located_at(place.span())
+}
+
 fn serde_of(attributes: &[Attribute]) -> Vec<&Attribute> {
     attributes.iter().filter(|attribute| attribute.path().is_ident("serde")).collect()
 }
 
 fn has(field: &Field, name: &str) -> bool {
     field.attrs.iter().any(|attribute| attribute.path().is_ident(name))
-}
-
-fn has_default(field: &Field) -> bool {
-    let mut found = false;
-    for attribute in serde_of(&field.attrs) {
-        // What serde refuses, serde reports.
-        let _ = attribute.parse_nested_meta(|meta| {
-            found |= meta.path.is_ident("default");
-            if meta.input.peek(syn::Token![=]) {
-                meta.value()?.parse::<syn::Expr>()?;
-            }
-            Ok(())
-        });
-    }
-    found
-}
-
-fn is_option(ty: &Type) -> bool {
-    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Option"))
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use factum_core::{Append, AppendError, Appended, Durability, Until};
 
-use crate::Model;
 use crate::boundary::Boundary;
 use crate::decide::{DecideError, Deciding};
 use crate::draft::{Draft, Drafted, ReadBack};
@@ -14,6 +13,7 @@ use crate::idempotency::CommandDone;
 use crate::receipt::Receipt;
 use crate::store::StoreError;
 use crate::warm::Slot;
+use crate::{Model, Moment};
 
 /// A command on its way, the same for both forms of waiting.
 pub struct Attempt<M, F, R> {
@@ -56,16 +56,21 @@ where
     }
 
     pub fn needs_load(&self) -> bool {
-        self.state.is_none() || (self.attempts > 0 && !self.is_fresh)
+        self.state.as_ref().is_none_or(|state| state.is_behind) || (self.attempts > 0 && !self.is_fresh)
     }
 
     /// Folds what is missing.
     pub fn load(&mut self) -> Result<(), StoreError> {
-        let mut state = match self.state.take() {
-            Some(warm) => Arc::unwrap_or_clone(warm),
-            None => Folded::new(self.deciding.model.clone()),
+        let store = &self.deciding.store;
+        let state = match self.state.take() {
+            Some(warm) => {
+                let mut state = Arc::unwrap_or_clone(warm);
+                state.advance(&**store.events(), &self.boundary, Until::Edge)?;
+                store.snapshot_if_due(&self.boundary, None, &mut state).take(store);
+                state
+            }
+            None => store.fold(self.deciding.model.clone(), &self.boundary, Moment::Now)?,
         };
-        state.advance(&**self.deciding.store.events(), &self.boundary, Until::Edge)?;
         let state = Arc::new(state);
         *self.slot.lock() = Some(state.clone());
         self.state = Some(state);
@@ -153,10 +158,10 @@ where
 
     /// The state with the new events folded in is what the next decision
     /// begins with. The guards held, so nothing it reads came in between,
-    /// unless the boundary lets some events commute.
+    /// unless the boundary lets some events commute: then it is read first.
     fn keep_what_was_appended(&mut self, events: Vec<ReadBack>, appended: &Appended) {
         let Some(state) = self.state.take() else { return };
-        if appended.repeated || self.boundary.lets_some_commute() {
+        if appended.repeated {
             return;
         }
         // Usually nobody else holds it: then it is changed, not copied.
@@ -166,8 +171,21 @@ where
         }
         let mut state = Arc::unwrap_or_clone(state);
         let is_newest = slot.as_ref().is_none_or(|kept| kept.last < appended.last_position());
-        if is_newest && state.fold_appended(events, appended).is_ok() {
+        if !is_newest {
+            return;
+        }
+        if self.boundary.lets_some_commute() {
+            state.is_behind = true;
             *slot = Some(Arc::new(state));
+            return;
+        }
+        let store = &self.deciding.store;
+        let before = store.watches_transitions::<M>().then(|| state.model.clone());
+        if state.fold_appended(events, appended).is_ok() {
+            let due = store.snapshot_if_due(&self.boundary, before.as_ref(), &mut state);
+            *slot = Some(Arc::new(state));
+            drop(slot);
+            due.take(store);
         }
     }
 }

@@ -4,6 +4,7 @@ use factum_core::{
     Append, AppendCondition, Appended, EventType, ExpectedRevision, NewEvent, Position, RecordedEvent,
     Revision, Selection, StreamCheck, StreamName, StreamWrite, Timestamp,
 };
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::Model;
@@ -14,17 +15,18 @@ use crate::fold::Folded;
 use crate::idempotency::CommandDone;
 use crate::store::{Store, StoreError};
 
-/// New events by stream, on their way to become an append.
-pub struct Draft {
-    append: Append,
-    correlation_id: Option<Uuid>,
+/// What one command came to, in order, each event with its stream.
+pub struct NewEvents {
+    pub events: SmallVec<[(StreamName, NewEvent); 1]>,
+    pub correlation_id: Option<Uuid>,
 }
 
-impl Draft {
-    pub fn new(store: &Store, emitted: Emitted, context: &Context) -> Result<Self, StoreError> {
+impl NewEvents {
+    /// With ids and with what surrounds the command.
+    pub fn of(store: &Store, emitted: Emitted, context: &Context) -> Result<Self, StoreError> {
         let metadata = context.metadata_bytes(emitted.producer_metadata);
         let mut correlation_id = context.correlation_id;
-        let mut append = Append::default();
+        let mut events = SmallVec::new();
         for event in emitted.encoded()? {
             let id = store.new_id();
             // The first event of a flow mints its id.
@@ -41,10 +43,27 @@ impl Draft {
                 correlation_id: Some(flow),
                 causation_id: context.causation_id,
             };
-            match append.writes.iter_mut().find(|write| write.stream == event.stream) {
+            events.push((event.stream, new));
+        }
+        Ok(Self { events, correlation_id })
+    }
+}
+
+/// New events by stream, on their way to become an append.
+pub struct Draft {
+    append: Append,
+    correlation_id: Option<Uuid>,
+}
+
+impl Draft {
+    pub fn new(store: &Store, emitted: Emitted, context: &Context) -> Result<Self, StoreError> {
+        let NewEvents { events, correlation_id } = NewEvents::of(store, emitted, context)?;
+        let mut append = Append::default();
+        for (stream, new) in events {
+            match append.writes.iter_mut().find(|write| write.stream == stream) {
                 Some(write) => write.events.push(new),
                 None => append.writes.push(StreamWrite {
-                    stream: event.stream,
+                    stream,
                     expected: ExpectedRevision::Any,
                     events: vec![new],
                 }),
@@ -84,8 +103,8 @@ impl Draft {
         }
         let (read_back, outside_boundary) = self.read_back(boundary);
         if let Some(key) = key {
-            let done = CommandDone { key: key.to_owned(), events: self.append.event_count() as u64 };
-            self.append = done.beside(self.append, store.new_id(), self.correlation_id)?;
+            let done = CommandDone::right_before(key, self.append.event_count() as u64);
+            self.append.writes.push(done.write(store.new_id(), self.correlation_id));
         }
         let correlation_id = self.correlation_id;
         Ok((self.append, Drafted { correlation_id, read_back, outside_boundary }))
@@ -154,7 +173,7 @@ impl ReadBack {
 }
 
 /// The event as recorded, but for its place.
-fn unplaced(event: &NewEvent, stream: &StreamName) -> RecordedEvent {
+pub fn unplaced(event: &NewEvent, stream: &StreamName) -> RecordedEvent {
     RecordedEvent {
         position: Position::MAX,
         stream: stream.clone(),

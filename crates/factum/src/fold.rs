@@ -10,13 +10,15 @@
 //! shows one moment of the log.
 
 use factum_core::{
-    Appended, Events, ExpectedRevision, Position, Query, Read, ReadError, Revision, Selection, Start, Until,
+    Appended, Events, ExpectedRevision, NewEvent, Position, Query, Read, ReadError, RecordedEvent, Revision,
+    Selection, Start, StreamName, Timestamp, Until,
 };
 use smallvec::{SmallVec, smallvec};
 
 use crate::boundary::{Boundary, Guard};
-use crate::draft::ReadBack;
+use crate::draft::{ReadBack, unplaced};
 use crate::model::FoldError;
+use crate::snapshot::Mark;
 use crate::store::StoreError;
 use crate::{EventStore, Model};
 
@@ -31,14 +33,26 @@ pub struct Folded<M> {
     pub last: Option<Position>,
     /// Everything up to here was looked at, if it is known.
     pub(crate) up_to: Option<Position>,
+    /// Whether something it reads is known to have come since.
+    pub(crate) is_behind: bool,
     /// For each part that is a stream, its last revision.
     pub(crate) revisions: SmallVec<[Option<Revision>; 1]>,
+    /// What it knows of its snapshots.
+    pub(crate) mark: Mark,
 }
 
 impl<M: Model> Folded<M> {
     /// Before any event.
     pub fn new(model: M) -> Self {
-        Self { model, events: 0, last: None, up_to: None, revisions: smallvec![None; M::PARTS] }
+        Self {
+            model,
+            events: 0,
+            last: None,
+            up_to: None,
+            is_behind: false,
+            revisions: smallvec![None; M::PARTS],
+            mark: Mark::default(),
+        }
     }
 
     /// Revision of the stream that the first part reads.
@@ -69,6 +83,7 @@ impl<M: Model> Folded<M> {
             Until::Position(position) => self.up_to.max(Some(position)),
             _ => self.up_to.max(self.last),
         };
+        self.is_behind = false;
         Ok(self.events - before)
     }
 
@@ -120,16 +135,49 @@ impl<M: Model> Folded<M> {
         events: Vec<ReadBack>,
         appended: &Appended,
     ) -> Result<(), FoldError> {
+        let mut found_by_query = None;
         for read_back in events {
             let (part, is_stream) = (read_back.part, read_back.is_stream);
             let Some(event) = read_back.placed_by(appended) else { continue };
             self.model.apply(part, &event)?;
             if is_stream {
                 self.revisions[part] = Some(event.revision);
+            } else if found_by_query.replace(event.position) == Some(event.position) {
+                // As in a read, where one pass serves all of these parts.
+                continue;
             }
             self.note(event.position);
         }
         self.up_to = appended.last_position();
+        Ok(())
+    }
+
+    /// Folds an event that is about to be appended. Its place in its stream is
+    /// known if the boundary guards that; its position is not.
+    pub(crate) fn fold_ahead(
+        &mut self,
+        boundary: &Boundary,
+        stream: &StreamName,
+        event: &NewEvent,
+        now: Timestamp,
+    ) -> Result<(), FoldError> {
+        let mut is_read = false;
+        for (at, part) in boundary.parts.iter().enumerate() {
+            if !part.reads(stream, &event.event_type, &event.tags) {
+                continue;
+            }
+            let is_stream = matches!(part.read, Selection::Stream(_));
+            let revision = match is_stream {
+                true => self.revisions[at].map_or(Revision::FIRST, Revision::next),
+                false => Revision::MAX,
+            };
+            self.model.apply(at, &RecordedEvent { revision, recorded_at: now, ..unplaced(event, stream) })?;
+            if is_stream {
+                self.revisions[at] = Some(revision);
+            }
+            is_read = true;
+        }
+        self.events += u64::from(is_read);
         Ok(())
     }
 
@@ -154,7 +202,7 @@ fn is_one_guarded_stream(boundary: &Boundary) -> bool {
     matches!(&boundary.parts[..], [part] if part.guard == Guard::Revision)
 }
 
-fn union(boundary: &Boundary) -> Option<Query> {
+pub(crate) fn union(boundary: &Boundary) -> Option<Query> {
     let mut items = boundary.parts.iter().filter_map(|part| match &part.read {
         Selection::Query(query) => Some(query.items().iter().cloned()),
         _ => None,

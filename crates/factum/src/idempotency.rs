@@ -4,10 +4,13 @@
 //!   one append   account-ada       AccountWithdrawn      what the command led to
 //!                command-<hash>    CommandDone           expects no stream: a second one conflicts
 //! ```
+//!
+//! An append of several commands has what all of them led to first, and these
+//! records after it, so each says how far before itself its events begin.
 
 use factum_core::{
-    Append, Durability, EventStore, EventStoreExt as _, EventType, ExpectedRevision, NewEvent, Position,
-    StreamName,
+    Durability, EventStore, EventStoreExt as _, EventType, ExpectedRevision, NewEvent, Position, StreamName,
+    StreamWrite,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -20,8 +23,11 @@ use crate::store::StoreError;
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CommandDone {
     pub key: String,
-    /// How many events stand right before this one.
+    /// How many events the command led to.
     pub events: u64,
+    /// How many positions before this one they begin, if not right before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<u64>,
 }
 
 impl CommandDone {
@@ -33,16 +39,23 @@ impl CommandDone {
         StreamName::new(format!("command-{hashed}")).expect("short and printable")
     }
 
-    pub fn beside(
-        &self,
-        append: Append,
-        id: Uuid,
-        correlation_id: Option<Uuid>,
-    ) -> Result<Append, StoreError> {
-        let data = serde_json::to_vec(self).expect("a text and a number have a JSON form");
+    /// Of events that stand right before it.
+    pub fn right_before(key: &str, events: u64) -> Self {
+        Self { key: key.to_owned(), events, back: None }
+    }
+
+    /// Of events that begin so many positions before it.
+    pub fn further_back(key: &str, events: u64, back: u64) -> Self {
+        Self { back: (back != events).then_some(back), ..Self::right_before(key, events) }
+    }
+
+    /// Refuses the append it is a part of if the key was used before.
+    pub fn write(&self, id: Uuid, correlation_id: Option<Uuid>) -> StreamWrite {
+        let data = serde_json::to_vec(self).expect("a text and numbers have a JSON form");
         let event_type = EventType::new(Self::TYPE).expect("short and printable");
         let event = NewEvent { id, correlation_id, ..NewEvent::new(event_type, data) };
-        Ok(append.and_to(Self::stream(&self.key), ExpectedRevision::NoStream, [event]))
+        let expected = ExpectedRevision::NoStream;
+        StreamWrite { stream: Self::stream(&self.key), expected, events: vec![event] }
     }
 
     /// The receipt of the command with this key.
@@ -51,9 +64,9 @@ impl CommandDone {
         let Some(event) = store.last_event(&stream)? else { return Ok(None) };
         let not_one = || StoreError::NotACommand { stream: stream.to_string() };
         let done: Self = serde_json::from_slice(&event.data).map_err(|_| not_one())?;
-        let end = event.position.get();
-        let first = end.checked_sub(done.events).ok_or_else(not_one)?;
-        let last = event.position.previous().ok_or_else(not_one)?;
+        let back = done.back.unwrap_or(done.events);
+        let first = event.position.get().checked_sub(back).ok_or_else(not_one)?;
+        let last = (first + done.events).checked_sub(1).map(Position::new).ok_or_else(not_one)?;
         let revision = store.event_at(last)?.map(|event| event.revision);
         Ok(Some(Receipt {
             positions: Some(Position::new(first)..=last),

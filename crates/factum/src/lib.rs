@@ -14,7 +14,12 @@
 //!   ([`Model`](macro@Model)). A tuple of models is a model.
 //! - [`Store::decide`]: reads a model, calls a pure function, appends what it
 //!   says, and does it again if somebody was faster.
-//! - [`Store::load`]: a model now, or as it was at any position or time.
+//! - [`Store::load`]: a model now, or as it was at any position or time; its
+//!   [`history`], what changed between two moments, and why.
+//! - [`snapshot`]: states put aside, for models with long histories.
+//! - [`evolution`]: what was stored stays readable, checked by a test.
+//! - [`Projection`]: rows for questions, folded on demand ([`Store::view`]), or kept
+//!   up to date in memory or in a database ([`Store::project`]).
 //!
 //! What is not here: a runtime (every call has a blocking and an async form), a
 //! macro that hides control flow, a base class.
@@ -22,6 +27,7 @@
 // Derived code names this crate `factum`, also in its own tests.
 extern crate self as factum;
 
+pub mod advice;
 mod attempt;
 pub mod boundary;
 pub mod command;
@@ -29,14 +35,28 @@ pub mod decide;
 mod draft;
 pub mod emitted;
 pub mod event;
+pub mod evolution;
 pub mod fold;
+#[cfg(doctest)]
+mod guides;
+pub mod history;
+pub mod hot;
 mod idempotency;
 pub mod load;
 pub mod model;
+pub mod moment;
 pub mod receipt;
 pub mod recording;
+pub mod repository;
+pub mod reservation;
 pub mod retry;
+pub mod rules;
+pub mod snapshot;
+mod stopwatch;
 pub mod store;
+pub mod testing;
+pub mod unique;
+pub mod view;
 mod warm;
 
 pub use boundary::Boundary;
@@ -47,12 +67,15 @@ pub use factum_core::{
     AppendError, Durability, EventStore, Position, ReadError, RecordedEvent, Revision, StreamName, Timestamp,
     Uuid,
 };
-pub use factum_derive::{Aggregate, Event, Id, Model};
-pub use load::{Loaded, Moment};
+pub use factum_derive::{Aggregate, Event, Id, Model, Row};
+pub use load::Loaded;
 pub use model::{Evolve, Model};
+pub use moment::Moment;
 pub use receipt::Receipt;
+pub use repository::{Repository, Root};
 pub use retry::Retry;
 pub use store::{Store, StoreError};
+pub use view::{Projection, Row, Rows};
 
 #[doc(hidden)]
 pub use serde;
@@ -60,7 +83,8 @@ pub use serde;
 /// Everything most programs need: `use factum::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Aggregate, Decide, DecideError, Event, Evolve, Id, Model, Receipt, Store, StoreError, Timestamp,
+        Aggregate, Decide, DecideError, Event, Evolve, Id, Model, Projection, Receipt, Row, Rows, Store,
+        StoreError, Timestamp,
     };
 }
 

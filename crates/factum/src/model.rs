@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use factum_core::{EventType, NameError, Position, RecordedEvent, StreamName, Tag};
 
 use crate::Boundary;
-use crate::event::{DecodeError, Id, Shape};
+use crate::event::{DecodeError, FieldShape, Id, Shape};
 
 /// How an event changes a state. No clock, no randomness, no input or output:
 /// replaying must come to the same.
@@ -36,6 +36,11 @@ pub trait Evolve<E> {
 }
 
 /// A state and which events it is folded from.
+///
+/// Its keys say which events; everything else begins at its default. A state is
+/// kept warm by type and keys, so two models that differ in anything else before
+/// the first event would be taken for one another: make that a key, or another
+/// type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a model",
     label = "not a model",
@@ -54,6 +59,22 @@ pub trait Model: Clone + Send + Sync + 'static {
     /// Changes the state by one event that was found through this part of the
     /// boundary.
     fn apply(&mut self, part: usize, recorded: &RecordedEvent) -> Result<(), FoldError>;
+
+    /// What it folds and holds, one for each part: a snapshot of another shape
+    /// is not used.
+    fn shapes() -> Vec<ModelShape>;
+}
+
+/// What a model folds and holds, as data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelShape {
+    /// Raised when the same events are to give another state:
+    /// `#[folds(Account, version = 2)]`.
+    pub version: u32,
+    /// The events it is folded from.
+    pub events: Vec<Shape>,
+    /// The fields of its state.
+    pub fields: Vec<FieldShape>,
 }
 
 macro_rules! tuple_model {
@@ -79,6 +100,10 @@ macro_rules! tuple_model {
                 )+
                 let _ = end;
                 Ok(())
+            }
+
+            fn shapes() -> Vec<ModelShape> {
+                [$($name::shapes()),+].concat()
             }
         }
     };

@@ -2,19 +2,21 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use factum_core::{AppendError, EventStore, MemoryStore, ReadError, SubscribeError};
 use uuid::Uuid;
 
-use crate::Boundary;
+use crate::advice::{Advice, Advisor, OnAdvice};
 use crate::decide::Deciding;
 use crate::emitted::{Emitted, IntoEvents};
 use crate::event::EncodeError;
 use crate::load::Loading;
 use crate::model::{BoundaryError, FoldError};
 use crate::recording::Recording;
+use crate::snapshot::{SnapshotStats, Snapshots, Taking};
 use crate::warm::{Slot, WarmStates};
-use crate::{Decide, Model};
+use crate::{Boundary, Decide, Model};
 
 /// An event store with what the domain needs around it. Clones share it.
 ///
@@ -30,6 +32,8 @@ struct Inner {
     port: Arc<dyn EventStore>,
     states: WarmStates,
     ids: Arc<dyn NewIds>,
+    snapshots: Option<Snapshots>,
+    advisor: Advisor,
 }
 
 /// Where event ids come from.
@@ -55,11 +59,25 @@ pub struct StoreOptions {
     pub warm_states_max: usize,
     /// Where event ids come from.
     pub ids: Arc<dyn NewIds>,
+    /// Which models have snapshots; none if nothing is said.
+    pub snapshots: Option<Snapshots>,
+    /// How long a model may take to load before [`Store::advice`] names it;
+    /// 50 ms if nothing is said.
+    pub load_budget: Duration,
+    /// Called with each model that becomes too slow, once; on the thread that
+    /// loaded it.
+    pub on_advice: Option<OnAdvice>,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { warm_states_max: 16_384, ids: Arc::new(RandomIds) }
+        Self {
+            warm_states_max: 16_384,
+            ids: Arc::new(RandomIds),
+            snapshots: None,
+            load_budget: Duration::from_millis(50),
+            on_advice: None,
+        }
     }
 }
 
@@ -85,6 +103,12 @@ pub enum StoreError {
     /// A new event cannot be stored.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// The state cannot be shown.
+    #[error("the state has no JSON form: {reason}")]
+    NoJsonForm {
+        /// What is in the way.
+        reason: String,
+    },
     /// The record of a keyed command is not one.
     #[error(
         "stream {stream} should say what a command with an idempotency key came to, but does not: was it written by another program?"
@@ -101,17 +125,30 @@ impl Store {
         Self::over(Arc::new(MemoryStore::new()), StoreOptions::default())
     }
 
-    /// In a directory, which is made if there is none; durable by default.
+    /// In a directory, which is made if there is none; durable by default. One
+    /// that is there but empty is refused: a disk may be missing there.
     #[cfg(feature = "log")]
     pub fn open(path: impl AsRef<Path>) -> Result<Self, factum_log::OpenError> {
+        Self::open_with(path, StoreOptions::default())
+    }
+
+    /// The same, told more.
+    #[cfg(feature = "log")]
+    pub fn open_with(path: impl AsRef<Path>, options: StoreOptions) -> Result<Self, factum_log::OpenError> {
         let log = factum_log::Log::open(path.as_ref(), factum_log::LogOptions::default())?;
-        Ok(Self::over(Arc::new(log), StoreOptions::default()))
+        Ok(Self::over(Arc::new(log), options))
     }
 
     /// Over any store.
     pub fn over(port: Arc<dyn EventStore>, options: StoreOptions) -> Self {
         let states = WarmStates::new(options.warm_states_max);
-        Self(Arc::new(Inner { port, states, ids: options.ids }))
+        Self(Arc::new(Inner {
+            port,
+            states,
+            ids: options.ids,
+            snapshots: options.snapshots,
+            advisor: Advisor::new(options.load_budget, options.on_advice),
+        }))
     }
 
     /// The store underneath, for what has no model: reading, following,
@@ -172,6 +209,31 @@ impl Store {
     /// A model as it is, or was.
     pub fn load<M: Model>(&self, model: M) -> Loading<M> {
         Loading::new(self.clone(), model)
+    }
+
+    /// Takes a snapshot of a model, whatever its policy says.
+    pub fn snapshot<M: Model>(&self, model: M) -> Taking<M> {
+        Taking::new(self.clone(), model)
+    }
+
+    /// What became of the snapshots, by model.
+    pub fn snapshot_stats(&self) -> Vec<SnapshotStats> {
+        self.snapshots().map(Snapshots::stats).unwrap_or_default()
+    }
+
+    /// Which models took longer to load than
+    /// [`load_budget`](StoreOptions::load_budget), the slowest first, and what
+    /// would help.
+    pub fn advice(&self) -> Vec<Advice> {
+        self.0.advisor.advice()
+    }
+
+    pub(crate) fn snapshots(&self) -> Option<&Snapshots> {
+        self.0.snapshots.as_ref()
+    }
+
+    pub(crate) fn advisor(&self) -> &Advisor {
+        &self.0.advisor
     }
 
     pub(crate) fn new_id(&self) -> Uuid {

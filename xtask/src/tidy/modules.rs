@@ -9,8 +9,10 @@ use crate::tree::Tree;
 /// Looks for the parent of every file.
 pub fn check(tree: &Tree) -> Vec<Problem> {
     let named: HashSet<String> = tree.ending(".rs").flat_map(|(path, text)| children(path, text)).collect();
-    let forgotten =
-        tree.ending(".rs").map(|(path, _)| path).filter(|path| !is_root(path) && !named.contains(*path));
+    let forgotten = tree
+        .ending(".rs")
+        .map(|(path, _)| path)
+        .filter(|path| !is_root(path) && !is_mistake(tree, path) && !named.contains(*path));
     forgotten
         .map(|path| {
             Problem::new(
@@ -34,6 +36,11 @@ fn is_root(path: &str) -> bool {
         || is_alone
         || folder == "tests" && !path.contains("/src/")
         || (name == "main.rs" || name == "lib.rs") && (folder == "src" || path.contains("/tests/"))
+}
+
+/// A program that must not compile, with what is said about it beside it.
+fn is_mistake(tree: &Tree, path: &str) -> bool {
+    path.contains("/tests/compile_fail/") && tree.has(&format!("{}.stderr", path.trim_end_matches(".rs")))
 }
 
 /// The files that the `mod` lines of a file may stand for.
@@ -95,6 +102,21 @@ mod tests {
             ("crates/a/build.rs", ""),
         ]);
         assert_eq!(check(&tree), []);
+    }
+
+    #[test]
+    fn programs_that_must_not_compile_have_their_errors_beside_them() {
+        let tree = Tree::of(&[
+            ("crates/a/tests/compile_fail/b.rs", ""),
+            ("crates/a/tests/compile_fail/b.stderr", ""),
+            ("crates/a/tests/compile_fail/by_compiler/c.rs", ""),
+            ("crates/a/tests/compile_fail/by_compiler/c.stderr", ""),
+            ("crates/a/tests/compile_fail/d.rs", ""),
+            ("crates/a/src/e.rs", ""),
+            ("crates/a/src/e.stderr", ""),
+        ]);
+        let files: Vec<_> = check(&tree).into_iter().map(|problem| problem.file).collect();
+        assert_eq!(files, ["crates/a/tests/compile_fail/d.rs", "crates/a/src/e.rs"]);
     }
 
     #[test]

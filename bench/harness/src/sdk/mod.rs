@@ -3,6 +3,7 @@
 pub mod commands;
 pub mod counter;
 pub mod fold;
+pub mod hot;
 pub mod load;
 
 use std::sync::Arc;

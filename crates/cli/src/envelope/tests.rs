@@ -59,6 +59,8 @@ fn takes_bytes_as_base64() {
     let (_, event) =
         parsed(r#"{"type":"A","content_type":"application/octet-stream","data_base64":"iVBORw=="}"#).unwrap();
     assert_eq!((&event.data[..], event.content_type), (&b"\x89PNG"[..], ContentType::Binary));
+    let (_, event) = parsed(r#"{"type":"A","metadata_base64":"iVBORw=="}"#).unwrap();
+    assert_eq!(&event.metadata[..], b"\x89PNG");
 }
 
 #[test]
@@ -91,6 +93,8 @@ fn refuses_by_name_with_a_reason_and_a_remedy() {
         (r#"{"type":"A","data":{},"data_base64":"aa=="}"#, "data_base64", "give one of the two"),
         (r#"{"type":"A","data_base64":"aa=="}"#, "content_type", "`data_base64` needs it"),
         (r#"{"type":"A","data_base64":"!","content_type":"x/y"}"#, "data_base64", "standard alphabet"),
+        (r#"{"type":"A","metadata":1,"metadata_base64":"aa=="}"#, "metadata_base64", "give one of the two"),
+        (r#"{"type":"A","metadata_base64":"!"}"#, "metadata_base64", "standard alphabet"),
     ];
     for (text, field, reason) in rows {
         let error = parsed(text).unwrap_err();

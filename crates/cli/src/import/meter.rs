@@ -24,6 +24,9 @@ pub enum Unit {
     Bytes,
     #[allow(missing_docs)]
     Checks,
+    /// Positions of the log.
+    #[cfg(feature = "sqlite")]
+    Positions,
 }
 
 /// Tells nobody.
@@ -75,6 +78,8 @@ impl Stderr {
         match self.unit {
             Unit::Commits => format!("{} commits", HumanCount(n)),
             Unit::Checks => format!("{} checks", HumanCount(n)),
+            #[cfg(feature = "sqlite")]
+            Unit::Positions => format!("{} positions", HumanCount(n)),
             Unit::Bytes => indicatif::HumanBytes(n).to_string(),
         }
     }

@@ -1,12 +1,11 @@
-//! Verbs about the program itself: completions, man pages, exit codes, and the
-//! name `projection`, which has no verbs yet.
+//! Verbs about the program itself: completions, man pages, exit codes.
 
 use std::fs;
 use std::io::Write;
 
 use serde::Serialize;
 
-use crate::args::{self, CompletionsArgs, ManArgs, ProjectionArgs};
+use crate::args::{self, CompletionsArgs, ManArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::format::Format;
@@ -60,17 +59,4 @@ pub fn exit_codes(out: &mut Out) -> Result<(), Failure> {
         rows.row(out, &ExitRow { code: exit.code(), name: exit.name(), meaning: exit.meaning() })?;
     }
     rows.end::<ExitRow>(out)
-}
-
-/// `factum projection`: says what there is instead.
-pub fn projection(args: ProjectionArgs) -> Result<(), Failure> {
-    let asked = args.words.first().map(|word| format!("projection {}", word.to_string_lossy()));
-    Err(Failure::new(
-        Exit::Usage,
-        format!(
-            "there is no `{}` yet: projections arrive with the SDK",
-            asked.unwrap_or_else(|| "projection".to_owned())
-        ),
-    )
-    .hint("`factum event-store replay` and `factum events at-time` show state without code"))
 }

@@ -11,8 +11,10 @@ mod at_time;
 pub mod bench;
 mod between;
 mod meta;
+mod projection;
 mod replay;
 mod stats;
+mod stream_export;
 mod stream_list;
 mod stream_show;
 mod verify;
@@ -39,10 +41,11 @@ pub fn run(args: Args, out: &mut Out) -> Result<(), Failure> {
         Verb::Events(EventsVerb::After(args)) => after::run(args, global, out),
         Verb::Stream(StreamVerb::List(args)) => stream_list::run(args, global, out),
         Verb::Stream(StreamVerb::Show(args)) => stream_show::run(args, global, out),
+        Verb::Stream(StreamVerb::Export(args)) => stream_export::run(args, global, out),
         Verb::Import(ImportVerb::Git(args)) => import::command::git(args, global, out),
         Verb::Import(ImportVerb::Jsonl(args)) => import::command::jsonl(args, global, out),
         Verb::Demo(args) => demo::command::run(args, global, out),
-        Verb::Projection(args) => meta::projection(args),
+        Verb::Projection(args) => projection::run(args, global, out),
         Verb::Bench(verb) => bench::run(verb, global, out),
         Verb::Completions(args) => meta::completions(args, out),
         Verb::Man(args) => meta::man(args, out),

@@ -13,6 +13,8 @@ mod import_jsonl;
 mod machine;
 mod meta;
 mod program;
+#[cfg(feature = "sqlite")]
+mod projection;
 mod refusals;
 mod stores;
 mod streams;

@@ -32,20 +32,15 @@ fn a_man_page_for_every_verb() {
 #[test]
 fn usage_has_its_own_code() {
     let place = Place::new();
-    for words in
-        [&[][..], &["nonsense"], &["events"], &["events", "after"], &["stream", "list", "--nonsense"]]
-    {
+    for words in [
+        &[][..],
+        &["nonsense"],
+        &["events"],
+        &["events", "after"],
+        &["projection"],
+        &["stream", "list", "--nonsense"],
+    ] {
         let said = place.fails(2, words);
         assert!(said.contains("Usage: factum"), "{words:?}: {said}");
-    }
-}
-
-#[test]
-fn projections_are_announced_not_pretended() {
-    let place = Place::new();
-    for words in [&["projection"][..], &["projection", "status"], &["projection", "rebuild", "x", "--force"]]
-    {
-        let said = place.fails(2, words);
-        assert!(said.contains("projections arrive with the SDK"), "{words:?}: {said}");
     }
 }

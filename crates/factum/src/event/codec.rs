@@ -1,8 +1,9 @@
 //! Codecs: how the fields of an event are written.
 //!
 //! JSON unless an event asks for something else, because every tool shows it.
-//! MessagePack (feature `msgpack`) is smaller; fields keep their names, so it
-//! evolves by the same rules.
+//! MessagePack (feature `msgpack`) is smaller; fields keep their names, and ids
+//! and times are texts in it as they are in JSON, so it evolves by the same
+//! rules, through the same upcasters.
 
 use factum_core::ContentType;
 use serde::de::DeserializeOwned;
@@ -37,7 +38,10 @@ impl Codec {
             }
             #[cfg(feature = "msgpack")]
             Self::MessagePack => {
-                let data = rmp_serde::to_vec_named(fields).map_err(EncodeError::new)?;
+                let mut data = Vec::with_capacity(128);
+                let mut serializer =
+                    rmp_serde::Serializer::new(&mut data).with_struct_map().with_human_readable();
+                fields.serialize(&mut serializer).map_err(EncodeError::new)?;
                 Ok((ContentType::from(MESSAGE_PACK), data))
             }
         }
@@ -58,7 +62,10 @@ impl Codec {
         match self {
             Self::Json => serde_json::from_slice(data).map_err(WhyUnreadable::shape),
             #[cfg(feature = "msgpack")]
-            Self::MessagePack => rmp_serde::from_slice(data).map_err(WhyUnreadable::shape),
+            Self::MessagePack => {
+                let mut deserializer = rmp_serde::Deserializer::from_read_ref(data).with_human_readable();
+                T::deserialize(&mut deserializer).map_err(WhyUnreadable::shape)
+            }
         }
     }
 }

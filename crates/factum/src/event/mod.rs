@@ -27,6 +27,8 @@ use factum_core::{ContentType, EventType, NewEvent, RecordedEvent, StreamName, T
 
 use smallvec::SmallVec;
 
+use crate::evolution::Specimen;
+
 pub use codec::Codec;
 pub use error::{DecodeError, EncodeError, WhyUnreadable};
 pub use id::{Id, Ids};
@@ -53,6 +55,10 @@ pub trait Event: Clone + Send + Sync + 'static {
 
     /// Every type it may be stored as, in the newest version.
     fn shapes() -> Vec<Shape>;
+
+    /// The same with an example of each, and of the older versions that are
+    /// types; `category` is for events without their own.
+    fn specimens(category: &str) -> Vec<Specimen>;
 
     /// What is to be stored; `category` is for events without their own.
     fn encode_in(&self, category: &str) -> Result<Encoded, EncodeError>;
@@ -174,7 +180,7 @@ impl TypeName {
 /// Collects what the derived code finds in an event's fields.
 #[derive(Debug, Default)]
 pub struct Labels {
-    subject: String,
+    subject: Option<String>,
     tags: SmallVec<[Tag; 2]>,
     error: Option<EncodeError>,
 }
@@ -192,8 +198,10 @@ impl Labels {
 
     /// The field marked `#[id]`: a tag, and the end of the stream's name.
     pub fn id<I: Id>(&mut self, id: &I) -> &mut Self {
-        self.subject = id.to_string();
-        match Tag::new([I::KEY, ":", &self.subject].concat()) {
+        let subject = id.to_string();
+        let tag = Tag::new([I::KEY, ":", &subject].concat());
+        self.subject = Some(subject);
+        match tag {
             Ok(tag) => self.tags.push(tag),
             Err(source) => self.error = Some(EncodeError::Name(source)),
         }
@@ -211,9 +219,9 @@ impl Labels {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        let stream = match self.subject.as_str() {
-            "" => StreamName::new(category.to_owned()),
-            subject => StreamName::new([category, "-", subject].concat()),
+        let stream = match &self.subject {
+            None => StreamName::new(category.to_owned()),
+            Some(subject) => StreamName::new([category, "-", subject].concat()),
         }?;
         let tags = Tags::new(self.tags.drain(..))?;
         Ok(Encoded { stream, event_type, schema_version, content_type, data, tags })

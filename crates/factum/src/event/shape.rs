@@ -10,7 +10,7 @@ pub struct Shape {
     pub version: u32,
     /// The oldest version that can still be read.
     pub oldest: u32,
-    /// In the order of the source.
+    /// Those that are stored, in the order of the source.
     pub fields: Vec<FieldShape>,
     /// Names of the tags it may carry, e.g. `account`.
     pub tags: Vec<&'static str>,
@@ -21,7 +21,7 @@ pub struct Shape {
 /// One field of a stored type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FieldShape {
-    /// As in the source.
+    /// As it is stored.
     pub name: &'static str,
     /// Its type as written in the source.
     pub type_name: &'static str,

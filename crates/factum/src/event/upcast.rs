@@ -32,6 +32,23 @@ pub enum Newer {
     Skip,
 }
 
+/// What `from = Old` asks for: `impl From<Old>`.
+#[diagnostic::on_unimplemented(
+    message = "nothing says how `{Old}` becomes `{Self}`",
+    label = "no `From<{Old}>`",
+    note = "write `impl From<{Old}> for {Self} {{ fn from(old: {Old}) -> Self {{ ... }} }}`: how events of the older version read today"
+)]
+pub trait UpcastFrom<Old> {
+    /// The old event as it reads today.
+    fn upcast_from(old: Old) -> Self;
+}
+
+impl<Old, New: From<Old>> UpcastFrom<Old> for New {
+    fn upcast_from(old: Old) -> Self {
+        Self::from(old)
+    }
+}
+
 /// Reads stored bytes that are of the newest version, or lead there by JSON
 /// upcasters: `upcasters[i]` is from version `oldest + i`.
 pub fn decode_fields<T: DeserializeOwned>(

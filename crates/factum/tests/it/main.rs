@@ -1,3 +1,18 @@
 //! The SDK as a program uses it, over memory and over the log.
 
-mod walk;
+// What is not so fails the test, and `unwrap` says where.
+#![allow(clippy::unwrap_used)]
+
+mod boundary;
+mod context;
+mod decide;
+mod decide_many;
+mod domain;
+mod evolution;
+mod homes;
+mod hot;
+mod past;
+mod properties;
+mod rejections;
+mod repository;
+mod uniqueness;

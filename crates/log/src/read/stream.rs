@@ -23,7 +23,7 @@ use crate::segment::record::{RecordView, is_intact};
 /// Records further apart than this are read one by one.
 const GAP_BYTES_MAX: u64 = 16 * 1024;
 /// How much is read at once at most.
-const WINDOW_BYTES_MAX: u64 = 256 * 1024;
+const WINDOW_BYTES_MAX: u64 = 64 * 1024;
 /// What the last record of a window is assumed to need.
 const RECORD_BYTES_LIKELY: u64 = 1024;
 

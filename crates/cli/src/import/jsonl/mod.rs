@@ -42,7 +42,7 @@ use super::meter::{Meter, Unit};
 use super::pipeline::{Pipeline, Refused};
 
 /// What the names of the importers' own streams begin with.
-const STREAM_PREFIX: &str = "$import-";
+pub const STREAM_PREFIX: &str = "$import-";
 /// Most lines in one append.
 const LINES_MAX: usize = 256;
 /// Most bytes of lines in one append, unless a single one is larger.

@@ -1,0 +1,196 @@
+//! Rebuilding beside the table in use.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use factum_core::{Read, RecordedEvent, Start};
+
+use super::*;
+use crate::view::feed::{Batch, Batching};
+use crate::view::projector::Sink as _;
+use crate::view::sqlite::rebuild::{Rebuild, Then};
+use crate::view::sqlite::{RebuildState, RebuildStatus};
+use crate::view::tests::{deposit, visit};
+
+fn rebuild(place: &Place) -> RebuildStatus {
+    place.status("tallies").rebuild.unwrap()
+}
+
+fn is(place: &Place, state: RebuildState) -> bool {
+    rebuild(place).state == state
+}
+
+fn generation(place: &Place) -> i64 {
+    let connection = place.database.connection().unwrap();
+    connection.query_row("SELECT generation FROM factum_projection", [], |row| row.get(0)).unwrap()
+}
+
+fn tables(place: &Place) -> Vec<String> {
+    let connection = place.database.connection().unwrap();
+    let mut statement = connection
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'tallies%' ORDER BY 1")
+        .unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn it_swaps_without_a_gap_or_a_double_while_events_come_in() {
+    let (store, place) = (Store::memory(), Place::new());
+    for cents in 0..2_000 {
+        store.record(deposit("a", cents)).run().unwrap();
+    }
+    let tallies = place.tallies(&store);
+    all_projected(&tallies);
+    // Wrong rows, so that it is seen that they were made anew.
+    place.database.writer().unwrap().execute("UPDATE tallies_v1_1 SET events = events + 10000", []).unwrap();
+
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut cents = 0;
+            while !is_over.load(Ordering::SeqCst) {
+                cents += 1;
+                store.record(deposit("b", cents)).run().unwrap();
+                if cents % 5 == 0 {
+                    store.record(visit("b")).run().unwrap();
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+            }
+        });
+        scope.spawn(|| {
+            // Whoever reads meanwhile sees one table or the other, whole.
+            let mut last = 0;
+            while !is_over.load(Ordering::SeqCst) {
+                let (rows, events, _) = tally(&place.database);
+                assert!(rows == events || rows == events + 10_000, "{rows} {events}");
+                assert!(events >= last, "{events} after {last}");
+                last = events;
+            }
+        });
+        for round in 1..=5 {
+            place.control().rebuild("tallies").unwrap();
+            until("it is rebuilt", || is(&place, RebuildState::Done));
+            assert_eq!(generation(&place), 1 + round);
+        }
+        is_over.store(true, Ordering::SeqCst);
+    });
+    all_projected(&tallies);
+    let expected = store.view(Tallies).run().unwrap();
+    assert_eq!(tallies.rows().unwrap(), expected.rows());
+    assert_eq!(tally(&place.database).0, expected.events, "every event once");
+    assert_eq!(tables(&place), ["tallies_v1_6"], "the old tables are gone");
+    let done = rebuild(&place);
+    assert_eq!((done.done, done.remaining), (done.total, None));
+}
+
+fn batch(store: &Store, begin: u64, end: u64) -> Batch {
+    let read = Read::all().from(Start::Position(Position::new(begin))).limit(end - begin);
+    let events: Vec<RecordedEvent> = store.events().read(read).unwrap().collect::<Result<_, _>>().unwrap();
+    Batch { events, next: Position::new(end), is_live: true }
+}
+
+/// By hand, in the order that is hardest: each has seen what the other has not.
+#[test]
+fn whoever_is_behind_at_the_swap_loses_nothing() {
+    for (in_use, rebuilt) in [(5, 2), (2, 5), (3, 3), (0, 4), (4, 0)] {
+        let (store, place) = (Store::memory(), Place::new());
+        store.record((0..6).map(|cents| deposit("a", cents)).collect::<Vec<_>>()).run().unwrap();
+        let mut sink = quick(store.project(Tallies)).sink(&place.database).unwrap();
+        sink.begin().unwrap();
+        sink.take(&batch(&store, 0, in_use)).unwrap().unwrap();
+        place.control().rebuild("tallies").unwrap();
+        let mut rebuild = Rebuild::new(
+            Arc::new(Tallies),
+            store.clone(),
+            place.database.clone(),
+            Batching::default(),
+            sink.epoch.unwrap(),
+        )
+        .unwrap();
+        assert_eq!(rebuild.begin().unwrap(), Some(Position::FIRST));
+        assert_eq!(rebuild.take(&batch(&store, 0, rebuilt)).unwrap(), Then::End);
+        let further = in_use.max(rebuilt);
+        assert_eq!(tally(&place.database), (further, further, Position::new(further).previous()));
+        // The projector goes on with what comes after its own last batch.
+        sink.take(&batch(&store, in_use, 6)).unwrap().unwrap();
+        assert_eq!(tally(&place.database), (6, 6, Some(Position::new(5))), "{in_use} {rebuilt}");
+        assert_eq!(tables(&place), ["tallies_v1_2"]);
+    }
+}
+
+#[test]
+fn cancelling_leaves_no_trace() {
+    let (store, place) = (Store::memory(), Place::new());
+    store.record((0..5_000).map(|cents| deposit("a", cents)).collect::<Vec<_>>()).run().unwrap();
+    let tallies = quick(store.project(Tallies)).batch_events_max(1).in_database(&place.database).unwrap();
+    all_projected(&tallies);
+    place.control().rebuild("tallies").unwrap();
+    until("it is under way", || is(&place, RebuildState::Running) && rebuild(&place).done > 0);
+    let under_way = rebuild(&place);
+    assert!(under_way.done < under_way.total && under_way.per_second > 0.0, "{under_way:?}");
+    assert!(under_way.remaining.is_some());
+    assert_eq!(tables(&place), ["tallies_v1_1", "tallies_v1_2"]);
+    assert_eq!(tally(&place.database).0, 5_000, "the rows in use are all there");
+    place.control().cancel_rebuild("tallies").unwrap();
+    until("it is cancelled", || is(&place, RebuildState::Cancelled));
+    assert_eq!(tables(&place), ["tallies_v1_1"]);
+    assert_eq!(tally(&place.database), (5_000, 5_000, Some(Position::new(4_999))));
+    store.record(deposit("a", 1)).run().unwrap();
+    all_projected(&tallies);
+    assert_eq!(tally(&place.database).0, 5_001);
+}
+
+#[test]
+fn an_interrupted_rebuild_goes_on_where_it_was() {
+    let (store, place) = (Store::memory(), Place::new());
+    store.record((0..5_000).map(|cents| deposit("a", cents)).collect::<Vec<_>>()).run().unwrap();
+    let start = || quick(store.project(Tallies)).batch_events_max(1).in_database(&place.database).unwrap();
+    let tallies = start();
+    all_projected(&tallies);
+    place.control().rebuild("tallies").unwrap();
+    until("it is under way", || is(&place, RebuildState::Running) && rebuild(&place).done > 5);
+    drop(tallies);
+    let interrupted = rebuild(&place);
+    assert_eq!(interrupted.state, RebuildState::Running);
+    assert_eq!(tally(&place.database).0, 5_000);
+    std::thread::sleep(Duration::from_millis(20));
+    assert_eq!(rebuild(&place).done, interrupted.done, "nobody runs it");
+
+    let tallies = start();
+    until("it is done", || is(&place, RebuildState::Done));
+    assert_eq!(rebuild(&place).events, 5_000, "no event was projected twice");
+    assert_eq!(tallies.rows().unwrap(), store.view(Tallies).run().unwrap().rows());
+}
+
+#[test]
+fn a_rebuild_that_meets_poison_leaves_the_rows_in_use() {
+    let (store, place) = (Store::memory(), Place::new());
+    store.record([deposit("a", 1), deposit("a", -1)]).run().unwrap();
+    let tallies = place.tallies(&store);
+    until("it has failed", || place.status("tallies").failure.is_some());
+    place.control().rebuild("tallies").unwrap();
+    until("so has the rebuild", || is(&place, RebuildState::Failed));
+    let reason = rebuild(&place).reason.unwrap();
+    assert!(reason.contains("position 1 (AccountDeposited, account-a revision 1)"), "{reason}");
+    assert_eq!((tally(&place.database).0, tables(&place)), (1, vec!["tallies_v1_1".to_owned()]));
+    drop(tallies);
+}
+
+#[test]
+fn a_paused_projection_is_rebuilt_and_stays_paused() {
+    let (store, place) = (Store::memory(), Place::new());
+    store.record(deposit("a", 1)).run().unwrap();
+    let tallies = place.tallies(&store);
+    all_projected(&tallies);
+    place.control().pause("tallies").unwrap();
+    until("it is paused", || place.status("tallies").phase == Phase::Paused);
+    store.record(deposit("a", 2)).run().unwrap();
+    place.control().rebuild("tallies").unwrap();
+    until("it is rebuilt", || is(&place, RebuildState::Done));
+    assert_eq!(tally(&place.database), (2, 2, Some(Position::new(1))));
+    assert_eq!(place.status("tallies").phase, Phase::Paused);
+    place.control().resume("tallies").unwrap();
+    store.record(deposit("a", 3)).run().unwrap();
+    all_projected(&tallies);
+    assert_eq!(tally(&place.database).0, 3);
+}

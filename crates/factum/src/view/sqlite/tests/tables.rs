@@ -1,0 +1,167 @@
+//! The tables themselves: plain SQL, versions beside one another, what is refused.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::view::sqlite::{ControlError, DatabaseError, InDatabaseError};
+use crate::view::tests::{Account, Balances, Flows, Tally, deposit, history, record};
+use crate::{RecordedEvent, Row, Rows};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// One definition, three ways, the same rows: half of the history was there
+    /// before, half of it comes while they run.
+    #[test]
+    fn three_ways_come_to_the_same_rows(history in history()) {
+        let (store, place) = (Store::memory(), Place::new());
+        let (before, after) = history.split_at(history.len() / 2);
+        record(&store, before);
+        let in_memory = store.project(Balances).batch_events_max(2).in_memory().unwrap();
+        let in_database = store.project(Balances).batch_events_max(3).in_database(&place.database).unwrap();
+        let flows = store.project(Flows).in_database(&place.database).unwrap();
+        record(&store, after);
+        in_memory.progress().wait_for_all().unwrap().run().unwrap();
+        all_projected(&in_database);
+        all_projected(&flows);
+        let on_demand = store.view(Balances).run().unwrap().rows();
+        prop_assert_eq!(&in_memory.rows(), &on_demand);
+        prop_assert_eq!(&in_database.rows().unwrap(), &on_demand);
+        for row in &on_demand {
+            prop_assert_eq!(in_database.get(&row.account).unwrap(), Some(row.clone()));
+        }
+        prop_assert_eq!(flows.rows().unwrap(), store.view(Flows).run().unwrap().rows());
+    }
+}
+
+#[test]
+fn rows_are_there_for_plain_sql() {
+    let (store, place) = (Store::memory(), Place::new());
+    let balances = store.project(Balances).in_database(&place.database).unwrap();
+    let receipt = store.record([deposit("ada", 700), deposit("bob", -5), deposit("eve", 20)]).run().unwrap();
+    pollster::block_on(balances.wait_for(&receipt).into_future()).unwrap();
+    let ask = |sql: &str| {
+        balances
+            .query(|connection| {
+                let mut statement = connection.prepare(sql)?;
+                let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+                rows.collect::<Result<Vec<_>, _>>()
+            })
+            .unwrap()
+    };
+    assert_eq!(
+        ask("SELECT account FROM balances WHERE standing = 'Overdrawn' OR is_rich ORDER BY cents"),
+        ["bob", "ada"]
+    );
+    assert_eq!(ask("SELECT sum(cents) || '' FROM balances"), ["715"]);
+    assert_eq!(ask("SELECT last_deposits ->> 0 || '' FROM balances_v1 WHERE account = 'eve'"), ["20"]);
+    let plan = ask("SELECT account FROM balances WHERE standing = 'Good'").len();
+    assert_eq!(plan, 2);
+    let uses_index = balances.query(|connection| {
+        connection.query_row("EXPLAIN QUERY PLAN SELECT * FROM balances WHERE standing = 'Good'", [], |row| {
+            row.get::<_, String>(3)
+        })
+    });
+    assert!(uses_index.unwrap().contains("balances_v1_1_standing"));
+    let written = balances.query(|connection| connection.execute("DELETE FROM balances_v1_1", []));
+    assert!(matches!(written, Err(DatabaseError::Sqlite { .. })), "readers cannot write");
+}
+
+#[derive(Row, Clone, Debug, PartialEq)]
+struct Sum {
+    #[key]
+    what: String,
+    cents: i64,
+}
+
+/// The tallies as they are made in a later version of the program.
+struct TalliesV2;
+
+impl Projection for TalliesV2 {
+    const NAME: &'static str = "tallies";
+    const VERSION: u32 = 2;
+    type Event = Account;
+    type Row = Sum;
+
+    fn project(&self, event: &Account, _: &RecordedEvent, rows: &mut Rows<'_, Sum>) {
+        let Account::Deposited { cents, .. } = event else { return };
+        let new = || Sum { what: "all".into(), cents: 0 };
+        rows.upsert(&"all".to_owned(), new, |sum| sum.cents += cents);
+    }
+}
+
+#[test]
+fn a_new_version_grows_beside_the_old_and_takes_its_name_when_it_has_caught_up() {
+    let (store, place) = (Store::memory(), Place::new());
+    store.record((0..50).map(|cents| deposit("a", cents)).collect::<Vec<_>>()).run().unwrap();
+    let old = place.tallies(&store);
+    all_projected(&old);
+    let shown = |sql: &str| -> Option<i64> {
+        place.database.connection().unwrap().query_row(sql, [], |row| row.get(0)).ok()
+    };
+    assert_eq!(shown("SELECT events FROM tallies"), Some(50));
+
+    // Paused before it has begun, so that it is seen growing.
+    place.control().pause("tallies").unwrap();
+    let new = quick(store.project(TalliesV2)).in_database(&place.database).unwrap();
+    place.control().pause("tallies").unwrap();
+    assert_eq!(place.control().status_of("tallies").unwrap().len(), 2);
+    place.control().resume("tallies").unwrap();
+    all_projected(&new);
+    until("the new version is shown", || shown("SELECT cents FROM tallies") == Some((0..50).sum()));
+    assert_eq!(new.get(&"all".into()).unwrap().unwrap().cents, (0..50).sum::<i64>());
+
+    // The old one goes on under its own name, and does not take the other back.
+    store.record(deposit("a", 100)).run().unwrap();
+    all_projected(&old);
+    assert_eq!(old.rows().unwrap()[0].events, 51);
+    drop(old);
+    let old = place.tallies(&store);
+    until("the old one is live again", || place.control().status_of("tallies").unwrap().iter().all(is_live));
+    all_projected(&new);
+    assert_eq!(shown("SELECT cents FROM tallies"), Some((0..50).sum::<i64>() + 100));
+    assert_eq!(shown("SELECT events FROM tallies_v1"), Some(51));
+    drop(old);
+
+    let control = place.control();
+    assert!(matches!(control.remove("tallies", 2), Err(ControlError::InUse { .. })));
+    control.remove("tallies", 1).unwrap();
+    assert_eq!(shown("SELECT events FROM tallies_v1"), None);
+    assert_eq!(place.status("tallies").version, 2);
+}
+
+/// The tallies with a column more and the same version.
+struct OtherTallies;
+
+impl Projection for OtherTallies {
+    const NAME: &'static str = "tallies";
+    type Event = Account;
+    type Row = Sum;
+
+    fn project(&self, _: &Account, _: &RecordedEvent, _: &mut Rows<'_, Sum>) {}
+}
+
+#[test]
+fn what_does_not_fit_the_database_is_refused() {
+    let (store, place) = (Store::memory(), Place::new());
+    store.record(deposit("a", 1)).run().unwrap();
+    let tallies = place.tallies(&store);
+    all_projected(&tallies);
+    assert_eq!(tallies.rows().unwrap(), [Tally { what: "all".into(), events: 1, last_position: 0 }]);
+    drop(tallies);
+    let Err(error) = store.project(OtherTallies).in_database(&place.database) else { panic!("it fits") };
+    assert!(error.to_string().contains("raise its VERSION"), "{error}");
+
+    let other_store = Store::memory();
+    other_store.record(deposit("a", 1)).run().unwrap();
+    for store in [&other_store, &Store::memory()] {
+        let refused = store.project(Tallies).in_database(&place.database);
+        assert!(matches!(refused.map(drop), Err(InDatabaseError::OtherStore { .. })));
+    }
+    for path in ["", ":memory:", "file:x?mode=memory"] {
+        assert!(matches!(Database::open(path).map(drop), Err(DatabaseError::NoFile { .. })));
+    }
+    let none = Control::open(place.dir.path().join("nothing.db"));
+    assert!(matches!(none.map(drop), Err(ControlError::NoDatabase { .. })));
+    assert!(matches!(place.control().pause("talies"), Err(ControlError::Unknown { .. })));
+}

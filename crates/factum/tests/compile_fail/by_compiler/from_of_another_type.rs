@@ -1,0 +1,27 @@
+use factum::prelude::*;
+
+#[derive(Id, Clone, Debug, PartialEq)]
+struct CartId(String);
+
+#[derive(Event, Clone, Debug)]
+struct OpenedV1 {
+    #[id]
+    id: CartId,
+}
+
+#[derive(Event, Clone, Debug)]
+enum Cart {
+    #[event(version = 2, from = OpenedV1)]
+    Opened {
+        #[id]
+        id: CartId,
+    },
+}
+
+impl From<OpenedV1> for Cart {
+    fn from(old: OpenedV1) -> Self {
+        Self::Opened { id: old.id }
+    }
+}
+
+fn main() {}

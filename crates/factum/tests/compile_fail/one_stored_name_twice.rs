@@ -1,0 +1,12 @@
+use factum::prelude::*;
+
+#[derive(Id, Clone, Debug, PartialEq)]
+struct CartId(String);
+
+#[derive(Event, Clone, Debug)]
+enum Cart {
+    Opened,
+    CartOpened,
+}
+
+fn main() {}

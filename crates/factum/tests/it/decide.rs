@@ -1,0 +1,190 @@
+//! Decisions: recorded once, decided again after a conflict, rejected only on
+//! what is so.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use factum::prelude::*;
+use factum::{Retry, Revision};
+use factum_core::EventStoreExt as _;
+
+use crate::domain::{Account, Balance, Withdraw, deposited, opened, withdraw};
+use crate::homes::everywhere;
+
+fn with_money(store: &Store, cents: u64) {
+    store.record([opened("ada"), deposited("ada", cents)]).run().unwrap();
+}
+
+fn cents(store: &Store) -> u64 {
+    store.load(Balance::of("ada")).run().unwrap().cents
+}
+
+#[test]
+fn a_decision_is_recorded_with_its_place() {
+    everywhere(|store| {
+        with_money(&store, 100);
+        let receipt = store.decide(Balance::of("ada"), |ada| withdraw(ada, 30)).run().unwrap();
+        assert_eq!((receipt.events(), receipt.attempts), (1, 1));
+        assert_eq!(receipt.revision, Some(Revision::new(2)));
+        assert_eq!(receipt.last_position().map(|position| position.get()), Some(2));
+        assert_eq!(cents(&store), 70);
+    });
+}
+
+#[test]
+fn a_command_of_its_own_type_is_decided_by_the_model() {
+    everywhere(|store| {
+        with_money(&store, 100);
+        store.execute(Balance::of("ada"), Withdraw { cents: 30 }).run().unwrap();
+        let refused = store.execute(Balance::of("ada"), Withdraw { cents: 71 }).run();
+        assert!(matches!(refused, Err(DecideError::Rejected("too little money"))), "{refused:?}");
+    });
+}
+
+#[test]
+fn the_async_form_does_the_same() {
+    everywhere(|store| {
+        with_money(&store, 100);
+        pollster::block_on(async {
+            let receipt = store.decide(Balance::of("ada"), |ada: &Balance| withdraw(ada, 30)).await.unwrap();
+            assert_eq!(receipt.revision, Some(Revision::new(2)));
+            store.record(deposited("ada", 1)).await.unwrap();
+            let refused = store.decide(Balance::of("ada"), |ada: &Balance| withdraw(ada, 72)).await;
+            assert!(matches!(refused, Err(DecideError::Rejected(_))), "{refused:?}");
+            assert_eq!(store.load(Balance::of("ada")).await.unwrap().cents, 71);
+        });
+    });
+}
+
+#[test]
+fn a_conflict_is_decided_again_on_what_came_in_between() {
+    everywhere(|store| {
+        with_money(&store, 100);
+        let calls = AtomicU32::new(0);
+        let receipt = store
+            .decide(Balance::of("ada"), |ada| {
+                // Somebody else is faster, the first time.
+                if calls.fetch_add(1, Ordering::Relaxed) == 0 {
+                    store.record(deposited("ada", 11)).run().unwrap();
+                }
+                withdraw(ada, ada.cents)
+            })
+            .run()
+            .unwrap();
+        assert_eq!((receipt.attempts, calls.into_inner()), (2, 2));
+        assert_eq!(cents(&store), 0, "the second decision saw the deposit");
+    });
+}
+
+#[test]
+fn when_others_are_always_faster_it_says_how_often_it_tried() {
+    everywhere(|store| {
+        with_money(&store, 100);
+        let interfered = |ada: &Balance| {
+            store.record(deposited("ada", 1)).run().unwrap();
+            withdraw(ada, 1)
+        };
+        let answer = store.decide(Balance::of("ada"), interfered).retry(Retry::attempts(3)).run();
+        assert!(matches!(answer, Err(DecideError::Conflict { attempts: 3 })), "{answer:?}");
+        assert_eq!(cents(&store), 103);
+    });
+}
+
+#[test]
+fn a_rejection_rests_on_what_is_so_and_not_on_a_warm_state() {
+    everywhere(|store| {
+        with_money(&store, 10);
+        // This makes a state warm that knows of ten cents.
+        store.decide(Balance::of("ada"), |ada| withdraw(ada, 10)).run().unwrap();
+        store.record(deposited("ada", 50)).run().unwrap();
+        store.decide(Balance::of("ada"), |ada| withdraw(ada, 50)).run().unwrap();
+        assert_eq!(cents(&store), 0);
+    });
+}
+
+#[test]
+fn nothing_to_do_is_an_answer_too() {
+    everywhere(|store| {
+        with_money(&store, 10);
+        let before = store.events().last_position().unwrap();
+        let nothing = |_: &Balance| Ok::<Option<Account>, &str>(None);
+        let receipt = store.decide(Balance::of("ada"), nothing).run().unwrap();
+        assert_eq!((receipt.events(), receipt.positions), (0, None));
+        assert_eq!(store.events().last_position().unwrap(), before);
+    });
+}
+
+#[test]
+fn a_key_is_carried_out_once_and_answered_with_the_first_receipt() {
+    everywhere(|store| {
+        with_money(&store, 100);
+        let twice =
+            |key| store.decide(Balance::of("ada"), |ada| withdraw(ada, 30)).idempotency_key(key).run();
+        let first = twice("order 7").unwrap();
+        let Err(DecideError::AlreadyDone(again)) = twice("order 7") else { panic!("it was done twice") };
+        assert_eq!((&again.positions, again.revision), (&first.positions, first.revision));
+        assert_eq!(again.correlation_id, first.correlation_id);
+        twice("order 8").unwrap();
+        // The third would be refused; the repetition of a key is not.
+        assert!(matches!(twice("order 7"), Err(DecideError::AlreadyDone(_))));
+        assert_eq!(cents(&store), 40);
+        // What is refused is not remembered: it may be tried again.
+        store.decide(Balance::of("ada"), |ada| withdraw(ada, 41)).idempotency_key("big").run().unwrap_err();
+        store.record(deposited("ada", 1)).run().unwrap();
+        store.decide(Balance::of("ada"), |ada| withdraw(ada, 41)).idempotency_key("big").run().unwrap();
+    });
+}
+
+#[test]
+fn a_key_used_at_once_by_many_is_carried_out_once() {
+    everywhere(|store| {
+        with_money(&store, 1_000);
+        let done = std::thread::scope(|scope| {
+            let tries: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let deciding = store.decide(Balance::of("ada"), |ada| withdraw(ada, 100));
+                        deciding.idempotency_key("once").run().is_ok()
+                    })
+                })
+                .collect();
+            tries.into_iter().map(|tried| u32::from(tried.join().unwrap())).sum::<u32>()
+        });
+        assert_eq!((done, cents(&store)), (1, 900));
+    });
+}
+
+#[test]
+fn several_events_stand_next_to_one_another() {
+    everywhere(|store| {
+        with_money(&store, 100);
+        let both = |ada: &Balance| {
+            Ok::<_, &str>((withdraw(ada, 10)?, vec![deposited("bob", 5), deposited("ada", 5)]))
+        };
+        let receipt = store.decide(Balance::of("ada"), both).run().unwrap();
+        assert_eq!(receipt.events(), 3);
+        assert_eq!(receipt.outside_boundary.len(), 1, "what went to bob is not read by ada");
+        let last = receipt.last_position().unwrap();
+        assert!(store.events().event_at(last).unwrap().is_some());
+        assert_eq!(store.load(Balance::of("bob")).run().unwrap().cents, 5);
+    });
+}
+
+#[test]
+fn a_state_kept_warm_is_the_state_a_fold_comes_to() {
+    everywhere(|store| {
+        with_money(&store, 1_000);
+        for turn in 0..50_u64 {
+            if turn % 7 == 3 {
+                store.record(deposited("ada", turn)).run().unwrap();
+            }
+            let seen = AtomicU32::new(0);
+            let decide = |ada: &Balance| {
+                seen.store(ada.events as u32, Ordering::Relaxed);
+                withdraw(ada, 1)
+            };
+            store.decide(Balance::of("ada"), decide).run().unwrap();
+            let events = store.load(Balance::of("ada")).run().unwrap().events;
+            assert_eq!(u64::from(seen.into_inner()) + 1, events, "turn {turn}");
+        }
+    });
+}

@@ -1,0 +1,141 @@
+//! A store that fails on purpose.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use factum::store::StoreOptions;
+use factum::{AppendError, EventStore, Position, ReadError, Store};
+use factum_core::{
+    Append, AppendFuture, Appended, Events, MemoryStore, Read, StorageError, Subscribe, SubscribeError,
+    Subscription,
+};
+use parking_lot::Mutex;
+
+/// What happens to one append.
+pub enum Fault {
+    None,
+    /// Judged at once, answered later.
+    Slow(Duration),
+    /// The disk is full.
+    Full,
+    /// It is not recorded, and nobody is told so.
+    UnknownNotRecorded,
+    /// It is recorded, and nobody is told so.
+    UnknownRecorded,
+    /// Somebody else appends right before it.
+    Outrun(Append),
+    /// The store panics.
+    Panic,
+    /// Happens at once, and is answered when the gate opens.
+    Held(Box<Fault>, oneshot::Receiver<()>),
+}
+
+/// Opened by being dropped.
+pub type Gate = oneshot::Sender<()>;
+
+impl Fault {
+    pub fn held(self) -> (Self, Gate) {
+        let (gate, opens) = oneshot::channel();
+        (Self::Held(Box::new(self), opens), gate)
+    }
+}
+
+/// The store in memory, with one fault for each append that is handed over by
+/// `append_async`, and none after the last.
+#[derive(Clone)]
+pub struct Faulty(Arc<Inner>);
+
+struct Inner {
+    memory: MemoryStore,
+    faults: Mutex<VecDeque<Fault>>,
+    appends: Mutex<usize>,
+}
+
+impl Faulty {
+    pub fn new(faults: impl IntoIterator<Item = Fault>) -> Self {
+        let faults = Mutex::new(faults.into_iter().collect());
+        Self(Arc::new(Inner { memory: MemoryStore::new(), faults, appends: Mutex::new(0) }))
+    }
+
+    pub fn store(&self) -> Store {
+        Store::over(Arc::new(self.clone()), StoreOptions::default())
+    }
+
+    /// Waits until so many were handed over.
+    pub fn wait_for_appends(&self, appends: usize) {
+        while self.appends() < appends {
+            std::thread::yield_now();
+        }
+    }
+
+    /// How many were handed over, in either way.
+    pub fn appends(&self) -> usize {
+        *self.0.appends.lock()
+    }
+}
+
+impl Inner {
+    fn append(&self, append: Append, fault: Fault) -> Result<Appended, AppendError> {
+        match fault {
+            Fault::None | Fault::Slow(_) => self.memory.append(append),
+            Fault::Full => Err(full()),
+            Fault::UnknownNotRecorded => Err(unknown()),
+            // What was recorded, if the append was good.
+            Fault::UnknownRecorded => self.memory.append(append).and(Err(unknown())),
+            Fault::Outrun(outsider) => {
+                self.memory.append(outsider)?;
+                self.memory.append(append)
+            }
+            Fault::Panic => panic!("the store panics"),
+            Fault::Held(..) => unreachable!("the gate was taken off"),
+        }
+    }
+}
+
+fn unknown() -> AppendError {
+    AppendError::Unknown(StorageError::Closed)
+}
+
+fn full() -> AppendError {
+    AppendError::Storage(StorageError::DiskFull { file: "segment".into() })
+}
+
+impl EventStore for Faulty {
+    fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        *self.0.appends.lock() += 1;
+        self.0.memory.append(append)
+    }
+
+    fn append_async(&self, append: Append) -> AppendFuture {
+        *self.0.appends.lock() += 1;
+        let fault = self.0.faults.lock().pop_front().unwrap_or(Fault::None);
+        let (fault, opens) = match fault {
+            Fault::Held(fault, opens) => (*fault, Some(opens)),
+            fault => (fault, None),
+        };
+        let pause = if let Fault::Slow(pause) = fault { pause } else { Duration::ZERO };
+        let answer = self.0.append(append, fault);
+        Box::pin(async move {
+            if let Some(opens) = opens {
+                let _ = opens.await;
+            }
+            if !pause.is_zero() {
+                futures_timer::Delay::new(pause).await;
+            }
+            answer
+        })
+    }
+
+    fn read(&self, read: Read) -> Result<Events, ReadError> {
+        EventStore::read(&self.0.memory, read)
+    }
+
+    fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {
+        self.0.memory.subscribe(subscribe)
+    }
+
+    fn last_position(&self) -> Result<Option<Position>, ReadError> {
+        self.0.memory.last_position()
+    }
+}
