@@ -50,7 +50,10 @@ fn rush(buyers: u64, dir: Option<&Path>) -> Result<Vec<Report>, Box<dyn Error>> 
     let mut reports = Vec::new();
     for (name, way) in ways {
         let store = match dir {
-            Some(dir) => Store::open(dir.join(name.replace(' ', "-")))?,
+            Some(dir) => {
+                std::fs::create_dir_all(dir)?;
+                Store::open(dir.join(name.replace(' ', "-")))?
+            }
             None => Store::memory(),
         };
         let tickets = buyers / BUYERS_PER_TICKET;
@@ -76,7 +79,7 @@ fn all_tickets_are_sold_once_in_memory() {
 #[test]
 fn all_tickets_are_sold_once_on_disk() {
     let dir = tempfile::tempdir().unwrap();
-    for report in rush(400, Some(dir.path())).unwrap() {
+    for report in rush(400, Some(&dir.path().join("new"))).unwrap() {
         assert_eq!(report.tally.sold, 200, "{report}");
     }
 }

@@ -65,7 +65,7 @@ impl<P: Projection> Viewing<P> {
             Moment::Position(position) => Until::Position(position),
             Moment::Revision(revision) => Until::Revision(revision),
             Moment::Time(time) => Until::Time(time),
-            _ => Until::Edge,
+            Moment::Now => Until::Edge,
         };
         let mut view = View { table: Table::new(), position: None, events: 0 };
         let mut batch = Vec::with_capacity(BATCH);

@@ -23,16 +23,19 @@ fn refuses_what_is_too_much_if_told_so() {
     let queue = Queue::start(&store, options).unwrap();
     let first = queue.decide(Left::of("a"), one("first")).submit().unwrap();
     faulty.wait_for_appends(3);
-    let answers: Vec<_> = (0..8).map(|n| queue.decide(Left::of("a"), one(n.to_string())).submit()).collect();
+    let answers: Vec<_> = (0..20).map(|n| queue.decide(Left::of("a"), one(n.to_string())).submit()).collect();
     let refused = |answer: &Result<_, _>| matches!(answer, Err(QueueError::<&str>::Full { waiting: 5 }));
-    assert_eq!(answers.iter().filter(|answer| refused(answer)).count(), 3);
-    assert!(refused(&answers[5]));
+    // The worker may look once more after it handed over the first: it has then
+    // taken up to five, and five wait.
+    let accepted = answers.iter().filter(|answer| !refused(answer)).count();
+    assert!((5..=10).contains(&accepted), "{accepted}");
+    assert!(refused(&answers[19]));
     // Another aggregate has its own room.
     assert!(queue.decide(Left::of("b"), one("b")).run().is_ok());
     drop(gate);
     assert!(first.wait().is_ok());
     answers.into_iter().flatten().for_each(|answer| assert!(answer.wait().is_ok()));
-    assert_eq!(left(&store, "a").taken, 6);
+    assert_eq!(left(&store, "a").taken, accepted as u64 + 1);
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn one_writes_and_the_other_takes_over_when_it_is_gone() {
     let (store, place) = (Store::memory(), Place::new());
     // With the usual lease, which no busy machine lets run out.
     let first = store.project(Tallies).in_database(&place.database).unwrap();
-    all_projected(&first);
+    until("the first runs it", || is_live(&place.status("tallies")));
     let second = store.project(Tallies).in_database(&place.database).unwrap();
     until("the second stands by", || second.status().unwrap().phase == Phase::Standby);
     for cents in 0..500 {
