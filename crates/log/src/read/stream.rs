@@ -217,7 +217,7 @@ impl Records {
                     (span.first_revision + span.offsets.len() as u64, offset)
                 }
             };
-            let ahead = match self.direction {
+            let ahead = || match self.direction {
                 Direction::Forward => close_ones(offset, &span.offsets),
                 Direction::Backward => units_to_offset(offset),
             };
@@ -262,7 +262,7 @@ impl Records {
         let at = revision.checked_sub(stream.first_revision).filter(|at| *at < u64::from(stream.count));
         let offset = units_to_offset(index.posting(&stream, at.ok_or_else(|| not_there(0))? as u32));
         self.window = Window::default();
-        let found = self.window.record(engine, segment, offset, offset)?;
+        let found = self.window.record(engine, segment, offset, || offset)?;
         found.filter(|found| is_it(found, &self.place.name)).ok_or_else(|| not_there(offset))
     }
 }
@@ -311,7 +311,7 @@ impl Window {
         engine: &Engine,
         segment: &Segment,
         offset: u64,
-        ahead: u64,
+        ahead: impl FnOnce() -> u64,
     ) -> Result<Option<FoundRecord>, StorageError> {
         if let Some(found) = self.inside(segment, offset, engine.salt) {
             return Ok(Some(found));
@@ -321,7 +321,7 @@ impl Window {
             return Ok(self.inside(segment, offset, engine.salt));
         }
         let end = segment.committed(|committed| committed.end_offset);
-        let wanted = (ahead - offset).saturating_add(RECORD_BYTES_LIKELY).min(WINDOW_BYTES_MAX);
+        let wanted = (ahead() - offset).saturating_add(RECORD_BYTES_LIKELY).min(WINDOW_BYTES_MAX);
         self.load(segment, offset, wanted, end)?;
         let Some(length) = u32_at(&self.bytes, 0).map(u64::from) else { return Ok(None) };
         if length < RECORD_HEADER_BYTES as u64 || length > end.saturating_sub(offset) {
