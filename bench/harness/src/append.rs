@@ -222,7 +222,7 @@ mod tests {
 
     fn figures(callers: usize, batch: usize, threads: bool) -> AppendFigures {
         let workload = Workload::new(EventSpec { streams: 64, ..EventSpec::default() }).unwrap();
-        let time = Duration::from_millis(30);
+        let time = Duration::from_millis(300);
         let plan = AppendPlan { callers, batch, threads, time, warm_up: Duration::from_millis(5) };
         append(&MemoryStore::new(), &workload, plan).unwrap()
     }

@@ -553,7 +553,7 @@ pub(crate) mod tests {
     /// A bench whose figures mean nothing but are there in no time.
     pub(crate) fn tiny(dir: &Path) -> Bench {
         let options = BenchOptions {
-            time: Duration::from_millis(25),
+            time: Duration::from_millis(400),
             warm_up: Duration::from_millis(5),
             events: EventSpec { streams: 256, ..EventSpec::default() },
             probe: ProbeOptions {

@@ -233,7 +233,7 @@ mod tests {
         let workload = Workload::new(EventSpec { streams: 64, ..EventSpec::default() }).unwrap();
         // The memory store makes each read look at the whole log: keep it short.
         let plan =
-            SubscribePlan { callers: 8, time: Duration::from_millis(30), warm_up: Duration::from_millis(5) };
+            SubscribePlan { callers: 8, time: Duration::from_millis(300), warm_up: Duration::from_millis(5) };
         let store = MemoryStore::new();
         store.append(workload.generator().append(5).append).unwrap();
         let figures = subscribe(&store, &workload, plan).unwrap();
