@@ -1,4 +1,14 @@
 //! Drafts: new events on their way to become one guarded append.
+//!
+//! ```text
+//!   emitted    a1  b1  a2
+//!   appended   a1  a2 │ b1      the events of a stream stand together
+//! ```
+//!
+//! They are brought into that order first, before anybody folds them ahead: what is
+//! folded is what will be read.
+
+use std::collections::HashMap;
 
 use factum_core::{
     Append, AppendCondition, Appended, EventType, ExpectedRevision, NewEvent, Position, RecordedEvent,
@@ -11,11 +21,13 @@ use crate::Model;
 use crate::boundary::Boundary;
 use crate::command::Context;
 use crate::emitted::Emitted;
+use crate::event::Encoded;
 use crate::fold::Folded;
 use crate::idempotency::CommandDone;
 use crate::store::{Store, StoreError};
 
-/// What one command came to, in order, each event with its stream.
+/// What one command came to, each event with its stream, in the order in which
+/// they will stand in the log.
 pub struct NewEvents {
     pub events: SmallVec<[(StreamName, NewEvent); 1]>,
     pub correlation_id: Option<Uuid>,
@@ -27,7 +39,9 @@ impl NewEvents {
         let metadata = context.metadata_bytes(emitted.producer_metadata);
         let mut correlation_id = context.correlation_id;
         let mut events = SmallVec::new();
-        for event in emitted.encoded()? {
+        let mut emitted = emitted.encoded()?;
+        by_stream(&mut emitted);
+        for event in emitted {
             let id = store.new_id();
             // The first event of a flow mints its id.
             let flow = *correlation_id.get_or_insert(id);
@@ -49,6 +63,20 @@ impl NewEvents {
     }
 }
 
+/// Brings the events of a stream together, the streams in the order in which they
+/// first come.
+pub fn by_stream(events: &mut [Encoded]) {
+    if events.windows(2).all(|pair| pair[0].stream == pair[1].stream) {
+        return;
+    }
+    let mut ranks = HashMap::new();
+    for event in events.iter() {
+        let next = ranks.len();
+        ranks.entry(event.stream.clone()).or_insert(next);
+    }
+    events.sort_by_cached_key(|event| ranks[&event.stream]);
+}
+
 /// New events by stream, on their way to become an append.
 pub struct Draft {
     append: Append,
@@ -60,9 +88,9 @@ impl Draft {
         let NewEvents { events, correlation_id } = NewEvents::of(store, emitted, context)?;
         let mut append = Append::default();
         for (stream, new) in events {
-            match append.writes.iter_mut().find(|write| write.stream == stream) {
-                Some(write) => write.events.push(new),
-                None => append.writes.push(StreamWrite {
+            match append.writes.last_mut() {
+                Some(write) if write.stream == stream => write.events.push(new),
+                _ => append.writes.push(StreamWrite {
                     stream,
                     expected: ExpectedRevision::Any,
                     events: vec![new],

@@ -19,7 +19,7 @@ use factum_core::{Append, AppendError, Appended, Durability, NewEvent, Revision,
 use crate::Model;
 use crate::boundary::Boundary;
 use crate::command::Context;
-use crate::draft::{Draft, Drafted, unplaced};
+use crate::draft::{self, Draft, Drafted, unplaced};
 use crate::emitted::{Emitted, IntoEvents};
 use crate::event::Encoded;
 use crate::fold::Folded;
@@ -37,6 +37,8 @@ pub struct Repository<M> {
 pub struct Root<M> {
     folded: Folded<M>,
     boundary: Boundary,
+    /// Before anything was raised, once something was.
+    found: Option<M>,
     uncommitted: Emitted,
     error: Option<StoreError>,
 }
@@ -104,7 +106,7 @@ impl<M: Model> Repository<M> {
 
 impl<M: Model> Root<M> {
     fn new(folded: Folded<M>, boundary: Boundary) -> Self {
-        Self { folded, boundary, uncommitted: Emitted::default(), error: None }
+        Self { folded, boundary, found: None, uncommitted: Emitted::default(), error: None }
     }
 
     /// The state, with everything raised so far.
@@ -118,7 +120,8 @@ impl<M: Model> Root<M> {
         self.folded.revision()
     }
 
-    /// What was raised and is not saved.
+    /// What was raised and is not saved, in the order in which it will be
+    /// recorded: the events of a stream stand together.
     pub fn uncommitted(&self) -> &[Encoded] {
         &self.uncommitted.events
     }
@@ -128,7 +131,16 @@ impl<M: Model> Root<M> {
     pub fn raise(&mut self, events: impl IntoEvents) {
         let raised = self.uncommitted.events.len();
         events.into_events(&mut self.uncommitted);
-        for event in raised..self.uncommitted.events.len() {
+        let found = self.found.get_or_insert_with(|| self.folded.model.clone());
+        let mut first = raised;
+        if !is_in_order(&self.uncommitted.events, raised) {
+            // They will not stand behind what was raised before: all of it once
+            // more, in the order of the log.
+            draft::by_stream(&mut self.uncommitted.events);
+            self.folded.model = found.clone();
+            first = 0;
+        }
+        for event in first..self.uncommitted.events.len() {
             if let Err(error) = self.apply(event) {
                 self.error.get_or_insert(error);
             }
@@ -164,6 +176,14 @@ impl<M: Model> Root<M> {
         }
         Ok(())
     }
+}
+
+/// Whether the events from there on go on with the last stream, or with new ones.
+fn is_in_order(events: &[Encoded], from: usize) -> bool {
+    (from.max(1)..events.len()).all(|at| {
+        let stream = &events[at].stream;
+        events[at - 1].stream == *stream || events[..at - 1].iter().all(|before| before.stream != *stream)
+    })
 }
 
 /// A root to be found: [`run`](Self::run) it, or `.await` it.
@@ -219,7 +239,7 @@ impl<M: Model> Saving<M> {
     }
 
     fn drafted(self) -> Result<(Append, Drafted), SaveError> {
-        let Root { folded, boundary, uncommitted, error } = self.root;
+        let Root { folded, boundary, uncommitted, error, .. } = self.root;
         if let Some(error) = error {
             return Err(error.into());
         }

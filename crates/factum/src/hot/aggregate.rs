@@ -29,7 +29,7 @@ use crate::boundary::Boundary;
 use crate::draft::NewEvents;
 use crate::fold::Folded;
 use crate::hot::command::{Decided, Outcome, Waiting};
-use crate::hot::group::{self, Group};
+use crate::hot::group::Group;
 use crate::hot::queue::QueueOptions;
 use crate::idempotency::CommandDone;
 use crate::store::Store;
@@ -325,7 +325,7 @@ impl<M: Model> Aggregate<M> {
                 return Ok(());
             }
         };
-        if group::spread(&new.events) && self.open.has_events() {
+        if !self.open.has_place_for(&new.events) {
             return Err(waiting);
         }
         if let Err(outcome) = self.fold(&new, now) {

@@ -8,10 +8,13 @@
 //!   a: 0..=1    b: 2    c: rejected, rests on all that is in the group    d: 3..=5
 //! ```
 //!
-//! The events of a command stand next to one another. A command that writes to
-//! more than one stream is therefore the only one with events in its group.
+//! The events of a command stand next to one another, and the commands one after
+//! another in the order in which they were decided: what was folded ahead is what
+//! the log has. An append has the events of a stream together, so a command that
+//! writes to more than one stream is the only one with events in its group, and
+//! one that would go back to an earlier stream has to wait for the next.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use factum_core::{
     Append, AppendCondition, Appended, EventType, ExpectedRevision, NewEvent, Position, Revision, Selection,
@@ -34,7 +37,7 @@ pub struct Group<M> {
     members: Vec<Member<M>>,
     guards: Guards,
     writes: Vec<StreamWrite>,
-    places: HashMap<StreamName, usize>,
+    streams: HashSet<StreamName>,
     events: usize,
     bytes: usize,
     /// No other command may join.
@@ -66,7 +69,7 @@ impl<M> Default for Group<M> {
             members: Vec::new(),
             guards: Guards::new(),
             writes: Vec::new(),
-            places: HashMap::new(),
+            streams: HashSet::new(),
             events: 0,
             bytes: 0,
             is_sealed: false,
@@ -83,8 +86,11 @@ impl<M> Group<M> {
         self.members.len()
     }
 
-    pub fn has_events(&self) -> bool {
-        self.events > 0
+    /// Whether these can stand behind what is there.
+    pub fn has_place_for(&self, events: &[(StreamName, NewEvent)]) -> bool {
+        let (Some(last), Some((stream, _))) = (self.writes.last(), events.first()) else { return true };
+        let is_spread = events.iter().any(|(other, _)| other != stream);
+        !is_spread && (last.stream == *stream || !self.streams.contains(stream))
     }
 
     pub fn bytes(&self) -> usize {
@@ -115,7 +121,7 @@ impl<M> Group<M> {
         self.members.push(Member { waiting, is_rejected, share: Share { revision, ..Share::default() } });
     }
 
-    /// A member and its events.
+    /// A member and its events, for which there is a place.
     pub fn add(&mut self, waiting: Waiting<M>, is_rejected: bool, new: NewEvents, boundary: &Boundary) {
         let NewEvents { events, correlation_id } = new;
         let mut share = Share { correlation_id, events: events.len(), ..Share::default() };
@@ -137,16 +143,11 @@ impl<M> Group<M> {
     }
 
     fn write_of(&mut self, stream: StreamName) -> usize {
-        if self.writes.first().is_some_and(|write| write.stream == stream) {
-            return 0;
+        if self.writes.last().is_none_or(|last| last.stream != stream) {
+            self.streams.insert(stream.clone());
+            self.writes.push(StreamWrite { stream, expected: ExpectedRevision::Any, events: Vec::new() });
         }
-        if let Some(at) = self.places.get(&stream) {
-            return *at;
-        }
-        let at = self.writes.len();
-        self.places.insert(stream.clone(), at);
-        self.writes.push(StreamWrite { stream, expected: ExpectedRevision::Any, events: Vec::new() });
-        at
+        self.writes.len() - 1
     }
 
     /// All of it as one append, with everything it rests on as its guard.
@@ -233,9 +234,4 @@ fn guard_of(boundary: &Boundary, guards: &Guards, stream: &StreamName) -> Option
         |(part, guard)| matches!(&part.read, Selection::Stream(name) if name == stream && guard.is_some()),
     )?;
     *at.1
-}
-
-/// Whether these stand in more than one stream.
-pub fn spread(events: &[(StreamName, NewEvent)]) -> bool {
-    events.windows(2).any(|pair| pair[0].0 != pair[1].0)
 }

@@ -116,6 +116,44 @@ fn a_model_found_by_tags_is_guarded_by_what_it_read() {
     assert!(matches!(courses.save(slow).run(), Err(SaveError::Conflict)));
 }
 
+/// In order: which courses were announced with how many seats.
+#[derive(Model, Clone, Debug, PartialEq)]
+#[folds(Course)]
+struct Offers {
+    offers: Vec<(CourseId, u32)>,
+}
+
+impl Evolve<Course> for Offers {
+    fn evolve(&mut self, event: &Course) {
+        if let Course::Announced { id, seats } = event {
+            self.offers.push((id.clone(), *seats));
+        }
+    }
+}
+
+#[test]
+fn what_is_raised_is_applied_in_the_order_it_will_be_recorded_in() {
+    let (store, _) = testing::store();
+    store.record(announced("go", 1)).run().unwrap();
+    let offers = store.repository::<Offers>();
+    for at_once in [true, false] {
+        let mut root = offers.find(Offers::of()).run().unwrap().unwrap();
+        let raised = [announced("rust", 2), announced("go", 3), announced("rust", 4)];
+        match at_once {
+            true => root.raise(raised),
+            false => raised.into_iter().for_each(|event| root.raise(event)),
+        }
+        let before: Vec<_> = root.uncommitted().iter().map(|event| event.stream.clone()).collect();
+        assert_eq!(
+            before.iter().map(|name| name.as_str()).collect::<Vec<_>>(),
+            ["course-rust", "course-rust", "course-go"]
+        );
+        let state = root.state().clone();
+        offers.save(root).run().unwrap();
+        assert_eq!(store.load(Offers::of()).run().unwrap().model, state);
+    }
+}
+
 #[test]
 fn saving_nothing_appends_nothing() {
     let (store, _) = testing::store();

@@ -4,6 +4,7 @@ use factum::hot::{Queue, QueueError, QueueOptions};
 use factum::prelude::*;
 use factum::{IntoEvents, Position, RecordedEvent};
 
+use super::faulty::{Fault, Faulty};
 use super::shelf::{Bag, Left, Shelf, ShelfId, TakerId, fill, left, takers};
 
 /// By tag: everything somebody took, from whatever shelf.
@@ -63,6 +64,60 @@ fn a_model_by_tag_over_several_streams() {
         store.decide(Load::of("bob"), carry("a")).run().unwrap();
         assert_eq!(queue.decide(Load::of("bob"), carry("a")).run().unwrap().attempts, 2);
         assert_eq!(store.load(Load::of("bob")).run().unwrap().count, 4);
+    }
+}
+
+/// By tag, and in order: from which shelves somebody took.
+#[derive(Model, Clone, Debug, PartialEq)]
+#[folds(Shelf)]
+struct Route {
+    #[key]
+    by: TakerId,
+    shelves: String,
+}
+
+impl Evolve<Shelf> for Route {
+    fn evolve(&mut self, event: &Shelf) {
+        if let Shelf::Taken { id, .. } = event {
+            self.shelves.push_str(&id.to_string());
+        }
+    }
+}
+
+impl Route {
+    fn takes(&self, shelves: &str) -> Result<Vec<Shelf>, String> {
+        let take = |shelf: char| Shelf::Taken {
+            id: ShelfId::from(shelf.to_string()),
+            by: self.by.clone(),
+            count: 1,
+        };
+        Ok(shelves.chars().map(take).collect())
+    }
+}
+
+#[test]
+fn what_was_decided_ahead_is_what_the_log_has() {
+    for commands in [["a", "b", "a"], ["aba", "c", "b"], ["a", "abab", "a"], ["b", "a", "ab"]] {
+        let (fault, gate) = Fault::None.held();
+        let faulty = Faulty::new([fault]);
+        let store = faulty.store();
+        let queue = Queue::start(&store, QueueOptions::default()).unwrap();
+        let held = queue.decide(Route::of("ada"), |route: &Route| route.takes("z")).submit().unwrap();
+        faulty.wait_for_appends(1);
+        let answers: Vec<_> = commands
+            .into_iter()
+            .map(|shelves| queue.decide(Route::of("ada"), move |route: &Route| route.takes(shelves)).submit())
+            .collect();
+        drop(gate);
+        held.wait().unwrap();
+        let positions: Vec<_> =
+            answers.into_iter().map(|answer| answer.unwrap().wait().unwrap().last_position()).collect();
+        assert!(positions.is_sorted(), "{commands:?}: {positions:?}");
+        // Rejected for what it was decided on.
+        let ahead = queue.decide(Route::of("ada"), |route: &Route| Err::<(), _>(route.shelves.clone())).run();
+        let Err(QueueError::Rejected(ahead)) = ahead else { panic!("{ahead:?}") };
+        let read = store.load(Route::of("ada")).run().unwrap();
+        assert_eq!(ahead, read.shelves, "{commands:?}");
     }
 }
 
