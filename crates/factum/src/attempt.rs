@@ -1,5 +1,6 @@
 //! One command on its way, the same for both forms of waiting.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use factum_core::{Append, AppendError, Appended, Durability, Until};
@@ -136,7 +137,11 @@ where
         let drafted = self.drafted.take().expect("an answer follows what was drafted");
         match answer {
             Ok(appended) => {
-                self.keep_what_was_appended(drafted.read_back, &appended);
+                // It is recorded, whatever the model's code does with it: a panic
+                // would have the caller do it once more. It costs the warm state.
+                let _ = catch_unwind(AssertUnwindSafe(|| {
+                    self.keep_what_was_appended(drafted.read_back, &appended);
+                }));
                 let mut receipt = Receipt::of(appended, drafted.correlation_id, self.attempts);
                 if self.deciding.key.is_some() {
                     receipt.leave_out_last();

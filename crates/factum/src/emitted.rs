@@ -1,6 +1,11 @@
 //! What a decision comes to: events, ready to be stored.
+//!
+//! Each is decoded again once it is encoded, through the door by which it will be
+//! read for ever. That costs what reading it costs, and is the only proof: whether
+//! a type reads what it writes depends on the value (a number that is not finite, a
+//! field that is left out), and an event that is in the log cannot be taken back.
 
-use crate::event::{EncodeError, Encoded, Event};
+use crate::event::{EncodeError, Encoded, Event, Stored};
 
 /// Events, ready to be stored.
 #[derive(Debug, Clone, Default)]
@@ -22,7 +27,7 @@ impl Emitted {
     /// One more.
     pub fn push<E: Event>(&mut self, event: &E) {
         self.producer_metadata = E::PRODUCER_METADATA;
-        match event.encode() {
+        match event.encode().and_then(read_back::<E>) {
             Ok(encoded) => self.events.push(encoded),
             Err(error) => self.error = self.error.take().or(Some(error)),
         }
@@ -34,6 +39,14 @@ impl Emitted {
             Some(error) => Err(error),
             None => Ok(self.events),
         }
+    }
+}
+
+/// Only what can be read may be stored.
+fn read_back<E: Event>(encoded: Encoded) -> Result<Encoded, EncodeError> {
+    match E::decode(Stored::from(&encoded)) {
+        Ok(_) => Ok(encoded),
+        Err(error) => Err(EncodeError::NotReadBack(error)),
     }
 }
 

@@ -13,6 +13,7 @@ mod homes;
 mod hot;
 mod past;
 mod properties;
+mod readable;
 mod rejections;
 mod repository;
 mod uniqueness;
