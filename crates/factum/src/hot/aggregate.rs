@@ -258,6 +258,11 @@ impl<M: Model> Aggregate<M> {
                 self.open.seal();
             }
         }
+        if !self.decides_ahead(shop) && self.open.is_empty() && self.flying.is_none() {
+            // All were answered without an append. What was read gets old, and no
+            // guard may notice: the next are decided on what is read for them.
+            self.ahead = None;
+        }
     }
 
     /// Folds what was recorded since it last looked.

@@ -183,6 +183,26 @@ fn events_that_commute_do_not_refuse_an_append_and_are_seen_after_it() {
     assert_eq!(takers(&store, "a").len(), 6);
 }
 
+#[test]
+fn a_rejection_rests_on_what_commutes_too() {
+    let store = Store::memory();
+    fill(&store, "a", 1);
+    let queue = Queue::start(&store, QueueOptions::default()).unwrap();
+    let take = || {
+        queue.decide(Roomy::of("a"), |roomy: &Roomy| match roomy.left {
+            0 => Err("nothing left"),
+            _ => Ok(Shelf::Taken { id: roomy.id.clone(), by: "ada".into(), count: 1 }),
+        })
+    };
+    take().idempotency_key("once").run().unwrap();
+    for _ in 0..3 {
+        // Answered without an append, on nothing left.
+        assert!(matches!(take().idempotency_key("once").run(), Err(QueueError::AlreadyDone(_))));
+        fill(&store, "a", 1);
+        take().run().unwrap();
+    }
+}
+
 /// Looks at where its events stand.
 #[derive(Aggregate, Clone, Debug, PartialEq)]
 #[folds(Bag)]
