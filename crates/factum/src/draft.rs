@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 
 use factum_core::{
-    Append, AppendCondition, Appended, EventType, ExpectedRevision, NewEvent, Position, RecordedEvent,
+    Append, AppendCondition, Appended, Bytes, EventType, ExpectedRevision, NewEvent, Position, RecordedEvent,
     Revision, Selection, StreamCheck, StreamName, StreamWrite, Timestamp,
 };
 use smallvec::SmallVec;
@@ -20,8 +20,7 @@ use uuid::Uuid;
 use crate::Model;
 use crate::boundary::Boundary;
 use crate::command::Context;
-use crate::emitted::Emitted;
-use crate::event::Encoded;
+use crate::emitted::{Emitted, Made};
 use crate::fold::Folded;
 use crate::idempotency::CommandDone;
 use crate::store::{Store, StoreError};
@@ -36,12 +35,17 @@ pub struct NewEvents {
 impl NewEvents {
     /// With ids and with what surrounds the command.
     pub fn of(store: &Store, emitted: Emitted, context: &Context) -> Result<Self, StoreError> {
-        let metadata = context.metadata_bytes(emitted.producer_metadata);
+        let mut stamped: Option<(&'static str, Bytes)> = None;
         let mut correlation_id = context.correlation_id;
         let mut events = SmallVec::new();
-        let mut emitted = emitted.encoded()?;
-        by_stream(&mut emitted);
-        for event in emitted {
+        let mut made = emitted.made()?;
+        by_stream(&mut made);
+        for Made { encoded: event, producer_metadata } in made {
+            let metadata = match stamped.take() {
+                Some((same, metadata)) if same == producer_metadata => metadata,
+                _ => context.metadata_bytes(producer_metadata),
+            };
+            stamped = Some((producer_metadata, metadata.clone()));
             let id = store.new_id();
             // The first event of a flow mints its id.
             let flow = *correlation_id.get_or_insert(id);
@@ -51,7 +55,7 @@ impl NewEvents {
                 schema_version: event.schema_version,
                 content_type: event.content_type,
                 data: event.data.into(),
-                metadata: metadata.clone(),
+                metadata,
                 tags: event.tags,
                 occurred_at: context.occurred_at,
                 correlation_id: Some(flow),
@@ -65,16 +69,16 @@ impl NewEvents {
 
 /// Brings the events of a stream together, the streams in the order in which they
 /// first come.
-pub fn by_stream(events: &mut [Encoded]) {
-    if events.windows(2).all(|pair| pair[0].stream == pair[1].stream) {
+pub fn by_stream(events: &mut [Made]) {
+    if events.windows(2).all(|pair| pair[0].encoded.stream == pair[1].encoded.stream) {
         return;
     }
     let mut ranks = HashMap::new();
     for event in events.iter() {
         let next = ranks.len();
-        ranks.entry(event.stream.clone()).or_insert(next);
+        ranks.entry(event.encoded.stream.clone()).or_insert(next);
     }
-    events.sort_by_cached_key(|event| ranks[&event.stream]);
+    events.sort_by_cached_key(|event| ranks[&event.encoded.stream]);
 }
 
 /// New events by stream, on their way to become an append.

@@ -20,7 +20,7 @@ use crate::Model;
 use crate::boundary::Boundary;
 use crate::command::Context;
 use crate::draft::{self, Draft, Drafted, unplaced};
-use crate::emitted::{Emitted, IntoEvents};
+use crate::emitted::{Emitted, IntoEvents, Made};
 use crate::event::Encoded;
 use crate::fold::Folded;
 use crate::receipt::Receipt;
@@ -122,8 +122,8 @@ impl<M: Model> Root<M> {
 
     /// What was raised and is not saved, in the order in which it will be
     /// recorded: the events of a stream stand together.
-    pub fn uncommitted(&self) -> &[Encoded] {
-        &self.uncommitted.events
+    pub fn uncommitted(&self) -> impl ExactSizeIterator<Item = &Encoded> {
+        self.uncommitted.events.iter().map(|made| &made.encoded)
     }
 
     /// Applies events and keeps them to be saved. One that cannot be stored or
@@ -161,7 +161,7 @@ impl<M: Model> Root<M> {
     }
 
     fn apply(&mut self, event: usize) -> Result<(), StoreError> {
-        let event = &self.uncommitted.events[event];
+        let event = &self.uncommitted.events[event].encoded;
         let new = NewEvent {
             schema_version: event.schema_version,
             content_type: event.content_type.clone(),
@@ -179,10 +179,10 @@ impl<M: Model> Root<M> {
 }
 
 /// Whether the events from there on go on with the last stream, or with new ones.
-fn is_in_order(events: &[Encoded], from: usize) -> bool {
+fn is_in_order(events: &[Made], from: usize) -> bool {
     (from.max(1)..events.len()).all(|at| {
-        let stream = &events[at].stream;
-        events[at - 1].stream == *stream || events[..at - 1].iter().all(|before| before.stream != *stream)
+        let goes_on = |before: &Made| before.encoded.stream == events[at].encoded.stream;
+        goes_on(&events[at - 1]) || !events[..at - 1].iter().any(goes_on)
     })
 }
 
