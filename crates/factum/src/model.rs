@@ -155,13 +155,13 @@ pub enum BoundaryError {
 
 /// Why a state could not be folded.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the event at position {position} ({stream} revision {revision}) cannot be read")]
+#[error("{}", self.text())]
 pub struct FoldError {
-    /// Of the event.
+    /// Of the event; [`Position::MAX`] if it was not appended, and will not be.
     pub position: Position,
     /// Of the event.
     pub stream: StreamName,
-    /// Of the event.
+    /// Of the event; without meaning if it was not appended.
     pub revision: u64,
     /// What is wrong with it.
     #[source]
@@ -186,6 +186,18 @@ pub enum WhyNotFolded {
 }
 
 impl FoldError {
+    fn text(&self) -> String {
+        let Self { position, stream, revision, .. } = self;
+        match *position == Position::MAX {
+            true => {
+                format!("a new event of {stream} cannot be read by its own model, so it was not recorded")
+            }
+            false => {
+                format!("the event at position {position} ({stream} revision {revision}) cannot be read")
+            }
+        }
+    }
+
     fn at(recorded: &RecordedEvent, why: WhyNotFolded) -> Self {
         Self {
             position: recorded.position,

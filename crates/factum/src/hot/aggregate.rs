@@ -227,9 +227,12 @@ impl<M: Model> Aggregate<M> {
     fn landed(&mut self, shop: &Shop, flying: Flying<M>, appended: &Appended) {
         if !self.decides_ahead(shop) {
             self.ahead = None;
-        } else if let (Some(ahead), Some(last)) = (&mut self.ahead, appended.last_position()) {
-            // Nothing it reads came in between: that was the append's guard.
-            ahead.up_to = Some(last);
+        }
+        if let Some(last) = appended.last_position() {
+            self.open.note_landed(last);
+            if let Some(ahead) = &mut self.ahead {
+                ahead.up_to = Some(last);
+            }
         }
         for key in flying.group.keys() {
             self.keys.remove(key);
@@ -316,7 +319,8 @@ impl<M: Model> Aggregate<M> {
         };
         if self.open.is_empty() {
             let parts = 0..self.boundary.parts.len();
-            self.open.begin(parts.map(|part| ahead.expected(&self.boundary, part)).collect());
+            let guards = parts.map(|part| ahead.expected(&self.boundary, part)).collect();
+            self.open.begin(guards, ahead.up_to);
         }
         if emitted.events.is_empty() && emitted.error.is_none() {
             let revision = ahead.revision();
@@ -368,8 +372,7 @@ impl<M: Model> Aggregate<M> {
             return false;
         }
         let mut group = std::mem::take(&mut self.open);
-        let up_to = self.ahead.as_ref().or(self.settled.as_ref()).and_then(|state| state.up_to);
-        let append = group.append(&self.boundary, up_to, &shop.store);
+        let append = group.append(&self.boundary, &shop.store);
         let answer = shop.store.events().append_async(append.clone());
         self.alone = self.alone.saturating_sub(1);
         self.flying = Some(Flying { group, append, answer, asked: 1, unknown: None });

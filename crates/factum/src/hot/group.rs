@@ -36,6 +36,8 @@ pub type Guards = SmallVec<[Option<ExpectedRevision>; 1]>;
 pub struct Group<M> {
     members: Vec<Member<M>>,
     guards: Guards,
+    /// Everything up to here is in what was decided on.
+    after: Option<Position>,
     writes: Vec<StreamWrite>,
     streams: HashSet<StreamName>,
     events: usize,
@@ -68,6 +70,7 @@ impl<M> Default for Group<M> {
         Self {
             members: Vec::new(),
             guards: Guards::new(),
+            after: None,
             writes: Vec::new(),
             streams: HashSet::new(),
             events: 0,
@@ -112,8 +115,14 @@ impl<M> Group<M> {
     }
 
     /// What the first member is decided on.
-    pub fn begin(&mut self, guards: Guards) {
-        self.guards = guards;
+    pub fn begin(&mut self, guards: Guards, after: Option<Position>) {
+        (self.guards, self.after) = (guards, after);
+    }
+
+    /// The append that it was decided on top of ends there. Nothing it reads came
+    /// in between: that was the append's guard.
+    pub fn note_landed(&mut self, last: Position) {
+        self.after = self.after.max(Some(last));
     }
 
     /// A member that leads to no event.
@@ -152,7 +161,7 @@ impl<M> Group<M> {
 
     /// All of it as one append, with everything it rests on as its guard.
     /// Without events it asks whether that still stands.
-    pub fn append(&mut self, boundary: &Boundary, after: Option<Position>, store: &Store) -> Append {
+    pub fn append(&mut self, boundary: &Boundary, store: &Store) -> Append {
         let mut append = Append::default();
         let mut begins = SmallVec::<[usize; 4]>::new();
         let mut end = 0;
@@ -171,7 +180,7 @@ impl<M> Group<M> {
             }
         }
         if let Some(query) = boundary.condition() {
-            append = append.on_condition(AppendCondition { query, after });
+            append = append.on_condition(AppendCondition { query, after: self.after });
         }
         for member in self.members.iter().filter(|member| !member.is_rejected && member.share.events > 0) {
             let Some(key) = member.waiting.command.key() else { continue };

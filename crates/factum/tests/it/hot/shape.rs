@@ -78,7 +78,8 @@ struct Route {
 
 impl Evolve<Shelf> for Route {
     fn evolve(&mut self, event: &Shelf) {
-        if let Shelf::Taken { id, .. } = event {
+        if let Shelf::Taken { id, count, .. } = event {
+            assert_ne!(*count, 666, "nobody takes so many");
             self.shelves.push_str(&id.to_string());
         }
     }
@@ -144,6 +145,54 @@ fn a_tuple_is_guarded_in_all_its_parts() {
     });
     assert_eq!(moved.run().unwrap().events(), 2);
     assert_eq!((left(&store, "a").left, left(&store, "b").left), (82, 15));
+}
+
+/// Stored among the events of a shelf, and not one of them.
+#[derive(Event, Clone, Debug, PartialEq)]
+#[event(prefix = "Shelf", category = "shelf")]
+enum Other {
+    Dusted {
+        #[id]
+        id: ShelfId,
+    },
+}
+
+#[test]
+fn an_event_its_model_cannot_fold_costs_its_neighbours_nothing() {
+    // The groups are decided on top of the first append, which is held.
+    let (fault, gate) = Fault::None.held();
+    let faulty = Faulty::new([fault]);
+    let store = faulty.store();
+    let queue = Queue::start(&store, QueueOptions::default()).unwrap();
+    let take = || queue.decide(Route::of("ada"), |route: &Route| route.takes("a")).submit().unwrap();
+    let melt = || {
+        let melt = |route: &Route| -> Result<Vec<Shelf>, String> {
+            let mut taken = route.takes("b")?;
+            taken.push(Shelf::Taken { id: "b".into(), by: route.by.clone(), count: 666 });
+            Ok(taken)
+        };
+        queue.decide(Route::of("ada"), melt).submit().unwrap()
+    };
+    let first = take();
+    faulty.wait_for_appends(1);
+    let good = [take(), take()];
+    let bad = melt();
+    let last = take();
+    drop(gate);
+    assert!(matches!(bad.wait(), Err(QueueError::Panicked { .. })));
+    for answer in [first].into_iter().chain(good).chain([last]) {
+        assert_eq!(answer.wait().unwrap().attempts, 1);
+    }
+    assert_eq!(faulty.appends(), 3, "nothing was refused");
+
+    let queue = super::shelf::queue(&store);
+    let dusted =
+        queue.decide(Left::of("a"), |left: &Left| Ok::<_, &str>(Other::Dusted { id: left.id.clone() }));
+    let Err(QueueError::Store(error)) = dusted.run() else { panic!() };
+    assert_eq!(
+        error.to_string(),
+        "a new event of shelf-a cannot be read by its own model, so it was not recorded"
+    );
 }
 
 /// Filling commutes: it never takes the room of a decision to take.
