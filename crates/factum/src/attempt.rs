@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use factum_core::{Append, AppendError, Appended, Durability, Until};
 
@@ -25,6 +26,8 @@ pub struct Attempt<M, F, R> {
     state: Option<Arc<Folded<M>>>,
     /// Whether the state was read for this command.
     is_fresh: bool,
+    /// Whether the state was refused, so that it has to be read.
+    is_refused: bool,
     attempts: u32,
     drafted: Option<Drafted>,
 }
@@ -40,7 +43,7 @@ pub enum Step<R> {
 
 pub enum Settled {
     Done(Receipt),
-    Again(std::time::Duration),
+    Again(Duration),
 }
 
 impl<M, F, I, R> Attempt<M, F, R>
@@ -53,11 +56,20 @@ where
         let boundary = deciding.model.boundary()?;
         let slot = deciding.store.warm(&boundary);
         let state = slot.lock().clone();
-        Ok(Self { deciding, boundary, slot, state, is_fresh: false, attempts: 0, drafted: None })
+        Ok(Self {
+            deciding,
+            boundary,
+            slot,
+            state,
+            is_fresh: false,
+            is_refused: false,
+            attempts: 0,
+            drafted: None,
+        })
     }
 
     pub fn needs_load(&self) -> bool {
-        self.state.as_ref().is_none_or(|state| state.is_behind) || (self.attempts > 0 && !self.is_fresh)
+        self.is_refused || self.state.as_ref().is_none_or(|state| state.is_behind)
     }
 
     /// Folds what is missing.
@@ -75,7 +87,7 @@ where
         let state = Arc::new(state);
         *self.slot.lock() = Some(state.clone());
         self.state = Some(state);
-        self.is_fresh = true;
+        (self.is_fresh, self.is_refused) = (true, false);
         Ok(())
     }
 
@@ -133,10 +145,10 @@ where
     }
 
     pub fn settle(&mut self, answer: Result<Appended, AppendError>) -> Result<Settled, DecideError<R>> {
-        self.attempts += 1;
         let drafted = self.drafted.take().expect("an answer follows what was drafted");
         match answer {
             Ok(appended) => {
+                self.attempts += 1;
                 // It is recorded, whatever the model's code does with it: a panic
                 // would have the caller do it once more. It costs the warm state.
                 let _ = catch_unwind(AssertUnwindSafe(|| {
@@ -151,7 +163,13 @@ where
             }
             Err(AppendError::Conflict { .. } | AppendError::ConditionFailed { .. }) => {
                 self.check_key()?;
-                self.is_fresh = false;
+                self.is_refused = true;
+                if !std::mem::take(&mut self.is_fresh) {
+                    // Warm from an earlier command, and out of date: nobody was
+                    // faster than this one, so it is no attempt.
+                    return Ok(Settled::Again(Duration::ZERO));
+                }
+                self.attempts += 1;
                 match self.deciding.retry.pause_after(self.attempts) {
                     Some(pause) => Ok(Settled::Again(pause)),
                     None => Err(DecideError::Conflict { attempts: self.attempts }),

@@ -11,7 +11,7 @@
 //!
 //! A state that is still warm from an earlier decision is not refreshed before
 //! it is decided on: the append is refused if it is out of date, which costs one
-//! more attempt and never a wrong event. What is answered without an append, a
+//! more append and never a wrong event, and is no attempt. What is answered without an append, a
 //! rejection or nothing to do, is decided on a refreshed state.
 
 use std::future::{Future, IntoFuture};
@@ -45,7 +45,8 @@ pub enum DecideError<R> {
     /// The domain said no.
     #[error("rejected: {0}")]
     Rejected(R),
-    /// Somebody was faster, every time.
+    /// Somebody was faster, every time. A state that was warm from an earlier
+    /// command and out of date does not count: nobody was faster then.
     #[error(
         "others were faster {attempts} times: try again later, allow more attempts, or queue the commands"
     )]

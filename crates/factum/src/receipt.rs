@@ -16,7 +16,7 @@ pub struct Receipt {
     pub correlation_id: Option<Uuid>,
     /// What its events are safe against.
     pub durability: Durability,
-    /// How often it was decided; 1 if nobody interfered.
+    /// How often it was decided on what was read for it; 1 if nobody interfered.
     pub attempts: u32,
     /// Types it recorded that its own boundary would not read: another decision
     /// on the same boundary would not see them. A test fails on this.

@@ -59,6 +59,8 @@ pub struct Aggregate<M> {
     waiting: VecDeque<Waiting<M>>,
     /// Idempotency keys in flight and open.
     keys: HashSet<String>,
+    /// Whether it was read in this turn, and not for an earlier one.
+    is_fresh: bool,
     /// How many of the commands to come share their append with none.
     alone: usize,
     waker: Waker,
@@ -91,6 +93,7 @@ impl<M: Model> Aggregate<M> {
             open: Group::default(),
             waiting: VecDeque::new(),
             keys: HashSet::new(),
+            is_fresh: false,
             alone: 0,
             waker,
         }
@@ -199,10 +202,13 @@ impl<M: Model> Aggregate<M> {
         }
         match error {
             AppendError::Conflict { .. } | AppendError::ConditionFailed { .. } => {
+                // Decided on what was known from before, nobody was faster than a
+                // command of it: it only had to look. That is no attempt.
+                let is_fresh = group.is_fresh();
                 for mut waiting in group.into_waiting().rev() {
-                    waiting.attempts += 1;
+                    waiting.attempts += u32::from(is_fresh);
                     let attempts = waiting.attempts;
-                    match attempts < waiting.command.attempts_max() {
+                    match !is_fresh || attempts < waiting.command.attempts_max() {
                         true => self.waiting.push_front(waiting),
                         false => waiting.answer(Outcome::Conflict { attempts }),
                     }
@@ -246,6 +252,16 @@ impl<M: Model> Aggregate<M> {
 
     /// Decides what waits, for as long as the open group has room.
     pub fn decide(&mut self, shop: &Shop) {
+        self.decide_what_waits(shop);
+        self.is_fresh = false;
+        if !self.decides_ahead(shop) && self.open.is_empty() && self.flying.is_none() {
+            // All were answered without an append. What was read gets old, and no
+            // guard may notice: the next are decided on what is read for them.
+            self.ahead = None;
+        }
+    }
+
+    fn decide_what_waits(&mut self, shop: &Shop) {
         let now = SystemClock.now();
         while !self.waiting.is_empty() && !self.is_open_full(shop) && !self.must_land(shop) {
             if self.needs_reading()
@@ -260,11 +276,6 @@ impl<M: Model> Aggregate<M> {
                 self.waiting.push_front(waiting);
                 self.open.seal();
             }
-        }
-        if !self.decides_ahead(shop) && self.open.is_empty() && self.flying.is_none() {
-            // All were answered without an append. What was read gets old, and no
-            // guard may notice: the next are decided on what is read for them.
-            self.ahead = None;
         }
     }
 
@@ -281,6 +292,7 @@ impl<M: Model> Aggregate<M> {
             Ok(Ok(_)) => {
                 self.ahead = Some(settled.clone());
                 self.settled = Some(settled);
+                self.is_fresh = true;
                 Ok(())
             }
             Ok(Err(error)) => Err(Outcome::Failed(error)),
@@ -320,7 +332,7 @@ impl<M: Model> Aggregate<M> {
         if self.open.is_empty() {
             let parts = 0..self.boundary.parts.len();
             let guards = parts.map(|part| ahead.expected(&self.boundary, part)).collect();
-            self.open.begin(guards, ahead.up_to);
+            self.open.begin(guards, ahead.up_to, self.is_fresh);
         }
         if emitted.events.is_empty() && emitted.error.is_none() {
             let revision = ahead.revision();

@@ -38,6 +38,8 @@ pub struct Group<M> {
     guards: Guards,
     /// Everything up to here is in what was decided on.
     after: Option<Position>,
+    /// Whether the log was read for it.
+    is_fresh: bool,
     writes: Vec<StreamWrite>,
     streams: HashSet<StreamName>,
     events: usize,
@@ -71,6 +73,7 @@ impl<M> Default for Group<M> {
             members: Vec::new(),
             guards: Guards::new(),
             after: None,
+            is_fresh: false,
             writes: Vec::new(),
             streams: HashSet::new(),
             events: 0,
@@ -115,8 +118,13 @@ impl<M> Group<M> {
     }
 
     /// What the first member is decided on.
-    pub fn begin(&mut self, guards: Guards, after: Option<Position>) {
-        (self.guards, self.after) = (guards, after);
+    pub fn begin(&mut self, guards: Guards, after: Option<Position>, is_fresh: bool) {
+        (self.guards, self.after, self.is_fresh) = (guards, after, is_fresh);
+    }
+
+    /// Whether the log was read for it, and not for one before.
+    pub fn is_fresh(&self) -> bool {
+        self.is_fresh
     }
 
     /// The append that it was decided on top of ends there. Nothing it reads came

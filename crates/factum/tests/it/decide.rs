@@ -76,6 +76,32 @@ fn a_conflict_is_decided_again_on_what_came_in_between() {
 }
 
 #[test]
+fn a_warm_state_that_is_old_is_no_attempt() {
+    everywhere(|store| {
+        with_money(&store, 100);
+        store.decide(Balance::of("ada"), |ada| withdraw(ada, 1)).run().unwrap();
+        store.record(deposited("ada", 1)).run().unwrap();
+        let calls = AtomicU32::new(0);
+        let decide = |ada: &Balance| {
+            calls.fetch_add(1, Ordering::Relaxed);
+            withdraw(ada, 100)
+        };
+        let receipt = store.decide(Balance::of("ada"), decide).retry(Retry::never()).run().unwrap();
+        assert_eq!((receipt.attempts, calls.into_inner()), (1, 2));
+        store.record(deposited("ada", 5)).run().unwrap();
+        let again = store.decide(Balance::of("ada"), |ada: &Balance| withdraw(ada, 5)).retry(Retry::never());
+        assert_eq!(pollster::block_on(again.into_future()).unwrap().attempts, 1);
+        // Whoever is faster than what was read for the command still is.
+        let outrun = |ada: &Balance| {
+            store.record(deposited("ada", 1)).run().unwrap();
+            withdraw(ada, 0)
+        };
+        let answer = store.decide(Balance::of("ada"), outrun).retry(Retry::never()).run();
+        assert!(matches!(answer, Err(DecideError::Conflict { attempts: 1 })), "{answer:?}");
+    });
+}
+
+#[test]
 fn when_others_are_always_faster_it_says_how_often_it_tried() {
     everywhere(|store| {
         with_money(&store, 100);
