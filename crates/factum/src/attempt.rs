@@ -4,8 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use factum_core::{Append, AppendError, Appended, Durability, Until};
+use factum_core::{Append, AppendError, Appended, Until};
 
+use crate::appending::is_conflict;
 use crate::boundary::Boundary;
 use crate::decide::{DecideError, Deciding};
 use crate::draft::{Draft, Drafted, ReadBack};
@@ -107,7 +108,7 @@ where
                 positions: None,
                 revision: state.revision(),
                 correlation_id: None,
-                durability: Durability::Memory,
+                durability: self.deciding.store.durability(),
                 attempts: self.attempts + 1,
                 outside_boundary: Vec::new(),
             }));
@@ -161,7 +162,7 @@ where
                 receipt.outside_boundary = drafted.outside_boundary;
                 Ok(Settled::Done(receipt))
             }
-            Err(AppendError::Conflict { .. } | AppendError::ConditionFailed { .. }) => {
+            Err(error) if is_conflict(&error) => {
                 self.check_key()?;
                 self.is_refused = true;
                 if !std::mem::take(&mut self.is_fresh) {

@@ -173,11 +173,11 @@ where
                 Step::Append(append) => append,
                 Step::Reject(rejection, None) => return Err(DecideError::Rejected(rejection)),
                 Step::Reject(rejection, Some(append)) => {
-                    attempt.deciding.store.events().append(append)?;
+                    attempt.deciding.store.append(append)?;
                     return Err(DecideError::Rejected(rejection));
                 }
             };
-            let answer = attempt.deciding.store.events().append(append);
+            let answer = attempt.deciding.store.append(append);
             match attempt.settle(answer)? {
                 Settled::Done(receipt) => return Ok(receipt),
                 Settled::Again(pause) => retry::sleep(pause),
@@ -198,6 +198,7 @@ where
 
     /// A state that is not warm is read on a thread meant for blocking.
     fn into_future(self) -> Self::IntoFuture {
+        let store = self.store.clone();
         Box::pin(async move {
             let mut attempt = Attempt::new(self)?;
             loop {
@@ -216,12 +217,11 @@ where
                     Step::Append(append) => append,
                     Step::Reject(rejection, None) => return Err(DecideError::Rejected(rejection)),
                     Step::Reject(rejection, Some(append)) => {
-                        let recorded = attempt.deciding.store.events().append_async(append);
-                        recorded.await?;
+                        store.append_async(append).await?;
                         return Err(DecideError::Rejected(rejection));
                     }
                 };
-                let answer = attempt.deciding.store.events().append_async(append).await;
+                let answer = store.append_async(append).await;
                 match attempt.settle(answer)? {
                     Settled::Done(receipt) => return Ok(receipt),
                     Settled::Again(pause) => retry::wait(pause).await,

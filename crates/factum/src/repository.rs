@@ -17,6 +17,7 @@ use std::pin::Pin;
 use factum_core::{Append, AppendError, Appended, Durability, NewEvent, Revision, Until};
 
 use crate::Model;
+use crate::appending::is_conflict;
 use crate::boundary::Boundary;
 use crate::command::Context;
 use crate::draft::{self, Draft, Drafted, unplaced};
@@ -235,7 +236,7 @@ impl<M: Model> Saving<M> {
         }
         let store = self.store.clone();
         let (append, drafted) = self.drafted()?;
-        settled(store.events().append(append), drafted)
+        settled(store.append(append), drafted)
     }
 
     fn drafted(self) -> Result<(Append, Drafted), SaveError> {
@@ -254,7 +255,7 @@ fn settled(answer: Result<Appended, AppendError>, drafted: Drafted) -> Result<Re
             let outside_boundary = drafted.outside_boundary;
             Ok(Receipt { outside_boundary, ..Receipt::of(appended, drafted.correlation_id, 1) })
         }
-        Err(AppendError::Conflict { .. } | AppendError::ConditionFailed { .. }) => Err(SaveError::Conflict),
+        Err(error) if is_conflict(&error) => Err(SaveError::Conflict),
         Err(error) => Err(error.into()),
     }
 }
@@ -270,7 +271,7 @@ impl<M: Model> IntoFuture for Saving<M> {
             }
             let store = self.store.clone();
             let (append, drafted) = self.drafted()?;
-            settled(store.events().append_async(append).await, drafted)
+            settled(store.append_async(append).await, drafted)
         })
     }
 }

@@ -25,6 +25,7 @@ use std::task::{self, Poll, Waker};
 use factum_core::{Append, AppendError, AppendFuture, Appended, Clock as _, SystemClock, Timestamp, Until};
 
 use crate::Model;
+use crate::appending::ASKED_MAX;
 use crate::boundary::Boundary;
 use crate::draft::NewEvents;
 use crate::fold::Folded;
@@ -39,8 +40,6 @@ use crate::store::Store;
 const WAKE_AT: usize = 32;
 /// A group with so much in it is handed over before another command joins.
 const GROUP_BYTES_MAX: usize = 1024 * 1024;
-/// How often an append of unknown outcome is handed over again to learn it.
-const ASKED_MAX: u32 = 3;
 /// At least so many events lie between two readings.
 const READING_EVENTS_MIN: u64 = 1024;
 /// And at least this share of all.
@@ -231,6 +230,7 @@ impl<M: Model> Aggregate<M> {
     }
 
     fn landed(&mut self, shop: &Shop, flying: Flying<M>, appended: &Appended) {
+        shop.store.note_durability(appended.durability);
         if !self.decides_ahead(shop) {
             self.ahead = None;
         }
