@@ -139,7 +139,7 @@ where
     /// An error if a command with this key was carried out before.
     fn check_key(&self) -> Result<(), DecideError<R>> {
         let Some(key) = &self.deciding.key else { return Ok(()) };
-        match CommandDone::find(&**self.deciding.store.events(), key)? {
+        match CommandDone::find(&self.deciding.store, key)? {
             Some(receipt) => Err(DecideError::AlreadyDone(receipt)),
             None => Ok(()),
         }

@@ -22,7 +22,7 @@ use crate::boundary::Boundary;
 use crate::command::Context;
 use crate::emitted::{Emitted, Made};
 use crate::fold::Folded;
-use crate::idempotency::CommandDone;
+use crate::idempotency::{CommandDone, Span};
 use crate::store::{Store, StoreError};
 
 /// What one command came to, each event with its stream, in the order in which
@@ -135,7 +135,9 @@ impl Draft {
         }
         let (read_back, outside_boundary) = self.read_back(boundary);
         if let Some(key) = key {
-            let done = CommandDone::right_before(key, self.append.event_count() as u64);
+            let events = self.append.event_count() as u64;
+            let first = self.append.writes.first().map_or(0, |write| write.events.len()) as u64;
+            let done = CommandDone::of(key, Span { events, first, back: events }, &outside_boundary);
             self.append.writes.push(done.write(store.new_id(), self.correlation_id));
         }
         let correlation_id = self.correlation_id;

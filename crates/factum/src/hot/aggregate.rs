@@ -307,7 +307,7 @@ impl<M: Model> Aggregate<M> {
             if self.keys.contains(key) {
                 return Err(waiting);
             }
-            match CommandDone::find(&**shop.store.events(), key) {
+            match CommandDone::find(&shop.store, key) {
                 Ok(None) => {}
                 Ok(Some(receipt)) => {
                     waiting.answer(Outcome::AlreadyDone(receipt));

@@ -26,7 +26,7 @@ use uuid::Uuid;
 use crate::boundary::Boundary;
 use crate::draft::NewEvents;
 use crate::hot::command::{Outcome, Waiting};
-use crate::idempotency::CommandDone;
+use crate::idempotency::{CommandDone, Span};
 use crate::receipt::Receipt;
 use crate::store::Store;
 
@@ -60,7 +60,9 @@ struct Share {
     /// The stream written, and the first of its events, if there are any.
     write: usize,
     first: usize,
+    /// How many in all, and how many of them in that stream.
     events: usize,
+    in_write: usize,
     correlation_id: Option<Uuid>,
     outside_boundary: Vec<EventType>,
     /// Of the state it was decided on.
@@ -149,8 +151,10 @@ impl<M> Group<M> {
             let write = self.write_of(stream);
             if step == 0 {
                 (share.write, share.first) = (write, self.writes[write].events.len());
-            } else if write != share.write {
-                self.is_sealed = true;
+            }
+            match write == share.write {
+                true => share.in_write += 1,
+                false => self.is_sealed = true,
             }
             self.bytes += event.data.len() + event.metadata.len();
             self.events += 1;
@@ -194,7 +198,9 @@ impl<M> Group<M> {
             let Some(key) = member.waiting.command.key() else { continue };
             let share = &member.share;
             let back = end - begins[share.write] - share.first;
-            let done = CommandDone::further_back(key, share.events as u64, back as u64);
+            let (events, first) = (share.events as u64, share.in_write as u64);
+            let span = Span { events, first, back: back as u64 };
+            let done = CommandDone::of(key, span, &share.outside_boundary);
             append.writes.push(done.write(store.new_id(), share.correlation_id));
             end += 1;
         }
