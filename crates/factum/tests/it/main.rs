@@ -11,6 +11,7 @@ mod domain;
 mod evolution;
 mod homes;
 mod hot;
+mod moments;
 mod past;
 mod properties;
 mod readable;
