@@ -16,7 +16,6 @@ use std::pin::Pin;
 
 use factum_core::{Append, AppendError, Appended, Durability, NewEvent, Revision, Until};
 
-use crate::Model;
 use crate::appending::is_conflict;
 use crate::boundary::Boundary;
 use crate::command::Context;
@@ -26,6 +25,7 @@ use crate::event::Encoded;
 use crate::fold::Folded;
 use crate::receipt::Receipt;
 use crate::store::{Store, StoreError};
+use crate::{Model, Moment};
 
 /// The roots of one kind of model in a store.
 pub struct Repository<M> {
@@ -199,8 +199,13 @@ impl<M: Model> Finding<M> {
     pub fn run(self) -> Result<Option<Root<M>>, StoreError> {
         let boundary = self.model.boundary()?;
         let warm = self.store.warm(&boundary).lock().as_deref().cloned();
-        let mut folded = warm.unwrap_or_else(|| Folded::new(self.model));
-        folded.advance(&**self.store.events(), &boundary, Until::Edge)?;
+        let folded = match warm {
+            Some(mut folded) => {
+                folded.advance(&**self.store.events(), &boundary, Until::Edge)?;
+                folded
+            }
+            None => self.store.fold(self.model, &boundary, Moment::Now)?,
+        };
         Ok((folded.events > 0).then(|| Root::new(folded, boundary)))
     }
 }

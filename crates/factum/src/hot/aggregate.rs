@@ -14,7 +14,8 @@
 //!   flight and open waits again, in the order it came.
 //! - From time to time, when nothing is under way, `settled` is read on from the
 //!   log and `ahead` begins there again: a refused append costs a fold of what
-//!   came since, not of everything.
+//!   came since, not of everything. Then snapshots are looked at, and whenever
+//!   an append has landed and nothing else is under way.
 
 use std::any::Any;
 use std::collections::{HashSet, VecDeque};
@@ -24,7 +25,6 @@ use std::task::{self, Poll, Waker};
 
 use factum_core::{Append, AppendError, AppendFuture, Appended, Clock as _, SystemClock, Timestamp, Until};
 
-use crate::Model;
 use crate::appending::ASKED_MAX;
 use crate::boundary::Boundary;
 use crate::draft::NewEvents;
@@ -33,7 +33,8 @@ use crate::hot::command::{Decided, Outcome, Waiting};
 use crate::hot::group::Group;
 use crate::hot::queue::QueueOptions;
 use crate::idempotency::CommandDone;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
+use crate::{Model, Moment};
 
 /// While an append is in flight the worker sleeps until so many commands wait:
 /// they cannot be handed over before it lands.
@@ -58,6 +59,8 @@ pub struct Aggregate<M> {
     waiting: VecDeque<Waiting<M>>,
     /// Idempotency keys in flight and open.
     keys: HashSet<String>,
+    /// What a snapshot policy saw last, if it asks for transitions.
+    looked_at: Option<M>,
     /// Whether it was read in this turn, and not for an earlier one.
     is_fresh: bool,
     /// How many of the commands to come share their append with none.
@@ -92,6 +95,7 @@ impl<M: Model> Aggregate<M> {
             open: Group::default(),
             waiting: VecDeque::new(),
             keys: HashSet::new(),
+            looked_at: None,
             is_fresh: false,
             alone: 0,
             waker,
@@ -243,6 +247,7 @@ impl<M: Model> Aggregate<M> {
         for key in flying.group.keys() {
             self.keys.remove(key);
         }
+        self.snapshot_if_due(shop);
         flying.group.answer(&flying.append, appended);
         if self.open.is_empty() {
             // Sealed, if a command waited for this landing.
@@ -282,14 +287,9 @@ impl<M: Model> Aggregate<M> {
     /// Folds what was recorded since it last looked.
     fn read(&mut self, shop: &Shop) -> Result<(), Outcome> {
         self.ahead = None;
-        let warm = || shop.store.warm(&self.boundary).lock().clone().map(Arc::unwrap_or_clone);
-        let mut settled =
-            self.settled.take().or_else(warm).unwrap_or_else(|| Folded::new(self.model.clone()));
-        let advanced = catch_unwind(AssertUnwindSafe(|| {
-            settled.advance(&**shop.store.events(), &self.boundary, Until::Edge)
-        }));
-        match advanced {
-            Ok(Ok(_)) => {
+        match catch_unwind(AssertUnwindSafe(|| self.read_on(shop))) {
+            Ok(Ok(settled)) => {
+                self.looked_at = shop.store.watches_transitions::<M>().then(|| settled.model.clone());
                 self.ahead = Some(settled.clone());
                 self.settled = Some(settled);
                 self.is_fresh = true;
@@ -297,6 +297,39 @@ impl<M: Model> Aggregate<M> {
             }
             Ok(Err(error)) => Err(Outcome::Failed(error)),
             Err(panic) => Err(panicked(&*panic)),
+        }
+    }
+
+    /// From where it was, from a state that others left warm, or as any load.
+    fn read_on(&mut self, shop: &Shop) -> Result<Folded<M>, StoreError> {
+        let warm = || shop.store.warm(&self.boundary).lock().clone().map(Arc::unwrap_or_clone);
+        let Some(mut settled) = self.settled.take().or_else(warm) else {
+            return shop.store.fold(self.model.clone(), &self.boundary, Moment::Now);
+        };
+        settled.advance(&**shop.store.events(), &self.boundary, Until::Edge)?;
+        let before = self.looked_at.as_ref();
+        shop.store.snapshot_if_due(&self.boundary, before, &mut settled).take(&shop.store);
+        Ok(settled)
+    }
+
+    /// Reads on if a snapshot is due: it is one of what was read. What was decided
+    /// ahead was folded before positions and times were known.
+    fn snapshot_if_due(&mut self, shop: &Shop) {
+        let Some(ahead) = self.ahead.as_mut().filter(|_| self.open.is_empty()) else { return };
+        if shop.store.keeper::<M>().is_none() {
+            return;
+        }
+        let before = self.looked_at.as_ref();
+        let due = catch_unwind(AssertUnwindSafe(|| {
+            shop.store.snapshot_if_due(&self.boundary, before, ahead).is_wanted()
+        }));
+        match due {
+            // If that fails, so does the reading before the next decision.
+            Ok(true) | Err(_) => {
+                let _ = self.read(shop);
+            }
+            Ok(false) if before.is_some() => self.looked_at = Some(ahead.model.clone()),
+            Ok(false) => {}
         }
     }
 
