@@ -9,6 +9,7 @@ mod decide;
 mod decide_many;
 mod domain;
 mod evolution;
+mod executor;
 mod homes;
 mod hot;
 mod moments;
