@@ -2,8 +2,10 @@
 //!
 //! ```text
 //!   one append   account-ada       AccountWithdrawn      what the command led to
-//!                command-<hash>    CommandDone           expects no stream: a second one conflicts
+//!                $command-<hash>   $CommandDone          expects no stream: a second one conflicts
 //! ```
+//!
+//! Names that begin with `$` are not the user's: a program may have commands of its own.
 //!
 //! An append of several commands has what all of them led to first, and these
 //! records after it, so each says how far before itself its events begin.
@@ -49,12 +51,12 @@ pub struct Span {
 }
 
 impl CommandDone {
-    const TYPE: &str = "CommandDone";
+    const TYPE: &str = "$CommandDone";
 
     /// Keys are hashed, so that every text is a good one.
     fn stream(key: &str) -> StreamName {
         let hashed = Uuid::new_v5(&Uuid::NAMESPACE_OID, key.as_bytes());
-        StreamName::new(format!("command-{hashed}")).expect("short and printable")
+        StreamName::new(format!("$command-{hashed}")).expect("short and printable")
     }
 
     /// Of events that stand there.

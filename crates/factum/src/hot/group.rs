@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   concert-1      │ a a │ b │ d d d │        expects the revision that was decided on
-//!   command-<b>    │ B │                      idempotency keys, last
+//!   $command-<b>   │ B │                      idempotency keys, last
 //!   positions        0 1   2   3 4 5   6
 //!
 //!   a: 0..=1    b: 2    c: rejected, rests on all that is in the group    d: 3..=5
