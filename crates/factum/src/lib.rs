@@ -28,6 +28,7 @@
 extern crate self as factum;
 
 pub mod advice;
+mod appending;
 mod attempt;
 pub mod boundary;
 pub mod command;

@@ -1,10 +1,12 @@
 //! [`Store`]: where events are kept, as the domain sees it.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use factum_core::{AppendError, EventStore, MemoryStore, ReadError, SubscribeError};
+use factum_core::{
+    AppendError, Durability, EventStore, MemoryStore, ReadError, StorageError, SubscribeError,
+};
 use uuid::Uuid;
 
 use crate::advice::{Advice, Advisor, OnAdvice};
@@ -34,6 +36,8 @@ struct Inner {
     ids: Arc<dyn NewIds>,
     snapshots: Option<Snapshots>,
     advisor: Advisor,
+    /// What its receipts say.
+    durability: OnceLock<Durability>,
 }
 
 /// Where event ids come from.
@@ -87,7 +91,13 @@ impl Default for StoreOptions {
 pub enum StoreError {
     /// The store refused or failed an append.
     #[error(transparent)]
-    Append(#[from] AppendError),
+    Append(AppendError),
+    /// The store failed while it recorded, and could not say whether it did, also
+    /// when it was handed the same events again.
+    #[error(
+        "whether it was recorded is unknown, also after it was handed over again: load the model before you do it again, or repeat it under the idempotency key it was given"
+    )]
+    Unknown(#[source] StorageError),
     /// The store could not read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -119,6 +129,15 @@ pub enum StoreError {
     },
 }
 
+impl From<AppendError> for StoreError {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Unknown(why) => Self::Unknown(why),
+            other => Self::Append(other),
+        }
+    }
+}
+
 impl Store {
     /// In this process's memory.
     pub fn memory() -> Self {
@@ -148,6 +167,7 @@ impl Store {
             ids: options.ids,
             snapshots: options.snapshots,
             advisor: Advisor::new(options.load_budget, options.on_advice),
+            durability: OnceLock::new(),
         }))
     }
 
@@ -238,6 +258,15 @@ impl Store {
 
     pub(crate) fn new_id(&self) -> Uuid {
         self.0.ids.next()
+    }
+
+    pub(crate) fn known_durability(&self) -> Option<Durability> {
+        self.0.durability.get().copied()
+    }
+
+    /// A receipt said so.
+    pub(crate) fn note_durability(&self, durability: Durability) {
+        let _ = self.0.durability.set(durability);
     }
 
     /// Where the state of this boundary is kept.
