@@ -9,6 +9,7 @@ mod ending;
 mod host;
 mod node;
 mod python;
+mod remote;
 mod rust;
 
 /// A file that is not named above would be tests nobody runs.
