@@ -127,7 +127,9 @@ async fn next_turn(requests: &mut Streaming<SubscribeRequest>) -> Result<Option<
     match requests.message().await? {
         None => Ok(None),
         Some(SubscribeRequest { content: Some(Content::Turn(turn)) }) => Ok(Some(turn)),
-        Some(_) => Err(status::of_malformed(&Malformed::new("a subscription begins once, and then has turns"))),
+        Some(_) => {
+            Err(status::of_malformed(&Malformed::new("a subscription begins once, and then has turns")))
+        }
     }
 }
 
@@ -143,7 +145,10 @@ struct Cursor {
 }
 
 impl Cursor {
-    fn begin(store: &dyn EventStore, request: Subscribe) -> Result<(Self, SubscribeResponse), SubscribeError> {
+    fn begin(
+        store: &dyn EventStore,
+        request: Subscribe,
+    ) -> Result<(Self, SubscribeResponse), SubscribeError> {
         // Before it begins, so that nothing lies between this end and the beginning.
         let last = store.last_position()?;
         let mut cursor = Self { subscription: store.subscribe(request)?, end: None };

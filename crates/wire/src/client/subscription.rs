@@ -27,8 +27,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use factum_core::{
-    Direction, Position, Signal, Start, StorageError, Subscribe, SubscribeError, SubscribeFrom,
-    Subscription,
+    Direction, Position, Signal, Start, StorageError, Subscribe, SubscribeError, SubscribeFrom, Subscription,
 };
 use futures_util::Stream;
 use tokio::sync::mpsc;

@@ -106,7 +106,9 @@ impl Way {
         };
         match tokio::time::timeout(self.options.reconnect_within, attempts).await {
             Ok(done) => done,
-            Err(_) => Err(Trouble::Broken(last.unwrap_or_else(|| self.silent(self.options.reconnect_within)))),
+            Err(_) => {
+                Err(Trouble::Broken(last.unwrap_or_else(|| self.silent(self.options.reconnect_within))))
+            }
         }
     }
 
@@ -208,5 +210,33 @@ fn innermost(status: &Status) -> String {
     match sources(status).skip(1).last() {
         Some(error) => error.to_string(),
         None => status.message().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_status_says_whether_to_try_again_and_what_to_do() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let _inside = runtime.enter();
+        let mut options = RemoteOptions::default();
+        let address = Address::parse("factum://127.0.0.1:9?tls=false", &mut options).unwrap();
+        let way = Way::to(&address, options).unwrap();
+        let told = |status: Status| match way.trouble(&status) {
+            Trouble::Broken(error) => (true, crate::store::error::told(&error)),
+            Trouble::Final(error) => (false, crate::store::error::told(&error)),
+        };
+        let rows = [
+            (Status::unavailable("going"), true, "the connection to 127.0.0.1:9 broke (going): try again"),
+            (Status::unknown("reset"), true, "the connection to 127.0.0.1:9 broke (reset)"),
+            (Status::unimplemented("?"), false, "does not speak factum.store.v1: serve the store with"),
+            (Status::invalid_argument("no query"), false, "cannot use 127.0.0.1:9: no query"),
+        ];
+        for (status, again, says) in rows {
+            let (is_again, said) = told(status);
+            assert!(is_again == again && said.contains(says), "{said}");
+        }
     }
 }

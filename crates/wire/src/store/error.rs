@@ -23,13 +23,11 @@ use super::{Malformed, encode_id, id_of, proto};
 /// Why an append was refused, as a message.
 pub fn encode_append(error: &AppendError) -> proto::AppendError {
     let why = match error {
-        AppendError::Conflict { stream, expected, actual } => {
-            AppendWhy::Conflict(append_error::Conflict {
-                stream: stream.to_bytes(),
-                expected: Some(encode_expected(*expected)),
-                actual: actual.map(Revision::get),
-            })
-        }
+        AppendError::Conflict { stream, expected, actual } => AppendWhy::Conflict(append_error::Conflict {
+            stream: stream.to_bytes(),
+            expected: Some(encode_expected(*expected)),
+            actual: actual.map(Revision::get),
+        }),
         AppendError::ConditionFailed { position } => AppendWhy::ConditionFailed(position.get()),
         AppendError::PartlyRepeated { stream, id } => {
             AppendWhy::PartlyRepeated(append_error::PartlyRepeated {
@@ -70,9 +68,10 @@ pub fn decode_append(error: proto::AppendError) -> Result<AppendError, Malformed
         AppendWhy::ConditionFailed(position) => {
             AppendError::ConditionFailed { position: Position::new(position) }
         }
-        AppendWhy::PartlyRepeated(partly) => {
-            AppendError::PartlyRepeated { stream: StreamName::from_utf8(partly.stream)?, id: id_of(partly.id)? }
-        }
+        AppendWhy::PartlyRepeated(partly) => AppendError::PartlyRepeated {
+            stream: StreamName::from_utf8(partly.stream)?,
+            id: id_of(partly.id)?,
+        },
         AppendWhy::IdReused(reused) => AppendError::IdReused {
             stream: StreamName::from_utf8(reused.stream)?,
             revision: Revision::new(reused.revision),
@@ -119,11 +118,9 @@ fn encode_invalid(invalid: &InvalidAppend) -> Option<InvalidWhy> {
 fn decode_invalid(invalid: proto::InvalidAppend) -> Result<InvalidAppend, Malformed> {
     let size = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
     Ok(match invalid.why.ok_or_else(|| Malformed::lacks("what is wrong with an append"))? {
-        InvalidWhy::EventTooLarge(large) => InvalidAppend::EventTooLarge {
-            index: size(large.index),
-            bytes: large.bytes,
-            limit: large.limit,
-        },
+        InvalidWhy::EventTooLarge(large) => {
+            InvalidAppend::EventTooLarge { index: size(large.index), bytes: large.bytes, limit: large.limit }
+        }
         InvalidWhy::TooLarge(large) => InvalidAppend::TooLarge { bytes: large.bytes, limit: large.limit },
         InvalidWhy::StreamNamedTwice(stream) => {
             InvalidAppend::StreamNamedTwice { stream: StreamName::from_utf8(stream)? }
@@ -257,8 +254,20 @@ pub(crate) fn told(error: &dyn Error) -> String {
 /// What stores do with files; an error holds the word for as long as the
 /// program runs, so that only known ones can come back.
 pub(super) const VERBS: [&str; 14] = [
-    "create", "flush", "list", "lock", "look at", "open", "read", "remove", "rename", "reserve room for",
-    "resize", "start", "use", "write",
+    "create",
+    "flush",
+    "list",
+    "lock",
+    "look at",
+    "open",
+    "read",
+    "remove",
+    "rename",
+    "reserve room for",
+    "resize",
+    "start",
+    "use",
+    "write",
 ];
 
 fn verb(text: &str) -> &'static str {

@@ -1,13 +1,13 @@
 use std::io;
 use std::sync::Arc;
 
+use factum_core::Direction;
 use factum_core::{
     Append, AppendCondition, AppendError, Appended, Bytes, ContentType, Durability, EventType,
     ExpectedRevision, InvalidAppend, NewEvent, Position, Query, QueryItem, Read, ReadError, RecordedEvent,
     Revision, Selection, Signal, Start, StorageError, StreamCheck, StreamName, StreamWrite, Subscribe,
     SubscribeError, SubscribeFrom, Tag, Tags, Timestamp, Until, Uuid, WhenFull,
 };
-use factum_core::Direction;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -121,8 +121,7 @@ fn recorded() -> impl Strategy<Value = RecordedEvent> {
 fn query() -> impl Strategy<Value = Query> {
     let item =
         || (vec(event_type(), 0..3), vec(tag(), 0..3)).prop_map(|(types, tags)| QueryItem { types, tags });
-    (item(), vec(item(), 0..3))
-        .prop_map(|(first, more)| more.into_iter().fold(Query::item(first), Query::or))
+    (item(), vec(item(), 0..3)).prop_map(|(first, more)| more.into_iter().fold(Query::item(first), Query::or))
 }
 
 fn selection() -> impl Strategy<Value = Selection> {
@@ -137,11 +136,16 @@ fn append() -> impl Strategy<Value = Append> {
     let write = (stream(), expected(), vec(new_event(), 0..4))
         .prop_map(|(stream, expected, events)| StreamWrite { stream, expected, events });
     let check = (stream(), expected()).prop_map(|(stream, expected)| StreamCheck { stream, expected });
-    let condition = (query(), option::of(position()))
-        .prop_map(|(query, after)| AppendCondition { query, after });
+    let condition =
+        (query(), option::of(position())).prop_map(|(query, after)| AppendCondition { query, after });
     let when_full = prop_oneof![Just(WhenFull::Wait), Just(WhenFull::Refuse)];
     (vec(write, 0..3), vec(check, 0..3), option::of(condition), when_full).prop_map(
-        |(writes, checks, condition, when_full)| Append { writes: writes.into(), checks, condition, when_full },
+        |(writes, checks, condition, when_full)| Append {
+            writes: writes.into(),
+            checks,
+            condition,
+            when_full,
+        },
     )
 }
 
@@ -203,11 +207,7 @@ fn signal() -> impl Strategy<Value = Signal> {
 fn storage_error() -> impl Strategy<Value = StorageError> {
     let positions = option::of((position(), position()).prop_map(|(first, last)| first..=last));
     let io = (0..VERBS.len(), text(), 0..KINDS.len(), text()).prop_map(|(verb, file, kind, says)| {
-        StorageError::Io {
-            doing: VERBS[verb],
-            file,
-            source: Arc::new(io::Error::new(KINDS[kind], says)),
-        }
+        StorageError::Io { doing: VERBS[verb], file, source: Arc::new(io::Error::new(KINDS[kind], says)) }
     });
     prop_oneof![
         (text(), number(), positions, text()).prop_map(|(file, offset, positions, what)| {
@@ -245,13 +245,14 @@ fn append_error() -> impl Strategy<Value = AppendError> {
             .prop_map(|(stream, expected, actual)| AppendError::Conflict { stream, expected, actual }),
         position().prop_map(|position| AppendError::ConditionFailed { position }),
         (stream(), id()).prop_map(|(stream, id)| AppendError::PartlyRepeated { stream, id }),
-        (stream(), revision(), id())
-            .prop_map(|(stream, revision, id)| AppendError::IdReused { stream, revision, id }),
-        invalid_append().prop_map(AppendError::Invalid),
-        (number(), number()).prop_map(|(queued_bytes, limit_bytes)| AppendError::Overloaded {
-            queued_bytes,
-            limit_bytes
+        (stream(), revision(), id()).prop_map(|(stream, revision, id)| AppendError::IdReused {
+            stream,
+            revision,
+            id
         }),
+        invalid_append().prop_map(AppendError::Invalid),
+        (number(), number())
+            .prop_map(|(queued_bytes, limit_bytes)| AppendError::Overloaded { queued_bytes, limit_bytes }),
         storage_error().prop_map(AppendError::Unknown),
         storage_error().prop_map(AppendError::Storage),
     ]
@@ -337,11 +338,10 @@ fn what_is_not_known_is_refused_and_not_guessed() {
     assert!(append::decode(append(check)).is_err());
     let nameless = proto::StreamCheck { stream: Bytes::new(), expected: None };
     assert!(append::decode(append(nameless)).unwrap_err().to_string().contains("is empty"));
-    assert!(append::decode(append(proto::StreamCheck {
-        stream: Bytes::from_static(b"a"),
-        expected: None
-    }))
-    .is_err());
+    assert!(
+        append::decode(append(proto::StreamCheck { stream: Bytes::from_static(b"a"), expected: None }))
+            .is_err()
+    );
     let condition = proto::AppendCondition { query: Some(proto::Query::default()), after: None };
     let empty = proto::Append { condition: Some(condition), ..proto::Append::default() };
     assert!(append::decode(empty).is_err(), "a query without items would guard nothing");
