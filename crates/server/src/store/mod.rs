@@ -59,7 +59,7 @@ impl Store for StoreService {
 
     async fn read(&self, request: Request<ReadRequest>) -> Result<Response<Self::ReadStream>, Status> {
         let read = messages::decode(request.into_inner()).map_err(|error| status::of_malformed(&error))?;
-        Ok(Response::new(read::read(Arc::clone(&self.store), read).await?))
+        Ok(Response::new(read::read(Arc::clone(&self.store), read)))
     }
 
     async fn subscribe(
@@ -67,7 +67,7 @@ impl Store for StoreService {
         request: Request<Streaming<SubscribeRequest>>,
     ) -> Result<Response<Self::SubscribeStream>, Status> {
         let (store, stopping) = (Arc::clone(&self.store), self.stopping.clone());
-        Ok(Response::new(subscribe::begin(store, request.into_inner(), stopping).await?))
+        Ok(Response::new(subscribe::begin(store, request.into_inner(), stopping)))
     }
 
     async fn last_position(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use factum_core::{EventStore, Events, Read, ReadError};
 use factum_wire::proto::store::ReadResponse;
 use factum_wire::store::{event, status};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
@@ -13,36 +13,31 @@ use tonic::Status;
 use crate::blocking::blocking;
 
 use super::Answers;
-use super::page::Fill;
+use super::page::{Fill, beating};
 
-/// Begins to answer. What fails at once fails the call.
-pub async fn read(store: Arc<dyn EventStore>, read: Read) -> Result<Answers<ReadResponse>, Status> {
-    let first = blocking(move || Ok(store.read(read).and_then(page))).await?;
-    let (first, rest) = first.map_err(|error| status::of_read(&error))?;
-    let first = futures_util::stream::iter([Ok(first)]);
-    let Some(mut events) = rest else { return Ok(first.boxed()) };
+/// Begins to answer.
+pub fn read(store: Arc<dyn EventStore>, read: Read) -> Answers<ReadResponse> {
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(async move {
-        loop {
-            let answer = match blocking(move || Ok(page(events))).await {
-                Ok(Ok((answer, Some(rest)))) => {
-                    events = rest;
-                    match sender.send(Ok(answer)).await {
-                        Ok(()) => continue,
-                        // The client is gone.
-                        Err(_) => return,
-                    }
-                }
-                Ok(Ok((answer, None))) => Ok(answer),
-                Ok(Err(error)) => Err(status::of_read(&error)),
-                Err(failure) => Err(failure.status()),
-            };
-            // The last one, whether or not somebody still waits for it.
-            let _ = sender.send(answer).await;
+    tokio::spawn(run(store, read, sender));
+    ReceiverStream::new(receiver).boxed()
+}
+
+async fn run(store: Arc<dyn EventStore>, read: Read, sender: mpsc::Sender<Result<ReadResponse, Status>>) {
+    let mut turning = blocking(move || Ok(store.read(read).and_then(page))).boxed();
+    loop {
+        // The client may be gone at any time: then this is the end.
+        let Some(turned) = beating(turning, &sender).await else { return };
+        let (answer, rest) = match turned {
+            Ok(Ok((answer, rest))) => (Ok(answer), rest),
+            Ok(Err(error)) => (Err(status::of_read(&error)), None),
+            Err(failure) => (Err(failure.status()), None),
+        };
+        if sender.send(answer).await.is_err() {
             return;
         }
-    });
-    Ok(first.chain(ReceiverStream::new(receiver)).boxed())
+        let Some(events) = rest else { return };
+        turning = blocking(move || Ok(page(events))).boxed();
+    }
 }
 
 /// The next page, and what is behind it.

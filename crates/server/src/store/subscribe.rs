@@ -27,46 +27,21 @@ use crate::blocking::blocking;
 use crate::stopping::Stopping;
 
 use super::Answers;
-use super::page::Fill;
+use super::page::{Fill, beating};
 
 /// How many live signals are taken from memory before other work has its turn.
 const LIVE_MAX: usize = 64;
 
 /// Begins to answer one call.
-pub async fn begin(
+pub fn begin(
     store: Arc<dyn EventStore>,
     mut requests: Streaming<SubscribeRequest>,
-    stopping: Stopping,
-) -> Result<Answers<SubscribeResponse>, Status> {
-    let request = match requests.message().await?.and_then(|request| request.content) {
-        Some(Content::Begin(begin)) => {
-            subscribe::decode(begin).map_err(|error| status::of_malformed(&error))?
-        }
-        _ => return Err(Status::invalid_argument("the first message of a subscription must begin it")),
-    };
-    let begun = blocking(move || Ok(Cursor::begin(&*store, request))).await?;
-    let (cursor, first) = begun.map_err(|error| status::of_subscribe(&error))?;
+    mut stopping: Stopping,
+) -> Answers<SubscribeResponse> {
     let (answers, receiver) = mpsc::channel(1);
-    let call = Call { cursor, requests, answers, stopping };
-    tokio::spawn(call.run());
-    Ok(futures_util::stream::iter([Ok(first)]).chain(ReceiverStream::new(receiver)).boxed())
-}
-
-struct Call {
-    cursor: Cursor,
-    requests: Streaming<SubscribeRequest>,
-    answers: mpsc::Sender<Result<SubscribeResponse, Status>>,
-    stopping: Stopping,
-}
-
-/// How a call ends; `Ok` is a client that went away.
-type Ended = Result<(), Status>;
-
-impl Call {
-    async fn run(self) {
-        let Self { cursor, mut requests, answers, mut stopping } = self;
+    tokio::spawn(async move {
         let end = tokio::select! {
-            ended = serve(cursor, &mut requests, &answers) => match ended {
+            ended = serve(store, &mut requests, &answers) => match ended {
                 Ok(()) => return,
                 Err(status) => Err(status),
             },
@@ -75,15 +50,28 @@ impl Call {
         };
         // Whether anybody still listens does not matter here.
         let _ = answers.send(end).await;
-    }
+    });
+    ReceiverStream::new(receiver).boxed()
 }
 
-/// Turn by turn.
+/// Turn by turn, until the client goes away.
 async fn serve(
-    mut cursor: Cursor,
+    store: Arc<dyn EventStore>,
     requests: &mut Streaming<SubscribeRequest>,
     answers: &mpsc::Sender<Result<SubscribeResponse, Status>>,
-) -> Ended {
+) -> Result<(), Status> {
+    let request = match requests.message().await?.and_then(|request| request.content) {
+        Some(Content::Begin(begin)) => {
+            subscribe::decode(begin).map_err(|error| status::of_malformed(&error))?
+        }
+        _ => return Err(status::of_malformed(&Malformed::new("a subscription must begin first"))),
+    };
+    let beginning = blocking(move || Ok(Cursor::begin(&*store, request)));
+    let Some(begun) = beating(beginning, answers).await else { return Ok(()) };
+    let (mut cursor, first) = begun?.map_err(|error| status::of_subscribe(&error))?;
+    if answers.send(Ok(first)).await.is_err() {
+        return Ok(());
+    }
     let mut overtaking = None;
     loop {
         let turn = match overtaking.take() {
@@ -93,7 +81,8 @@ async fn serve(
                 None => return Ok(()),
             },
         };
-        let (back, mut signals) = read(cursor).await?;
+        let Some(read) = beating(read(cursor), answers).await else { return Ok(()) };
+        let (back, mut signals) = read?;
         cursor = back;
         if signals.is_empty() && turn.wait {
             tokio::select! {
@@ -113,8 +102,7 @@ async fn serve(
     }
 }
 
-async fn read(cursor: Cursor) -> Result<(Cursor, Vec<Signal>), Status> {
-    let mut cursor = cursor;
+async fn read(mut cursor: Cursor) -> Result<(Cursor, Vec<Signal>), Status> {
     let read = blocking(move || {
         let signals = cursor.past();
         Ok::<_, Failure>((cursor, signals))

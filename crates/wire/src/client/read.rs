@@ -45,7 +45,15 @@ pub fn begin(background: &Arc<Background>, read: &Read) -> Result<Events, ReadEr
                 let first = answers.message().await?;
                 Ok((first, answers))
             });
-            first.await.map_err(|status| Refused::of(&way, &status))
+            let begun = async {
+                let (mut batch, mut answers) = first.await?;
+                // The server is still looking.
+                while batch.as_ref().is_some_and(|batch| batch.events.is_empty()) {
+                    batch = way.in_time(answers.message()).await?;
+                }
+                Ok((batch, answers))
+            };
+            begun.await.map_err(|status: Status| Refused::of(&way, &status))
         };
         persist(&way, attempt).await
     });

@@ -68,6 +68,7 @@ pub fn begin(
         is_live: false,
         is_quiet: false,
         is_at_end: false,
+        heard: 0,
         link: Link::Up(call),
     };
     subscription.take(answer)?;
@@ -89,6 +90,8 @@ struct RemoteSubscription {
     is_quiet: bool,
     /// The cursor has come to the end of the log.
     is_at_end: bool,
+    /// How many answers have come.
+    heard: u64,
     link: Link,
 }
 
@@ -144,7 +147,13 @@ impl RemoteSubscription {
                     self.answered(answer)?;
                 }
                 Link::Making(making) => match Pin::new(making).poll(context) {
-                    Poll::Ready(made) => self.made(made)?,
+                    Poll::Ready(made) => {
+                        self.made(made)?;
+                        // What there was has come with the new cursor.
+                        if until.is_some() && self.buffer.is_empty() {
+                            return Poll::Ready(Ok(None));
+                        }
+                    }
                     Poll::Pending if until.is_some() => return Poll::Ready(Ok(None)),
                     Poll::Pending => return Poll::Pending,
                 },
@@ -212,6 +221,7 @@ impl RemoteSubscription {
 
     /// Takes a page in.
     fn take(&mut self, answer: SubscribeResponse) -> Result<(), SubscribeError> {
+        self.heard += 1;
         for signal in answer.signals {
             match subscribe::decode_signal(signal) {
                 Ok(signal) => self.arrived(signal),
@@ -268,9 +278,14 @@ impl RemoteSubscription {
         };
         let background = Arc::clone(&self.background);
         let wait = background.way().options.answer_within;
-        match background.wait(wait, poll_fn(|context| self.poll_signal(Some(until), context))) {
-            Some(signal) => signal,
-            None => Err(background.way().silent(wait).into()),
+        loop {
+            let heard = self.heard;
+            match background.wait(wait, poll_fn(|context| self.poll_signal(Some(until), context))) {
+                Some(signal) => return signal,
+                // The server is still looking.
+                None if self.heard > heard => {}
+                None => return Err(background.way().silent(wait).into()),
+            }
         }
     }
 }
@@ -320,7 +335,7 @@ fn refused(way: &Way, status: &tonic::Status) -> Result<StorageError, SubscribeE
 /// Begins a call, and awaits its first answer.
 async fn connect(way: &Way, request: Subscribe) -> Result<(Call, SubscribeResponse), SubscribeError> {
     let attempt = || async {
-        match way.in_time(open(way, &request)).await {
+        match open(way, &request).await {
             Ok(opened) => Ok(Ok(opened)),
             Err(status) => match refused(way, &status) {
                 Ok(error) => Err(Trouble::Broken(error)),
@@ -340,9 +355,16 @@ async fn open(way: &Way, request: &Subscribe) -> Result<(Call, SubscribeResponse
     // The receiver is right here.
     let _ = requests.send(SubscribeRequest { content: Some(begin) });
     let sending = futures_util::stream::poll_fn(move |context| sending.poll_recv(context));
-    let mut answers = way.reads().subscribe(sending).await?.into_inner();
-    match answers.message().await? {
-        Some(answer) if !answer.ending => Ok((Call { requests, answers, asked: 0, answered: 0 }, answer)),
-        _ => Err(status::ending()),
+    let mut client = way.reads();
+    let mut answers = way.in_time(client.subscribe(sending)).await?.into_inner();
+    loop {
+        match way.in_time(answers.message()).await? {
+            Some(answer) if answer.begun.is_some() => {
+                return Ok((Call { requests, answers, asked: 0, answered: 0 }, answer));
+            }
+            // The server is still looking.
+            Some(answer) if !answer.ending => {}
+            _ => return Err(status::ending()),
+        }
     }
 }

@@ -85,29 +85,24 @@ impl Way {
         client(&self.reads)
     }
 
-    /// Tries until it succeeds, the server says no, or the time to reconnect is
-    /// over: then what the last attempt came to.
+    /// Tries until it succeeds, or the server says no, or the time to reconnect
+    /// is over: then what the last attempt came to. An attempt under way is not
+    /// cut short; it has its own time.
     pub async fn persist<T, F, A>(&self, mut attempt: A) -> Result<T, Trouble>
     where
         A: FnMut() -> F,
         F: Future<Output = Result<T, Trouble>>,
     {
-        let mut last = None;
-        let attempts = async {
-            let mut pause = PAUSE_FIRST;
-            loop {
-                match attempt().await {
-                    Err(Trouble::Broken(error)) => last = Some(error),
-                    done => return done,
-                }
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(PAUSE_MAX);
-            }
-        };
-        match tokio::time::timeout(self.options.reconnect_within, attempts).await {
-            Ok(done) => done,
-            Err(_) => {
-                Err(Trouble::Broken(last.unwrap_or_else(|| self.silent(self.options.reconnect_within))))
+        let mut over = std::pin::pin!(tokio::time::sleep(self.options.reconnect_within));
+        let mut pause = PAUSE_FIRST;
+        loop {
+            match attempt().await {
+                Err(Trouble::Broken(error)) => tokio::select! {
+                    biased;
+                    () = &mut over => return Err(Trouble::Broken(error)),
+                    () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSE_MAX),
+                },
+                done => return done,
             }
         }
     }
