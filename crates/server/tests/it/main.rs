@@ -8,6 +8,7 @@ mod calls;
 mod ending;
 mod host;
 mod node;
+mod patience;
 mod python;
 mod remote;
 mod rust;

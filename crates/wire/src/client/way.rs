@@ -151,9 +151,12 @@ impl Way {
         }
     }
 
-    /// The connection broke.
+    /// There is no connection, or none any more.
     pub fn broken(&self, why: &str) -> StorageError {
-        unreachable(format!("the connection to {} broke ({why}): try again", self.place))
+        let place = &self.place;
+        unreachable(format!(
+            "no connection to {place} ({why}): see whether the server is there, then try again"
+        ))
     }
 
     /// What arrived is no answer.
@@ -224,8 +227,8 @@ mod tests {
             Trouble::Final(error) => (false, crate::store::error::told(&error)),
         };
         let rows = [
-            (Status::unavailable("going"), true, "the connection to 127.0.0.1:9 broke (going): try again"),
-            (Status::unknown("reset"), true, "the connection to 127.0.0.1:9 broke (reset)"),
+            (Status::unavailable("going"), true, "no connection to 127.0.0.1:9 (going): see whether"),
+            (Status::unknown("reset"), true, "no connection to 127.0.0.1:9 (reset)"),
             (Status::unimplemented("?"), false, "does not speak factum.store.v1: serve the store with"),
             (Status::invalid_argument("no query"), false, "cannot use 127.0.0.1:9: no query"),
         ];

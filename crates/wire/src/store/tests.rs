@@ -16,52 +16,56 @@ use prost::Message;
 use super::error::{KINDS, VERBS};
 use super::{append, event, proto, read, status, subscribe};
 
+// Strategies are boxed: put into one another they are too large for a stack.
+
 /// Through bytes, as it travels.
 fn travelled<M: Message + Default>(message: M) -> M {
     M::decode(message.encode_to_vec().as_slice()).unwrap()
 }
 
-fn text() -> impl Strategy<Value = String> {
-    prop_oneof!["[a-z$:/-]{1,12}", "[ a-zäöü🦀]{1,8}", Just("x".repeat(200))]
+fn text() -> BoxedStrategy<String> {
+    prop_oneof!["[a-z$:/-]{1,12}", "[ a-zäöü🦀]{1,8}", Just("x".repeat(200))].boxed()
 }
 
-fn stream() -> impl Strategy<Value = StreamName> {
-    text().prop_map(|text| StreamName::new(text).unwrap())
+fn stream() -> BoxedStrategy<StreamName> {
+    text().prop_map(|text| StreamName::new(text).unwrap()).boxed()
 }
 
-fn event_type() -> impl Strategy<Value = EventType> {
-    text().prop_map(|text| EventType::new(text).unwrap())
+fn event_type() -> BoxedStrategy<EventType> {
+    text().prop_map(|text| EventType::new(text).unwrap()).boxed()
 }
 
-fn tag() -> impl Strategy<Value = Tag> {
-    text().prop_map(|text| Tag::new(text).unwrap())
+fn tag() -> BoxedStrategy<Tag> {
+    text().prop_map(|text| Tag::new(text).unwrap()).boxed()
 }
 
-fn number() -> impl Strategy<Value = u64> {
-    prop_oneof![Just(0), Just(u64::MAX), any::<u64>(), 0_u64..300]
+fn number() -> BoxedStrategy<u64> {
+    prop_oneof![Just(0), Just(u64::MAX), any::<u64>(), 0_u64..300].boxed()
 }
 
-fn position() -> impl Strategy<Value = Position> {
-    number().prop_map(Position::new)
+fn position() -> BoxedStrategy<Position> {
+    number().prop_map(Position::new).boxed()
 }
 
-fn revision() -> impl Strategy<Value = Revision> {
-    number().prop_map(Revision::new)
+fn revision() -> BoxedStrategy<Revision> {
+    number().prop_map(Revision::new).boxed()
 }
 
-fn time() -> impl Strategy<Value = Timestamp> {
-    prop_oneof![any::<i64>(), Just(0), Just(i64::MIN), Just(i64::MAX)].prop_map(Timestamp::from_micros)
+fn time() -> BoxedStrategy<Timestamp> {
+    prop_oneof![any::<i64>(), Just(0), Just(i64::MIN), Just(i64::MAX)]
+        .prop_map(Timestamp::from_micros)
+        .boxed()
 }
 
-fn id() -> impl Strategy<Value = Uuid> {
-    any::<u128>().prop_map(Uuid::from_u128)
+fn id() -> BoxedStrategy<Uuid> {
+    any::<u128>().prop_map(Uuid::from_u128).boxed()
 }
 
-fn bytes() -> impl Strategy<Value = Bytes> {
-    vec(any::<u8>(), 0..40).prop_map(Bytes::from)
+fn bytes() -> BoxedStrategy<Bytes> {
+    vec(any::<u8>(), 0..40).prop_map(Bytes::from).boxed()
 }
 
-fn content_type() -> impl Strategy<Value = ContentType> {
+fn content_type() -> BoxedStrategy<ContentType> {
     prop_oneof![
         Just(ContentType::Json),
         Just(ContentType::Binary),
@@ -69,37 +73,41 @@ fn content_type() -> impl Strategy<Value = ContentType> {
         // Not the same as the plain one.
         Just(ContentType::Other("application/json".into())),
     ]
+    .boxed()
 }
 
-fn expected() -> impl Strategy<Value = ExpectedRevision> {
+fn expected() -> BoxedStrategy<ExpectedRevision> {
     prop_oneof![
         Just(ExpectedRevision::Any),
         Just(ExpectedRevision::NoStream),
         Just(ExpectedRevision::Exists),
         revision().prop_map(ExpectedRevision::Exact),
     ]
+    .boxed()
 }
 
-fn new_event() -> impl Strategy<Value = NewEvent> {
+fn new_event() -> BoxedStrategy<NewEvent> {
     let ids = (id(), option::of(id()), option::of(id()));
     let labels = (event_type(), any::<u32>(), content_type(), vec(tag(), 0..4), option::of(time()));
-    (ids, labels, bytes(), bytes()).prop_map(|(ids, labels, data, metadata)| NewEvent {
-        id: ids.0,
-        event_type: labels.0,
-        schema_version: labels.1,
-        content_type: labels.2,
-        data,
-        metadata,
-        tags: Tags::new(labels.3).unwrap(),
-        occurred_at: labels.4,
-        correlation_id: ids.1,
-        causation_id: ids.2,
-    })
+    (ids, labels, bytes(), bytes())
+        .prop_map(|(ids, labels, data, metadata)| NewEvent {
+            id: ids.0,
+            event_type: labels.0,
+            schema_version: labels.1,
+            content_type: labels.2,
+            data,
+            metadata,
+            tags: Tags::new(labels.3).unwrap(),
+            occurred_at: labels.4,
+            correlation_id: ids.1,
+            causation_id: ids.2,
+        })
+        .boxed()
 }
 
-fn recorded() -> impl Strategy<Value = RecordedEvent> {
-    (new_event(), position(), stream(), revision(), time()).prop_map(
-        |(new, position, stream, revision, recorded_at)| RecordedEvent {
+fn recorded() -> BoxedStrategy<RecordedEvent> {
+    (new_event(), position(), stream(), revision(), time())
+        .prop_map(|(new, position, stream, revision, recorded_at)| RecordedEvent {
             position,
             stream,
             revision,
@@ -114,56 +122,59 @@ fn recorded() -> impl Strategy<Value = RecordedEvent> {
             occurred_at: new.occurred_at,
             correlation_id: new.correlation_id,
             causation_id: new.causation_id,
-        },
-    )
+        })
+        .boxed()
 }
 
-fn query() -> impl Strategy<Value = Query> {
+fn query() -> BoxedStrategy<Query> {
     let item =
         || (vec(event_type(), 0..3), vec(tag(), 0..3)).prop_map(|(types, tags)| QueryItem { types, tags });
-    (item(), vec(item(), 0..3)).prop_map(|(first, more)| more.into_iter().fold(Query::item(first), Query::or))
+    (item(), vec(item(), 0..3))
+        .prop_map(|(first, more)| more.into_iter().fold(Query::item(first), Query::or))
+        .boxed()
 }
 
-fn selection() -> impl Strategy<Value = Selection> {
+fn selection() -> BoxedStrategy<Selection> {
     prop_oneof![
         Just(Selection::All),
         stream().prop_map(Selection::Stream),
         query().prop_map(Selection::Query)
     ]
+    .boxed()
 }
 
-fn append() -> impl Strategy<Value = Append> {
+fn append() -> BoxedStrategy<Append> {
     let write = (stream(), expected(), vec(new_event(), 0..4))
         .prop_map(|(stream, expected, events)| StreamWrite { stream, expected, events });
     let check = (stream(), expected()).prop_map(|(stream, expected)| StreamCheck { stream, expected });
     let condition =
         (query(), option::of(position())).prop_map(|(query, after)| AppendCondition { query, after });
     let when_full = prop_oneof![Just(WhenFull::Wait), Just(WhenFull::Refuse)];
-    (vec(write, 0..3), vec(check, 0..3), option::of(condition), when_full).prop_map(
-        |(writes, checks, condition, when_full)| Append {
+    (vec(write, 0..3), vec(check, 0..3), option::of(condition), when_full)
+        .prop_map(|(writes, checks, condition, when_full)| Append {
             writes: writes.into(),
             checks,
             condition,
             when_full,
-        },
-    )
+        })
+        .boxed()
 }
 
-fn appended() -> impl Strategy<Value = Appended> {
+fn appended() -> BoxedStrategy<Appended> {
     let durability = prop_oneof![Just(Durability::Memory), Just(Durability::Disk)];
     let positions = option::of((position(), position()).prop_map(|(first, last)| first..=last));
-    (positions, vec(option::of(revision()), 0..4), option::of(time()), durability, any::<bool>()).prop_map(
-        |(positions, revisions, recorded_at, durability, repeated)| Appended {
+    (positions, vec(option::of(revision()), 0..4), option::of(time()), durability, any::<bool>())
+        .prop_map(|(positions, revisions, recorded_at, durability, repeated)| Appended {
             positions,
             revisions: revisions.into(),
             recorded_at,
             durability,
             repeated,
-        },
-    )
+        })
+        .boxed()
 }
 
-fn read() -> impl Strategy<Value = Read> {
+fn read() -> BoxedStrategy<Read> {
     let from = prop_oneof![
         Just(Start::Edge),
         position().prop_map(Start::Position),
@@ -177,12 +188,18 @@ fn read() -> impl Strategy<Value = Read> {
         time().prop_map(Until::Time),
     ];
     let direction = prop_oneof![Just(Direction::Forward), Just(Direction::Backward)];
-    (selection(), direction, from, until, option::of(number())).prop_map(
-        |(selection, direction, from, until, limit)| Read { selection, direction, from, until, limit },
-    )
+    (selection(), direction, from, until, option::of(number()))
+        .prop_map(|(selection, direction, from, until, limit)| Read {
+            selection,
+            direction,
+            from,
+            until,
+            limit,
+        })
+        .boxed()
 }
 
-fn subscribe() -> impl Strategy<Value = Subscribe> {
+fn subscribe() -> BoxedStrategy<Subscribe> {
     let from = prop_oneof![
         Just(SubscribeFrom::Start),
         position().prop_map(SubscribeFrom::After),
@@ -190,21 +207,27 @@ fn subscribe() -> impl Strategy<Value = Subscribe> {
         time().prop_map(SubscribeFrom::Time),
         Just(SubscribeFrom::Now),
     ];
-    (selection(), from, number(), number()).prop_map(|(selection, from, checkpoint_every, behind_after)| {
-        Subscribe { selection, from, checkpoint_every, behind_after }
-    })
+    (selection(), from, number(), number())
+        .prop_map(|(selection, from, checkpoint_every, behind_after)| Subscribe {
+            selection,
+            from,
+            checkpoint_every,
+            behind_after,
+        })
+        .boxed()
 }
 
-fn signal() -> impl Strategy<Value = Signal> {
+fn signal() -> BoxedStrategy<Signal> {
     prop_oneof![
         recorded().prop_map(Signal::Event),
         position().prop_map(Signal::Checkpoint),
         option::of(position()).prop_map(Signal::CaughtUp),
         number().prop_map(|events| Signal::FellBehind { events }),
     ]
+    .boxed()
 }
 
-fn storage_error() -> impl Strategy<Value = StorageError> {
+fn storage_error() -> BoxedStrategy<StorageError> {
     let positions = option::of((position(), position()).prop_map(|(first, last)| first..=last));
     let io = (0..VERBS.len(), text(), 0..KINDS.len(), text()).prop_map(|(verb, file, kind, says)| {
         StorageError::Io { doing: VERBS[verb], file, source: Arc::new(io::Error::new(KINDS[kind], says)) }
@@ -220,9 +243,10 @@ fn storage_error() -> impl Strategy<Value = StorageError> {
         Just(StorageError::Closed),
         text().prop_map(|says| StorageError::Unreachable { says: says.into() }),
     ]
+    .boxed()
 }
 
-fn invalid_append() -> impl Strategy<Value = InvalidAppend> {
+fn invalid_append() -> BoxedStrategy<InvalidAppend> {
     prop_oneof![
         (any::<u32>(), number(), number()).prop_map(|(index, bytes, limit)| {
             InvalidAppend::EventTooLarge { index: index as usize, bytes, limit }
@@ -237,9 +261,10 @@ fn invalid_append() -> impl Strategy<Value = InvalidAppend> {
             bytes: bytes as usize
         }),
     ]
+    .boxed()
 }
 
-fn append_error() -> impl Strategy<Value = AppendError> {
+fn append_error() -> BoxedStrategy<AppendError> {
     prop_oneof![
         (stream(), expected(), option::of(revision()))
             .prop_map(|(stream, expected, actual)| AppendError::Conflict { stream, expected, actual }),
@@ -256,6 +281,7 @@ fn append_error() -> impl Strategy<Value = AppendError> {
         storage_error().prop_map(AppendError::Unknown),
         storage_error().prop_map(AppendError::Storage),
     ]
+    .boxed()
 }
 
 proptest! {
