@@ -79,7 +79,7 @@ impl Address {
         if place.contains(',') {
             return unsupported("several servers", "name the one that `factum serve` runs on");
         }
-        let address = Self::place(place).map_err(|what| wrong(what))?;
+        let address = Self::place(place).map_err(wrong)?;
         let mut is_encrypted = true;
         for option in query.split('&').filter(|option| !option.is_empty()) {
             let (key, value) = option.split_once('=').unwrap_or((option, ""));

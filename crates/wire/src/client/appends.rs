@@ -152,8 +152,8 @@ impl Carrier {
                 End::Broken(Trouble::Final(error)) => {
                     for (_, sent) in std::mem::take(&mut self.in_flight).into_values() {
                         self.settled(sent.bytes);
-                        if let Some(sent) = sent.is_lost(&error) {
-                            sent.is_given_up(&error);
+                        if let Some(sent) = sent.lose(&error) {
+                            sent.give_up(&error);
                         }
                     }
                 }
@@ -216,7 +216,7 @@ impl Carrier {
             // One that was overdue has been answered.
             if let Some((_, sent)) = self.in_flight.remove(&number) {
                 self.settled(sent.bytes);
-                sent.is_answered(answer);
+                sent.answer(answer);
             }
         }
         response.ending.then_some(End::Stopped)
@@ -245,7 +245,7 @@ impl Carrier {
             let (_, mut sent) = oldest.remove();
             self.settled(sent.bytes);
             sent.is_in_doubt = true;
-            sent.is_given_up(&self.way.silent(wait));
+            sent.give_up(&self.way.silent(wait));
         }
     }
 
@@ -254,7 +254,7 @@ impl Carrier {
         let mut again = Vec::new();
         for (_, sent) in std::mem::take(&mut self.in_flight).into_values() {
             let bytes = sent.bytes;
-            match sent.is_lost(error) {
+            match sent.lose(error) {
                 Some(sent) => again.push(sent),
                 None => self.settled(bytes),
             }
@@ -275,7 +275,7 @@ impl Carrier {
         }
         for sent in std::mem::take(&mut self.waiting) {
             self.settled(sent.bytes);
-            sent.is_given_up(error);
+            sent.give_up(error);
         }
     }
 

@@ -42,7 +42,7 @@ impl Sent {
     }
 
     /// The server has answered.
-    pub fn is_answered(self, answer: Result<Appended, AppendError>) {
+    pub fn answer(self, answer: Result<Appended, AppendError>) {
         let answer = match answer {
             // Nothing was recorded now, and perhaps before.
             Err(AppendError::Storage(error)) if self.is_in_doubt => Err(AppendError::Unknown(error)),
@@ -56,20 +56,20 @@ impl Sent {
     }
 
     /// The answer will not come any more. Gives it back if it may be sent again.
-    pub fn is_lost(mut self, error: &StorageError) -> Option<Self> {
+    pub fn lose(mut self, error: &StorageError) -> Option<Self> {
         self.is_in_doubt = true;
         self.losses += 1;
         match self.repeats_for_ever && self.losses <= LOSSES_MAX {
             true => Some(self),
             false => {
-                self.is_given_up(error);
+                self.give_up(error);
                 None
             }
         }
     }
 
     /// There is no way to the server.
-    pub fn is_given_up(self, error: &StorageError) {
+    pub fn give_up(self, error: &StorageError) {
         let error = match self.is_in_doubt {
             true => AppendError::Unknown(error.clone()),
             false => AppendError::Storage(error.clone()),
@@ -128,10 +128,10 @@ mod tests {
         };
         let broken = StorageError::Unreachable { says: "gone".into() };
         let (sent, mut awaited) = Sent::new(append(ExpectedRevision::Any), 1);
-        sent.is_given_up(&broken);
+        sent.give_up(&broken);
         assert!(matches!(told(&mut awaited), Err(AppendError::Storage(StorageError::Unreachable { .. }))));
         let (sent, mut awaited) = Sent::new(append(ExpectedRevision::Any), 1);
-        assert!(sent.is_lost(&broken).is_none());
+        assert!(sent.lose(&broken).is_none());
         assert!(matches!(told(&mut awaited), Err(AppendError::Unknown(_))));
         let refusals = [
             AppendError::Storage(StorageError::Closed),
@@ -139,11 +139,11 @@ mod tests {
         ];
         for refusal in refusals {
             let (sent, mut awaited) = Sent::new(append(ExpectedRevision::NoStream), 1);
-            sent.is_lost(&broken).unwrap().is_answered(Err(refusal));
+            sent.lose(&broken).unwrap().answer(Err(refusal));
             assert!(matches!(told(&mut awaited), Err(AppendError::Unknown(_))));
         }
         let (sent, mut awaited) = Sent::new(append(ExpectedRevision::NoStream), 1);
-        sent.is_lost(&broken).unwrap().is_given_up(&broken);
+        sent.lose(&broken).unwrap().give_up(&broken);
         assert!(matches!(told(&mut awaited), Err(AppendError::Unknown(_))));
     }
 }

@@ -69,7 +69,7 @@ pub fn begin(
         is_quiet: false,
         is_at_end: false,
         heard: 0,
-        link: Link::Up(call),
+        link: Link::Up(Box::new(call)),
     };
     subscription.take(answer)?;
     Ok(Box::new(subscription))
@@ -97,7 +97,7 @@ struct RemoteSubscription {
 
 /// The cursor at the server.
 enum Link {
-    Up(Call),
+    Up(Box<Call>),
     /// A new one is being made.
     Making(JoinHandle<Result<(Call, SubscribeResponse), SubscribeError>>),
     Down,
@@ -215,7 +215,7 @@ impl RemoteSubscription {
             self.buffer.push_back(Signal::FellBehind { events: behind });
         }
         self.is_quiet = self.is_live;
-        self.link = Link::Up(call);
+        self.link = Link::Up(Box::new(call));
         self.take(answer)
     }
 
