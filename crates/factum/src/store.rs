@@ -26,6 +26,7 @@ use crate::{Boundary, Decide, Model};
 /// |---|---|
 /// | [`Store::memory`] | in this process, gone with it: for tests |
 /// | [`Store::open`] | on this disk, durable when answered |
+/// | `Store::connect`, with the feature `client` | where a server keeps them |
 /// | [`Store::over`] | wherever another [`EventStore`] keeps them |
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
@@ -156,6 +157,20 @@ impl Store {
     pub fn open_with(path: impl AsRef<Path>, options: StoreOptions) -> Result<Self, factum_log::OpenError> {
         let log = factum_log::Log::open(path.as_ref(), factum_log::LogOptions::default())?;
         Ok(Self::over(Arc::new(log), options))
+    }
+
+    /// On a server, such as `kurrentdb://127.0.0.1:2113?tls=false`; `factum serve`
+    /// is one. Needs no runtime. What of a decision was lost with a connection
+    /// is an error that says so, never an event recorded twice.
+    #[cfg(feature = "client")]
+    pub fn connect(url: &str) -> Result<Self, factum_wire::client::ConnectError> {
+        Self::connect_with(url, StoreOptions::default())
+    }
+
+    /// The same, told more.
+    #[cfg(feature = "client")]
+    pub fn connect_with(url: &str, options: StoreOptions) -> Result<Self, factum_wire::client::ConnectError> {
+        Ok(Self::over(Arc::new(factum_wire::client::RemoteStore::connect(url)?), options))
     }
 
     /// Over any store.
