@@ -64,7 +64,8 @@ pub struct Host {
     pub store: Arc<dyn EventStore>,
     served: Served,
     log: Option<Log>,
-    _dir: TempDir,
+    /// Where the store lies, and nothing else.
+    pub dir: TempDir,
 }
 
 impl Host {
@@ -76,7 +77,7 @@ impl Host {
         let log = Log::open(&dir.path().join("store"), options).unwrap();
         let store: Arc<dyn EventStore> = Arc::new(log.clone());
         let served = Served::start(Arc::clone(&store));
-        Self { address: served.address, store, served, log: Some(log), _dir: dir }
+        Self { address: served.address, store, served, log: Some(log), dir }
     }
 
     /// Asks it to stop, and says how long that took.
@@ -87,6 +88,18 @@ impl Host {
             log.close().unwrap();
         }
         begun.elapsed()
+    }
+
+    /// Whether it has ended by itself within this time.
+    pub fn ended(&mut self, within: Duration) -> bool {
+        let begun = Instant::now();
+        while begun.elapsed() < within {
+            if self.served.thread.as_ref().is_none_or(JoinHandle::is_finished) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        false
     }
 
     /// How newer clients, and older ones, name it.
