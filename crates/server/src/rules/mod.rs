@@ -25,7 +25,9 @@ pub mod link;
 pub mod metadata;
 pub mod named;
 pub mod remove;
+pub mod repeated;
 pub mod standing;
+pub mod turn;
 pub mod write;
 
 #[cfg(test)]
