@@ -6,11 +6,14 @@
 //!       └── read no further while too much is in flight, so that
 //!           HTTP/2 holds the client back ◄─────┘
 //! ```
+//!
+//! Appends to the same stream are recorded in the order in which they came:
+//! see [`turn`](crate::rules::turn).
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use factum_core::NewEvent;
+use factum_core::{NewEvent, StreamName};
 use factum_wire::batch::{self, Target};
 use factum_wire::proto::client::Uuid as WireId;
 use factum_wire::proto::streams::{BatchAppendReq, BatchAppendResp};
@@ -24,7 +27,8 @@ use tonic::{Status, Streaming};
 use uuid::Uuid;
 
 use crate::rules::named::Named;
-use crate::rules::write::{Refusal, Write, write};
+use crate::rules::turn::Turns;
+use crate::rules::write::{Refusal, Write, write_in_turn};
 use crate::serve::Services;
 use crate::stopping::Stopping;
 
@@ -50,17 +54,25 @@ pub fn begin(
     stopping: Stopping,
 ) -> Answers<BatchAppendResp> {
     let (answers, receiver) = mpsc::channel(64);
-    let call = Call { services, gathered: HashMap::new(), in_flight: FuturesUnordered::new(), bytes: 0 };
+    let call = Call {
+        services,
+        gathered: HashMap::new(),
+        turns: Turns::default(),
+        in_flight: FuturesUnordered::new(),
+        bytes: 0,
+    };
     tokio::spawn(call.run(requests, answers, stopping));
     ReceiverStream::new(receiver).boxed()
 }
 
-/// An answer, and how many bytes are no longer in flight with it.
-type Answered = (BatchAppendResp, u64);
+/// An answer, of which stream, and how many bytes are no longer in flight with
+/// it.
+type Answered = (BatchAppendResp, StreamName, u64);
 
 struct Call {
     services: Services,
     gathered: HashMap<Uuid, Gathering>,
+    turns: Turns,
     in_flight: FuturesUnordered<BoxFuture<'static, Answered>>,
     /// Gathered and in flight.
     bytes: u64,
@@ -82,8 +94,9 @@ impl Call {
                 self.in_flight.is_empty() || self.in_flight.len() < IN_FLIGHT_MAX && self.bytes < BYTES_MAX;
             tokio::select! {
                 answered = self.in_flight.next(), if !self.in_flight.is_empty() => {
-                    let Some((answer, bytes)) = answered else { continue };
+                    let Some((answer, stream, bytes)) = answered else { continue };
                     self.bytes -= bytes;
+                    self.turns.forget(&stream);
                     if answers.send(Ok(answer)).await.is_err() {
                         return;
                     }
@@ -193,12 +206,14 @@ impl Call {
     fn launch(&mut self, wire_id: WireId, named: Named, complete: Gathering) {
         let Gathering { target: Target { stream: name, expected, patience }, events, bytes } = complete;
         let name = stream::encode(&name);
+        let target = named.target().clone();
         if patience.is_zero() {
             let refusal = batch::refusal(wire_id, name, &Failure::TimedOut);
-            return self.in_flight.push(std::future::ready((refusal, bytes)).boxed());
+            return self.in_flight.push(std::future::ready((refusal, target, bytes)).boxed());
         }
-        let target = named.target().clone();
-        let writing = write(Arc::clone(&self.services.store), Write { named, expected, events });
+        let turn = self.turns.next(&target);
+        let write = Write { named, expected, events };
+        let writing = write_in_turn(Arc::clone(&self.services.store), write, turn);
         let answer = async move {
             let written = match tokio::time::timeout(patience, writing).await {
                 Ok(written) => written,
@@ -208,11 +223,11 @@ impl Call {
                 Ok(written) => batch::success(wire_id, name, written.revision, written.position),
                 Err(Refusal::Failed(failure)) => batch::refusal(wire_id, name, &failure),
                 Err(Refusal::WrongExpected(actual)) => {
-                    let failure = Failure::WrongExpected { stream: target, expected, actual };
+                    let failure = Failure::WrongExpected { stream: target.clone(), expected, actual };
                     batch::refusal(wire_id, name, &failure)
                 }
             };
-            (answer, bytes)
+            (answer, target, bytes)
         };
         self.in_flight.push(answer.boxed());
     }

@@ -372,6 +372,41 @@ fn a_batch_keeps_appends_apart_by_their_ids() {
     });
 }
 
+/// Metadata costs an append a second look at its stream, which must not let
+/// others pass.
+#[test]
+fn a_batch_keeps_the_order_of_a_stream_with_metadata() {
+    const COUNT: u64 = 300;
+    let host = Host::start();
+    runtime().block_on(async {
+        let mut client = Client::connect(&host).await;
+        for (stream, by_revision) in [("any", false), ("exact", true)] {
+            let metadata = NewEvent::json("$metadata", &serde_json::json!({ "$maxCount": 1_000 })).unwrap();
+            append(&mut client, &format!("$${stream}"), &[metadata]).await;
+            let requests = (0..COUNT).map(|n| {
+                let event = event("A").with_id(Uuid::from_u128(u128::from(n) + 1));
+                let mut request =
+                    batch(IdForm::Text.encode(Uuid::from_u128(n.into())), Some(stream), &[event], true);
+                request.options.as_mut().unwrap().expected_stream_position = Some(match n.checked_sub(1) {
+                    _ if !by_revision => ExpectedStreamPosition::Any(()),
+                    None => ExpectedStreamPosition::NoStream(()),
+                    Some(before) => ExpectedStreamPosition::StreamPosition(before),
+                });
+                request
+            });
+            let requests: Vec<_> = requests.collect();
+            let mut answers = client.batch_append(tokio_stream::iter(requests)).await.unwrap().into_inner();
+            while let Some(answer) = answers.message().await.unwrap() {
+                assert!(matches!(answer.result, Some(BatchAppended::Success(_))), "{stream}: {answer:?}");
+            }
+            let stream = StreamName::new(stream.to_owned()).unwrap();
+            let recorded = host.store.read(factum_core::Read::stream(stream)).unwrap();
+            let ids: Vec<u128> = recorded.map(|event| event.unwrap().id.as_u128()).collect();
+            assert_eq!(ids, (1..=u128::from(COUNT)).collect::<Vec<_>>());
+        }
+    });
+}
+
 /// More appends than may be in flight, each answered once.
 #[test]
 fn a_batch_takes_any_number() {
