@@ -1,10 +1,11 @@
 //! The tables of `write` and `remove`, row by row, and what reads make of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use factum_core::{
-    Append, ContentType, EventStore, EventStoreExt, EventType, ExpectedRevision, ManualClock, MemoryStore,
-    NewEvent, Position, Read, Revision, StreamName, Timestamp, Uuid,
+    Append, AppendError, AppendFuture, Appended, ContentType, EventStore, EventStoreExt, EventType, Events,
+    ExpectedRevision, ManualClock, MemoryStore, NewEvent, Position, Read, ReadError, Revision, Selection,
+    StreamName, Subscribe, SubscribeError, Subscription, Timestamp, Uuid,
 };
 use factum_wire::Failure;
 use serde_json::json;
@@ -451,6 +452,60 @@ async fn reads_see_what_metadata_leaves() {
     case.appended("abcde").await;
     assert_eq!(case.write("$$s", Any, vec![bytes]).await, At(0));
     assert_eq!(case.view("s"), range(0, 4));
+}
+
+/// A store in which something happens right before a stream is read.
+struct Between {
+    store: Arc<dyn EventStore>,
+    stream: StreamName,
+    happens: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl EventStore for Between {
+    fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        self.store.append(append)
+    }
+
+    fn append_async(&self, append: Append) -> AppendFuture {
+        self.store.append_async(append)
+    }
+
+    fn read(&self, read: Read) -> Result<Events, ReadError> {
+        if read.selection == Selection::Stream(self.stream.clone())
+            && let Some(happens) = self.happens.lock().unwrap().take()
+        {
+            happens();
+        }
+        self.store.read(read)
+    }
+
+    fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {
+        self.store.subscribe(subscribe)
+    }
+
+    fn last_position(&self) -> Result<Option<Position>, ReadError> {
+        self.store.last_position()
+    }
+}
+
+#[tokio::test]
+async fn a_view_is_never_of_two_times() {
+    let case = Case::in_state("live").await;
+    let store = Arc::clone(&case.store);
+    let begun_again = move || {
+        let says = |value| Append::to(name("$$s"), Any, [metadata(value)]);
+        store.append(says(json!({ "$tb": i64::MAX }))).unwrap();
+        let again = Append::to(name("s"), Any, events("c")).and_to(
+            name("$$s"),
+            Any,
+            [metadata(json!({ "$tb": 2 }))],
+        );
+        store.append(again).unwrap();
+    };
+    let happens = Mutex::new(Some(Box::new(begun_again) as Box<dyn FnOnce() + Send>));
+    let between = Between { store: Arc::clone(&case.store), stream: name("s"), happens };
+    let view = View::of(&between, &named("s"), factum_core::Clock::now(&*case.clock)).unwrap();
+    assert_eq!(view, range(2, 2), "the deleted events stay deleted");
 }
 
 #[tokio::test]
