@@ -66,6 +66,11 @@ impl Filter {
         Ok(Self { of, rule: Rule::decode(expression)?, checkpoint_every: window * multiplier.max(1) })
     }
 
+    /// Whether matching may take long.
+    pub fn is_expression(&self) -> bool {
+        matches!(self.rule, Rule::Expression(_))
+    }
+
     /// Whether the client wants this event.
     pub fn matches(&self, event: &RecordedEvent) -> Result<bool, Failure> {
         let text = match self.of {
