@@ -17,7 +17,8 @@
 //! Invariants: only loopback addresses are served, because there is no
 //! encryption and no authentication yet; the store is read on threads that may
 //! wait, in bounded pages, and never on those of the runtime; a client that
-//! does not read is not read for; nothing is ever removed from the store.
+//! does not read is not read for; what is to be appended has room or is turned
+//! away; nothing is ever removed from the store.
 
 mod absent;
 mod blocking;
@@ -25,6 +26,7 @@ mod failure;
 mod features;
 mod gossip;
 mod health;
+mod room;
 pub mod rules;
 mod serve;
 mod stopping;

@@ -6,7 +6,8 @@ use factum_core::{
     Clock, Direction, EventStore, Events, Position, Read, ReadError, Revision, Start, StreamName, Until,
 };
 use factum_wire::position::Place;
-use factum_wire::proto::streams::ReadResp;
+use factum_wire::proto::streams::read_req::options::FilterOption;
+use factum_wire::proto::streams::{ReadReq, ReadResp};
 use factum_wire::read::{self, From, ReadRequest, What};
 use factum_wire::{Failure, Filter};
 use tonic::Status;
@@ -19,6 +20,12 @@ use crate::serve::Services;
 use super::Answers;
 use super::page::{self, BYTES_MAX, EVENTS_MAX, LOOKED_AT_MAX, Pages};
 use super::show::Show;
+
+/// Whether a request asks for a part of the log only.
+pub fn has_filter(request: &ReadReq) -> bool {
+    let options = request.options.as_ref().and_then(|options| options.filter_option.as_ref());
+    matches!(options, Some(FilterOption::Filter(_)))
+}
 
 /// Answers one call.
 pub async fn read(services: &Services, request: ReadRequest) -> Result<Answers<ReadResp>, Status> {

@@ -1,6 +1,7 @@
 //! Single calls, message by message, where the clients hide what travels.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::Duration;
 
 use factum_core::{NewEvent, StreamName, Uuid};
@@ -92,6 +93,11 @@ fn options(stream: &str, expected: ExpectedStreamRevision) -> AppendReq {
         expected_stream_revision: Some(expected),
     };
     AppendReq { content: Some(append_req::Content::Options(options)) }
+}
+
+/// What appends one event.
+pub fn any_append(stream: &str) -> Vec<AppendReq> {
+    vec![options(stream, ExpectedStreamRevision::Any(Empty {})), proposed(&event("A"))]
 }
 
 /// Appends and gives the position of the last event.
@@ -457,6 +463,47 @@ fn the_largest_event_passes_and_a_larger_one_is_told_its_limit() {
     });
 }
 
+/// There is room for one of these events, over all calls.
+#[test]
+fn what_has_no_room_is_told_that_the_server_is_too_busy() {
+    let host = Host::start_as(|services| services.with_room(1 << 20, Duration::from_millis(100)));
+    runtime().block_on(async {
+        let mut client = Client::connect(&host).await;
+        let large = || NewEvent { data: vec![b'x'; 700 << 10].into(), ..event("A") };
+        let (sender, parts) = tokio::sync::mpsc::channel(2);
+        sender.send(options("slow", ExpectedStreamRevision::Any(Empty {}))).await.unwrap();
+        sender.send(proposed(&large())).await.unwrap();
+        let mut other = client.clone();
+        let slow = tokio::spawn(async move {
+            other.append(tokio_stream::wrappers::ReceiverStream::new(parts)).await.unwrap()
+        });
+        let parts = || vec![options("a", ExpectedStreamRevision::Any(Empty {})), proposed(&large())];
+        let mut tries = 0;
+        let status = loop {
+            // It may come before the slow one.
+            match client.append(tokio_stream::iter(parts())).await {
+                Ok(_) => tries += 1,
+                Err(status) => break status,
+            }
+            assert!(tries < 100, "there is always room");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        assert_eq!((status.code(), status.message()), (Code::Unavailable, "Server Is Too Busy"));
+        let id = IdForm::Text.encode(Uuid::from_u128(1));
+        let requests = vec![batch(id, Some("b"), &[large()], true)];
+        let mut answers = client.batch_append(tokio_stream::iter(requests)).await.unwrap().into_inner();
+        let Some(BatchAppended::Error(status)) = answers.message().await.unwrap().unwrap().result else {
+            panic!("there was room");
+        };
+        assert_eq!((status.code, status.message.as_str()), (Code::Unavailable as i32, "Server Is Too Busy"));
+        // Small ones have room, and when the slow one is done, so has any.
+        append(&mut client, "a", &events("A", 3)).await;
+        drop(sender);
+        slow.await.unwrap();
+        append(&mut client, "a", &[large()]).await;
+    });
+}
+
 #[test]
 fn appends_that_make_no_sense_are_told_why() {
     let host = Host::start();
@@ -518,9 +565,20 @@ fn a_subscriber_that_goes_away_is_forgotten() {
     let host = Host::start();
     runtime().block_on(async {
         let mut client = Client::connect(&host).await;
+        // Of which the connection itself holds some, once it is used.
+        let start = of_stream("none", RevisionOption::Start(Empty {}));
+        told(&mut client, read_options(start, CountOption::Count(1), unfiltered(), 1)).await;
+        let before = Arc::strong_count(&host.store);
         for _ in 0..200 {
             let mut answers = client.read(follow_all()).await.unwrap().into_inner();
             assert_eq!(short(answers.message().await.unwrap().unwrap().content.unwrap()), "confirmed");
+        }
+        // Each held the store.
+        let mut waited = Duration::ZERO;
+        while Arc::strong_count(&host.store) > before {
+            assert!(waited < Duration::from_secs(10), "{} are left", Arc::strong_count(&host.store) - before);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            waited += Duration::from_millis(20);
         }
         // It still answers at once.
         let one = events("A", 1);

@@ -1,6 +1,7 @@
 //! A server in this process, on a store on disk, at a port of its own.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -24,6 +25,11 @@ pub struct Host {
 
 impl Host {
     pub fn start() -> Self {
+        Self::start_as(|services| services)
+    }
+
+    /// With services changed before it begins.
+    pub fn start_as(change: impl FnOnce(Services) -> Services) -> Self {
         let dir = TempDir::new().unwrap();
         let small = 64 * 1024 * 1024;
         let options =
@@ -32,7 +38,7 @@ impl Host {
         let store: Arc<dyn EventStore> = Arc::new(log.clone());
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = std::sync::mpsc::channel();
-        let services = Services::of(Arc::clone(&store));
+        let services = change(Services::of(Arc::clone(&store)));
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
             runtime.block_on(async {
@@ -52,9 +58,25 @@ impl Host {
         if let (Some(stop), Some(thread)) = (self.stop.take(), self.thread.take()) {
             let _ = stop.send(());
             thread.join().unwrap();
-            self.log.take().unwrap().close().unwrap();
+            if let Some(log) = self.log.take() {
+                log.close().unwrap();
+            }
         }
         begun.elapsed()
+    }
+
+    /// Closes the store behind the server's back.
+    pub fn close_store(&mut self) {
+        self.log.take().unwrap().close().unwrap();
+    }
+
+    /// The status of a plain HTTP request.
+    pub fn get(&self, path: &str) -> u16 {
+        let mut connection = TcpStream::connect(self.address).unwrap();
+        write!(connection, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
     /// How newer clients, and older ones, name it.
