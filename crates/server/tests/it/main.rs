@@ -7,6 +7,7 @@
 mod calls;
 mod ending;
 mod host;
+mod missing;
 mod node;
 mod python;
 mod rust;

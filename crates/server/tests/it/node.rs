@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::host::Host;
+use crate::missing::missing;
 
 fn is_there(program: &str) -> bool {
     let run = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -15,8 +16,7 @@ fn is_there(program: &str) -> bool {
 fn tells_the_story(package: &str, version: &str, scheme: &str) {
     for program in ["node", "npm"] {
         if !is_there(program) {
-            eprintln!("NOT TRIED: {package}, because there is no {program} here");
-            return;
+            return missing(&format!("{package} cannot be tried, because there is no {program} here"));
         }
     }
     let folder =
@@ -31,8 +31,7 @@ fn tells_the_story(package: &str, version: &str, scheme: &str) {
         ]);
         let install = install.arg(format!("{package}@{version}")).stdout(Stdio::null());
         if !install.status().is_ok_and(|installed| installed.success()) {
-            eprintln!("NOT TRIED: {package}, because npm cannot install it here");
-            return;
+            return missing(&format!("{package} cannot be tried, because npm cannot install it here"));
         }
     }
     let host = Host::start();
