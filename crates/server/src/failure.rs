@@ -2,9 +2,7 @@
 
 use std::error::Error;
 
-use factum_core::{
-    AppendError, ErrorKind, InvalidAppend, NewEvent, ReadError, StorageError, SubscribeError,
-};
+use factum_core::{AppendError, ErrorKind, InvalidAppend, NewEvent, ReadError, StorageError, SubscribeError};
 use factum_wire::Failure;
 
 /// Of an append. Conflicts are answered by the rules; what comes here of them

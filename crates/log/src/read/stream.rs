@@ -95,12 +95,7 @@ struct Walk {
 impl Walk {
     /// All events within the bounds, oldest first, of which the first `limit`
     /// are wanted: the newest ones are let go when enough older ones are found.
-    fn all(
-        &mut self,
-        engine: &Engine,
-        hash: StreamHash,
-        limit: u64,
-    ) -> Result<VecDeque<Span>, StorageError> {
+    fn all(&mut self, engine: &Engine, hash: StreamHash, limit: u64) -> Result<VecDeque<Span>, StorageError> {
         self.bounds.limit = u64::MAX;
         let mut spans = VecDeque::<Span>::new();
         let mut wanted = 0;

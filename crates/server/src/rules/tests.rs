@@ -495,11 +495,8 @@ async fn a_view_is_never_of_two_times() {
     let begun_again = move || {
         let says = |value| Append::to(name("$$s"), Any, [metadata(value)]);
         store.append(says(json!({ "$tb": i64::MAX }))).unwrap();
-        let again = Append::to(name("s"), Any, events("c")).and_to(
-            name("$$s"),
-            Any,
-            [metadata(json!({ "$tb": 2 }))],
-        );
+        let again =
+            Append::to(name("s"), Any, events("c")).and_to(name("$$s"), Any, [metadata(json!({ "$tb": 2 }))]);
         store.append(again).unwrap();
     };
     let happens = Mutex::new(Some(Box::new(begun_again) as Box<dyn FnOnce() + Send>));

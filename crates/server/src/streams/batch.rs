@@ -289,7 +289,8 @@ impl Call {
 
     /// Hands an append to the store, now and in this order.
     fn launch(&mut self, wire_id: WireId, named: Named, complete: Gathering) {
-        let Gathering { target: Target { stream: name, expected, patience }, events, bytes, held, .. } = complete;
+        let Gathering { target: Target { stream: name, expected, patience }, events, bytes, held, .. } =
+            complete;
         let name = stream::encode(&name);
         let target = named.target().clone();
         if patience.is_zero() {
@@ -360,7 +361,10 @@ mod tests {
     #[test]
     fn an_append_is_finished_in_time_or_turned_away() {
         let room = Room::of(1_000, Duration::ZERO);
-        let mut call = Call::new(Services { room: room.clone(), ..Services::of(std::sync::Arc::new(MemoryStore::new())) });
+        let mut call = Call::new(Services {
+            room: room.clone(),
+            ..Services::of(std::sync::Arc::new(MemoryStore::new()))
+        });
         let receive = |call: &mut Call, id| {
             let request = begun(id, 200);
             let held = room.take_now(weight(&request)).unwrap();

@@ -229,7 +229,8 @@ mod tests {
     /// A read of the stream `links`, each of whose events points at a large one.
     fn links(count: usize, bytes: usize) -> Reading {
         let store = MemoryStore::new();
-        let large = NewEvent { data: vec![b'x'; bytes].into(), ..NewEvent::json("Large", &().into()).unwrap() };
+        let large =
+            NewEvent { data: vec![b'x'; bytes].into(), ..NewEvent::json("Large", &().into()).unwrap() };
         store.append(Append::to(named("large").stream, ExpectedRevision::Any, [large])).unwrap();
         let link = || NewEvent::new(EventType::new("$>").unwrap(), "0@large");
         let links: Vec<_> = std::iter::repeat_with(link).take(count).collect();

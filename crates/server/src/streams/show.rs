@@ -51,7 +51,10 @@ impl Show {
         };
         let shown = record(event, !self.side_by_side);
         if !self.reads_for(event) {
-            return Ok(Shown { answer: read::event(Some(shown), None, event.position), bytes: weight(event) });
+            return Ok(Shown {
+                answer: read::event(Some(shown), None, event.position),
+                bytes: weight(event),
+            });
         }
         let target = link::resolve(store, event, now)?;
         let bytes = weight(event) + target.as_ref().map_or(0, weight);
