@@ -150,6 +150,11 @@ pub fn follow_all() -> ReadReq {
     read_options(of_all(AllOption::Start(Empty {})), follows(), unfiltered(), 1)
 }
 
+/// A read of the first event.
+pub fn read_first() -> ReadReq {
+    read_options(of_all(AllOption::Start(Empty {})), CountOption::Count(1), unfiltered(), 1)
+}
+
 fn at(position: u64) -> AllOption {
     AllOption::Position(Position { commit_position: position, prepare_position: position })
 }

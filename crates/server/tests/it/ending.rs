@@ -6,7 +6,7 @@ use factum_core::{EventStoreExt, NewEvent, StreamName};
 use factum_wire::proto::streams::read_resp::Content;
 use tonic::Code;
 
-use crate::calls::{Client, any_append, append, follow_all, runtime};
+use crate::calls::{Client, any_append, append, follow_all, read_first, runtime};
 use crate::host::Host;
 
 #[test]
@@ -45,6 +45,7 @@ fn what_was_acknowledged_is_there_and_a_closed_store_is_said_to_be() {
         answers.message().await.unwrap_err()
     });
     assert_eq!(says(end), not_ready);
+    assert_eq!(says(runtime.block_on(client.read(read_first())).unwrap_err()), not_ready);
     let nothing_more = runtime.block_on(client.append(tokio_stream::iter(any_append("a"))));
     assert_eq!(says(nothing_more.unwrap_err()), not_ready);
     host.stop();
