@@ -19,7 +19,8 @@
 //! Invariants: only loopback addresses are served, because there is no
 //! encryption and no authentication yet; the store is read on threads that may
 //! wait, in bounded pages, and never on those of the runtime; a client that
-//! does not read is not read for; nothing is ever removed from the store.
+//! does not read is not read for; what is to be appended has room or is turned
+//! away; nothing is ever removed from the store.
 
 mod absent;
 mod blocking;
@@ -32,6 +33,7 @@ mod monitoring;
 mod node;
 mod operations;
 mod projections;
+mod room;
 pub mod rules;
 mod serve;
 mod sessions;

@@ -36,6 +36,7 @@ use crate::monitoring::MonitoringService;
 use crate::node::Node;
 use crate::operations::OperationsService;
 use crate::projections::ProjectionsService;
+use crate::room::Room;
 use crate::sessions::SessionsService;
 use crate::stopping::{self, Asking, Stopping};
 use crate::store::StoreService;
@@ -57,6 +58,10 @@ const GRACE: Duration = Duration::from_secs(5);
 const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 const CALL_WINDOW: u32 = 2 * 1024 * 1024;
 
+/// How many calls one connection may have under way, subscriptions included;
+/// KurrentDB allows 100.
+const CALLS_MAX: u32 = 1_024;
+
 /// What is served.
 #[derive(Clone)]
 pub struct Services {
@@ -64,12 +69,21 @@ pub struct Services {
     pub store: Arc<dyn EventStore>,
     /// What `$maxAge` and the times of answers go by.
     pub clock: Arc<dyn Clock>,
+    /// For what is to be appended.
+    pub(crate) room: Room,
 }
 
 impl Services {
     /// A store, by the machine's clock.
     pub fn of(store: Arc<dyn EventStore>) -> Self {
-        Self { store, clock: Arc::new(SystemClock) }
+        Self { store, clock: Arc::new(SystemClock), room: Room::default() }
+    }
+
+    /// With room for so many bytes of events that are to be appended, over all
+    /// calls, instead of 256 MiB. Who waits for room longer than this is told
+    /// that the server is too busy.
+    pub fn with_room(self, bytes_max: u32, patience: Duration) -> Self {
+        Self { room: Room::of(bytes_max, patience), ..self }
     }
 }
 
@@ -118,6 +132,7 @@ pub async fn serve(
         .accept_http1(true)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .initial_stream_window_size(CALL_WINDOW)
+        .max_concurrent_streams(CALLS_MAX)
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .add_routes(routes(&services, address, stopping, asking))
@@ -146,7 +161,8 @@ fn routes(services: &Services, address: SocketAddr, stopping: Stopping, asking: 
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let sessions = StreamsServiceServer::new(SessionsService::new(services.clone()))
         .max_decoding_message_size(TRANSACTION_BYTES_MAX);
-    let plain = health::routes(services.store.clone()).merge(info::routes(Arc::clone(&node)));
+    let plain =
+        health::routes(services.store.clone(), stopping.clone()).merge(info::routes(Arc::clone(&node)));
     Routes::from(plain.fallback(absent))
         .add_service(streams)
         .add_service(sessions)

@@ -26,6 +26,11 @@ impl Stop {
 }
 
 impl Stopping {
+    /// Whether it was said.
+    pub fn is_said(&self) -> bool {
+        *self.0.borrow() || self.0.has_changed().is_err()
+    }
+
     /// Done when it was said.
     pub async fn said(&mut self) {
         // The sender is gone: that says it as well.

@@ -29,7 +29,10 @@ mod streams;
 mod terminal;
 mod verify;
 
-/// Python: the same as in the tests of the server.
+/// Python, and what to do without it: the same as in the tests of the server.
+#[cfg(feature = "serve")]
+#[path = "../../../server/tests/it/missing.rs"]
+mod missing;
 #[cfg(feature = "serve")]
 #[path = "../../../server/tests/it/venv.rs"]
 mod venv;

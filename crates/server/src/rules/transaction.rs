@@ -44,8 +44,9 @@ use crate::failure;
 
 use super::metadata::StreamMetadata;
 use super::named::Named;
+use super::repeated::same_ids;
 use super::standing::{Standing, State};
-use super::write::{Written, same_ids};
+use super::write::Written;
 
 /// What a transaction wants of one stream. Each is named once.
 #[derive(Debug, Clone)]

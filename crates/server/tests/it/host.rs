@@ -1,6 +1,7 @@
 //! Servers in this process, each at a port of its own.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -27,6 +28,10 @@ impl Served {
 
     /// At this address, as soon as whoever had it has let go of it.
     pub fn at(address: SocketAddr, store: Arc<dyn EventStore>) -> Self {
+        Self::of(address, Services::of(store))
+    }
+
+    fn of(address: SocketAddr, services: Services) -> Self {
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -34,9 +39,7 @@ impl Served {
             runtime.block_on(async {
                 let listener = TcpListener::bind(address).await.unwrap();
                 tell.send(listener.local_addr().unwrap()).unwrap();
-                serve(listener, Services::of(store), async { stopped.await.unwrap_or_default() })
-                    .await
-                    .unwrap();
+                serve(listener, services, async { stopped.await.unwrap_or_default() }).await.unwrap();
             });
             runtime.shutdown_timeout(Duration::from_secs(1));
         });
@@ -70,13 +73,19 @@ pub struct Host {
 
 impl Host {
     pub fn start() -> Self {
+        Self::start_as(|services| services)
+    }
+
+    /// With services changed before it begins.
+    pub fn start_as(change: impl FnOnce(Services) -> Services) -> Self {
         let dir = TempDir::new().unwrap();
         let small = 64 * 1024 * 1024;
         let options =
             LogOptions { segment_bytes_first: small, segment_bytes_max: small, ..LogOptions::default() };
         let log = Log::open(&dir.path().join("store"), options).unwrap();
         let store: Arc<dyn EventStore> = Arc::new(log.clone());
-        let served = Served::start(Arc::clone(&store));
+        let services = change(Services::of(Arc::clone(&store)));
+        let served = Served::of("127.0.0.1:0".parse().unwrap(), services);
         Self { address: served.address, store, served, log: Some(log), dir }
     }
 
@@ -100,6 +109,20 @@ impl Host {
             std::thread::sleep(Duration::from_millis(10));
         }
         false
+    }
+
+    /// Closes the store behind the server's back.
+    pub fn close_store(&mut self) {
+        self.log.take().unwrap().close().unwrap();
+    }
+
+    /// The status of a plain HTTP request.
+    pub fn get(&self, path: &str) -> u16 {
+        let mut connection = TcpStream::connect(self.address).unwrap();
+        write!(connection, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
     /// How newer clients, and older ones, name it.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::host::Host;
+use crate::missing::missing;
 use crate::node::is_there;
 
 const VERSION: &str = "1.1.0";
@@ -14,7 +15,7 @@ const VERSION: &str = "1.1.0";
 fn libraries() -> Option<PathBuf> {
     // Both print their version, each asked in its own way.
     if !is_there("java") || !is_there("mvn") {
-        eprintln!("NOT TRIED: kurrentdb-client for Java, because there is no java or no mvn here");
+        missing("kurrentdb-client for Java cannot be tried, because there is no java or no mvn here");
         return None;
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("java-kurrentdb-client-{VERSION}"));
@@ -34,7 +35,7 @@ fn libraries() -> Option<PathBuf> {
     fetch.args(["-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib"]).current_dir(&folder);
     let fetched = fetch.stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !fetched.is_ok_and(|fetched| fetched.success()) {
-        eprintln!("NOT TRIED: kurrentdb-client for Java, because mvn cannot fetch it here");
+        missing("kurrentdb-client for Java cannot be tried, because mvn cannot fetch it here");
         return None;
     }
     Some(libraries)

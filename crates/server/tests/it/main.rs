@@ -10,6 +10,7 @@ mod ending;
 mod eventstore;
 mod host;
 mod java;
+mod missing;
 mod node;
 mod patience;
 mod probes;

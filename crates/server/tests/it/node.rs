@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use crate::host::Host;
+use crate::missing::missing;
 
 static FETCHING: Mutex<()> = Mutex::new(());
 
@@ -20,8 +21,7 @@ pub fn is_there(program: &str) -> bool {
 fn tells(story: &str, chapter_count: usize, package: &str, version: &str, scheme: &str) {
     for program in ["node", "npm"] {
         if !is_there(program) {
-            eprintln!("NOT TRIED: {package}, because there is no {program} here");
-            return;
+            return missing(&format!("{package} cannot be tried, because there is no {program} here"));
         }
     }
     // Tests run beside one another, and it is fetched once.
@@ -38,8 +38,7 @@ fn tells(story: &str, chapter_count: usize, package: &str, version: &str, scheme
         ]);
         let install = install.arg(format!("{package}@{version}")).stdout(Stdio::null());
         if !install.status().is_ok_and(|installed| installed.success()) {
-            eprintln!("NOT TRIED: {package}, because npm cannot install it here");
-            return;
+            return missing(&format!("{package} cannot be tried, because npm cannot install it here"));
         }
     }
     drop(alone);

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
+use crate::missing::missing;
+
 static MAKING: Mutex<()> = Mutex::new(());
 
 /// An environment with this package, made if it is not there.
@@ -22,16 +24,16 @@ pub fn environment(package: &str) -> Option<PathBuf> {
     }
     let made = Command::new("python3").args(["-m", "venv"]).arg(&root).status();
     if !made.is_ok_and(|made| made.success()) {
-        eprintln!("NOT TRIED: {package}, because `python3 -m venv` does not work here");
+        missing(&format!("{package} cannot be tried, because `python3 -m venv` does not work here"));
         return None;
     }
     let pip = |words: &[&str]| Command::new(&python).args(["-m", "pip", "--quiet"]).args(words).status();
     if !pip(&["--version"]).is_ok_and(|pip| pip.success()) {
-        eprintln!("NOT TRIED: {package}, because Python has no pip here");
+        missing(&format!("{package} cannot be tried, because Python has no pip here"));
         return None;
     }
     if !pip(&["install", package]).is_ok_and(|pip| pip.success()) {
-        eprintln!("NOT TRIED: {package}, because pip cannot install it here");
+        missing(&format!("{package} cannot be tried, because pip cannot install it here"));
         return None;
     }
     Some(python)
