@@ -24,6 +24,7 @@ mod blocking;
 mod failure;
 mod features;
 mod gossip;
+mod groups;
 mod health;
 pub mod rules;
 mod serve;

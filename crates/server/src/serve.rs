@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use factum_core::{Clock, EventStore, SystemClock};
 use factum_wire::proto::gossip::gossip_server::GossipServer;
+use factum_wire::proto::persistent_subscriptions::persistent_subscriptions_server::PersistentSubscriptionsServer;
 use factum_wire::proto::server_features::server_features_server::ServerFeaturesServer;
 use factum_wire::proto::streams::streams_server::StreamsServer;
 use tokio::net::TcpListener;
@@ -24,6 +25,8 @@ use tonic::transport::server::TcpIncoming;
 use crate::absent::absent;
 use crate::features::FeaturesService;
 use crate::gossip::GossipService;
+use crate::groups::registry::Registry;
+use crate::groups::{GroupsService, page};
 use crate::health;
 use crate::stopping::{self, Stopping};
 use crate::streams::StreamsService;
@@ -94,13 +97,14 @@ pub async fn serve(
     check_address(address)?;
     let (stop, stopping) = stopping::stop();
     let mut stopped = stopping.clone();
+    let registry = Registry::new(services.clone(), stopping.clone());
     let server = Server::builder()
         .accept_http1(true)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .initial_stream_window_size(CALL_WINDOW)
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-        .add_routes(routes(&services, address, stopping))
+        .add_routes(routes(&services, &registry, address, stopping))
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async move {
             shutdown.await;
             stop.now();
@@ -109,18 +113,24 @@ pub async fn serve(
         stopped.said().await;
         tokio::time::sleep(GRACE).await;
     };
-    tokio::select! {
+    let served = tokio::select! {
         served = server => served.map_err(ServeError::Transport),
         () = overdue => Ok(()),
-    }
+    };
+    // Groups write down how far they are, consumers or not.
+    registry.ended().await;
+    served
 }
 
-fn routes(services: &Services, address: SocketAddr, stopping: Stopping) -> Routes {
+fn routes(services: &Services, registry: &Registry, address: SocketAddr, stopping: Stopping) -> Routes {
+    let groups = GroupsService::new(services.clone(), registry.clone());
     let streams = StreamsServer::new(StreamsService::new(services.clone(), stopping))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let gossip = GossipService::new(address.ip().to_string(), address.port(), services.clock.clone());
-    Routes::from(health::routes(services.store.clone()).fallback(absent))
+    let pages = health::routes(services.store.clone()).merge(page::routes(groups.clone()));
+    Routes::from(pages.fallback(absent))
         .add_service(streams)
+        .add_service(PersistentSubscriptionsServer::new(groups))
         .add_service(GossipServer::new(gossip))
         .add_service(ServerFeaturesServer::new(FeaturesService))
 }

@@ -10,13 +10,27 @@ pub const VERSION: &str = "26.1.0";
 
 const STREAMS: &str = "event_store.client.streams.streams";
 
+const GROUPS: &str = "event_store.client.persistent_subscriptions.persistentsubscriptions";
+
+/// What every call about groups takes.
+const BOTH: &[&str] = &["stream", "all"];
+
 /// Method, service, features; all in lower case.
-const METHODS: [(&str, &str, &[&str]); 7] = [
+const METHODS: [(&str, &str, &[&str]); 16] = [
     ("read", STREAMS, &["position", "events"]),
     ("append", STREAMS, &[]),
     ("delete", STREAMS, &[]),
     ("tombstone", STREAMS, &[]),
     ("batchappend", STREAMS, &["deadline_duration"]),
+    ("create", GROUPS, BOTH),
+    ("update", GROUPS, BOTH),
+    ("delete", GROUPS, BOTH),
+    ("read", GROUPS, BOTH),
+    ("getinfo", GROUPS, BOTH),
+    ("replayparked", GROUPS, BOTH),
+    ("truncateparked", GROUPS, BOTH),
+    ("list", GROUPS, BOTH),
+    ("restartsubsystem", GROUPS, BOTH),
     ("read", "event_store.client.gossip.gossip", &[]),
     ("getsupportedmethods", "event_store.client.server_features.serverfeatures", &[]),
 ];

@@ -6,7 +6,7 @@
 //! one file for each family:
 //!
 //! ```text
-//!   bytes ─► proto ─► read, append, batch, delete ─► core's words ─► the store
+//!   bytes ─► proto ─► read, append, batch, delete, groups ─► core's words ─► the store
 //!   bytes ◄─ proto ◄─ event, position, failure    ◄─ what it answers
 //! ```
 //!
@@ -23,6 +23,7 @@ pub mod failure;
 pub mod features;
 pub mod filter;
 pub mod gossip;
+pub mod groups;
 pub mod id;
 pub mod position;
 pub mod read;
@@ -44,6 +45,10 @@ pub mod proto {
             pub mod streams {
                 tonic::include_proto!("event_store.client.streams");
             }
+            /// Groups of consumers that share events.
+            pub mod persistent_subscriptions {
+                tonic::include_proto!("event_store.client.persistent_subscriptions");
+            }
             /// Who is in the cluster.
             pub mod gossip {
                 tonic::include_proto!("event_store.client.gossip");
@@ -62,5 +67,5 @@ pub mod proto {
         }
     }
 
-    pub use event_store::client::{self, gossip, server_features, streams};
+    pub use event_store::client::{self, gossip, persistent_subscriptions, server_features, streams};
 }

@@ -1,6 +1,7 @@
 //! A server in this process, on a store on disk, at a port of its own.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -19,12 +20,29 @@ pub struct Host {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     log: Option<Log>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Host {
     pub fn start() -> Self {
+        Self::over(TempDir::new().unwrap())
+    }
+
+    /// Stops it, and starts it again over the same store.
+    pub fn restarted(mut self) -> Self {
+        self.stop();
+        let empty = TempDir::new().unwrap();
+        Self::over(std::mem::replace(&mut self.dir, empty))
+    }
+
+    /// Another one, over what a crash at this moment would leave of the store.
+    pub fn crashed(&self) -> Self {
         let dir = TempDir::new().unwrap();
+        copy(&self.dir.path().join("store"), &dir.path().join("store"));
+        Self::over(dir)
+    }
+
+    fn over(dir: TempDir) -> Self {
         let small = 64 * 1024 * 1024;
         let options =
             LogOptions { segment_bytes_first: small, segment_bytes_max: small, ..LogOptions::default() };
@@ -43,7 +61,7 @@ impl Host {
             runtime.shutdown_timeout(Duration::from_secs(1));
         });
         let address = told.recv().unwrap();
-        Self { address, store, stop: Some(stop), thread: Some(thread), log: Some(log), _dir: dir }
+        Self { address, store, stop: Some(stop), thread: Some(thread), log: Some(log), dir }
     }
 
     /// Asks it to stop, and says how long that took.
@@ -60,6 +78,18 @@ impl Host {
     /// How newer clients, and older ones, name it.
     pub fn url(&self, scheme: &str) -> String {
         format!("{scheme}://{}?tls=false", self.address)
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &to),
+            false => drop(std::fs::copy(entry.path(), to).unwrap()),
+        }
     }
 }
 

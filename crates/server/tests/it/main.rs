@@ -6,6 +6,7 @@
 
 mod calls;
 mod ending;
+mod groups;
 mod host;
 mod node;
 mod python;
