@@ -530,3 +530,73 @@ fn a_consumer_that_stops_is_dropped_and_loses_nothing() {
         Ok(())
     });
 }
+
+/// Four consumers share so many events, the first of them parking every
+/// hundredth it gets; how long that takes from the first event to the last.
+fn four_consumers(count: u64) -> Duration {
+    let host = Host::start();
+    let (tell, told) = std::sync::mpsc::channel();
+    on(&host, |client| async move {
+        for first in (0..count).step_by(1_000) {
+            append(&client, "a", first..(first + 1_000).min(count)).await?;
+        }
+        let options = from_start().history_buffer_size(5_000).read_batch_size(500);
+        client.create_persistent_subscription("a", "g", &options).await?;
+        let handled = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let begun = std::time::Instant::now();
+        let consumers = (0..4).map(|n| {
+            let (client, handled) = (client.clone(), handled.clone());
+            tokio::spawn(async move {
+                use std::sync::atomic::Ordering::SeqCst;
+                let mut consumer = join(&client, "a", "g", 500).await?;
+                let (mut acked, mut parked, mut last) = (Vec::new(), Vec::new(), begun.elapsed());
+                while handled.load(SeqCst) < count {
+                    let waited = Duration::from_millis(300);
+                    let Ok(event) = tokio::time::timeout(waited, consumer.next()).await else { continue };
+                    let event = event?;
+                    if n == 0 && (acked.len() + parked.len()) % 100 == 99 {
+                        consumer.nack(&event, NakAction::Park, "one in a hundred").await?;
+                        parked.push(number(&event));
+                    } else {
+                        consumer.ack(&event).await?;
+                        acked.push(number(&event));
+                    }
+                    handled.fetch_add(1, SeqCst);
+                    last = begun.elapsed();
+                }
+                Ok::<_, Error>((acked, parked, last))
+            })
+        });
+        let consumers: Vec<_> = consumers.collect();
+        let (mut all, mut parked_count, mut took) = (Vec::new(), 0, Duration::ZERO);
+        for consumer in consumers {
+            let (acked, parked, last) = consumer.await.unwrap()?;
+            assert!(!acked.is_empty(), "one of them got nothing");
+            parked_count += parked.len();
+            all.extend(acked);
+            all.extend(parked);
+            took = took.max(last);
+        }
+        all.sort_unstable();
+        assert_eq!(all, (0..count).collect::<Vec<_>>(), "some were lost, or came twice");
+        until(&client, "a", "g", |stats| stats.parked_message_count == parked_count).await?;
+        tell.send(took).unwrap();
+        Ok(())
+    });
+    told.recv().unwrap()
+}
+
+#[test]
+fn four_consumers_share_events_and_none_is_lost_or_comes_twice() {
+    four_consumers(5_000);
+}
+
+/// The figure: with optimisation, on a machine with nothing else to do.
+#[test]
+#[ignore = "a measurement, for a quiet machine: cargo test --release -p factum-server --test it -- --ignored"]
+fn four_consumers_handle_20_000_events_a_second() {
+    let (count, took) = (200_000_u32, four_consumers(200_000));
+    let rate = f64::from(count) / took.as_secs_f64();
+    println!("4 consumers, one parking every 100th event: {rate:.0} events/s");
+    assert!(rate >= 20_000.0, "{rate:.0} events/s");
+}
