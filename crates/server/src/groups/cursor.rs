@@ -210,7 +210,7 @@ impl Cursor {
 
 /// Reads events of a group's source again that it put aside.
 pub fn fetch(
-    Services { store, clock }: &Services,
+    Services { store, clock, .. }: &Services,
     key: &GroupKey,
     config: &GroupConfig,
     places: &[u64],

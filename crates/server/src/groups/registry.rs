@@ -181,7 +181,7 @@ impl Registry {
     ) -> Result<(), Failure> {
         let change = Arc::new(change);
         loop {
-            let Services { store, clock } = self.services.clone();
+            let Services { store, clock, .. } = self.services.clone();
             let (at, change) = (Arc::clone(&store), Arc::clone(&change));
             let (config, append) = blocking(move || {
                 let mut config = Config::load(&*at)?;

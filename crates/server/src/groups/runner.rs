@@ -127,6 +127,8 @@ struct Runner {
     looking: Work<Result<(u64, u64), Failure>>,
     looked_for: Option<(Wish, Option<u64>, oneshot::Sender<Result<(), Failure>>)>,
     is_live: bool,
+    /// Whether there is a checkpoint.
+    is_written: bool,
     rate: Rate,
 }
 
@@ -188,8 +190,9 @@ async fn done<T>(work: &mut Work<T>) -> T {
 impl Runner {
     async fn open(services: Services, key: GroupKey, config: GroupConfig) -> Result<Self, Failure> {
         let (at, of, how) = (services.clone(), key.clone(), config.clone());
-        let (ledger, checkpoint, cursor) = blocking(move || {
+        let (ledger, checkpoint, cursor, is_written) = blocking(move || {
             let (ledger, found) = Ledger::open(&*at.store, of.clone())?;
+            let is_written = found.is_some();
             let checkpoint = found.unwrap_or_else(|| Checkpoint::beginning_at(how.begins));
             let cursor = match Cursor::open(at.store, at.clock, &of, &how, checkpoint.source.low) {
                 Ok(cursor) => Some(cursor),
@@ -197,7 +200,7 @@ impl Runner {
                 Err(Failure::StreamDeleted { .. }) => None,
                 Err(failure) => return Err(failure),
             };
-            Ok((ledger, checkpoint, cursor))
+            Ok((ledger, checkpoint, cursor, is_written))
         })
         .await?;
         Ok(Self {
@@ -215,6 +218,7 @@ impl Runner {
             looking: None,
             looked_for: None,
             is_live: false,
+            is_written,
             rate: Rate::default(),
         })
     }
@@ -316,7 +320,7 @@ impl Runner {
     }
 
     fn begin_write(&mut self, ledger: Ledger, write: Write<Arc<Shown>>) {
-        let Services { store, clock } = self.services.clone();
+        let Services { store, clock, .. } = self.services.clone();
         self.writing = Some(write_down(store, clock, ledger, write).boxed());
     }
 
@@ -418,7 +422,10 @@ impl Runner {
     fn take_written(&mut self, ledger: Ledger, written: Result<Checkpoint, Failure>) {
         self.ledger = Some(ledger);
         match written {
-            Ok(checkpoint) => self.group.written(checkpoint),
+            Ok(checkpoint) => {
+                self.is_written = true;
+                self.group.written(checkpoint);
+            }
             Err(_) => self.group.not_written(),
         }
     }
@@ -498,7 +505,7 @@ impl Runner {
             is_replaying: group.is_replaying(),
             delivered: group.delivered,
             per_second: self.rate.per_second(),
-            checkpointed: group.durable().source.low.checked_sub(1),
+            checkpointed: group.durable().source.low.checked_sub(1).filter(|_| self.is_written),
             last_known: None,
             waiting: group.waiting(),
             again: group.again(),

@@ -11,6 +11,8 @@
 //! its events is in flight, so that two consumers never work on one bucket at
 //! the same time. When somebody leaves, its buckets are free at once.
 
+use std::collections::BTreeMap;
+
 use factum_wire::groups::GroupStrategy;
 
 use super::member::{MemberId, Members};
@@ -111,7 +113,7 @@ impl Strategy {
     pub fn members_changed(&mut self, members: &Members) {
         let Self::Pinned(buckets) = self else { return };
         let share = buckets.len().div_ceil(members.len().max(1));
-        let mut owned = std::collections::BTreeMap::<MemberId, usize>::new();
+        let mut owned = BTreeMap::<MemberId, usize>::new();
         for bucket in buckets {
             bucket.moves = false;
             match bucket.owner {
@@ -126,9 +128,10 @@ impl Strategy {
     }
 }
 
-/// Whoever owns the fewest buckets.
+/// Whoever owns the fewest buckets, of those that have room.
 fn least_loaded(buckets: &[Bucket], members: &Members) -> Option<MemberId> {
-    let mut owned: std::collections::BTreeMap<MemberId, usize> = members.ids().map(|id| (id, 0)).collect();
+    let mut owned: BTreeMap<_, _> =
+        members.ids().filter(|id| members.has_room(*id)).map(|id| (id, 0)).collect();
     for bucket in buckets.iter().filter(|bucket| !bucket.moves) {
         if let Some(count) = bucket.owner.and_then(|owner| owned.get_mut(&owner)) {
             *count += 1;

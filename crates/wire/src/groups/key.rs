@@ -59,12 +59,16 @@ pub struct GroupKey {
 }
 
 impl GroupKey {
-    /// A group of this name, which must have one.
+    /// A group of this name. It must have one, and it must be possible to tell
+    /// where in `stream::group` it begins.
     pub fn new(source: Source, name: String) -> Result<Self, Failure> {
         let says = |what: &str| Err(Failure::Invalid(format!("the group's name {what}")));
         match name.as_str() {
             "" => says("is empty: name the group"),
             text if text.chars().any(char::is_control) => says("has control characters: use printable ones"),
+            text if text.starts_with(':') || text.contains("::") => {
+                says("begins with a colon or has two in a row: use another separator")
+            }
             _ => Ok(Self { source, name }),
         }
     }
