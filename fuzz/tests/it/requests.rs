@@ -4,8 +4,8 @@
 
 use bolero::TypeGenerator;
 use factum_core::{Clock, ManualClock, Timestamp};
-use factum_wire::proto::client::Uuid;
 use factum_wire::groups::{control, member, settings};
+use factum_wire::proto::client::Uuid;
 use factum_wire::proto::persistent_subscriptions as groups;
 use factum_wire::proto::streams::{AppendReq, BatchAppendReq, DeleteReq, ReadReq, TombstoneReq};
 use factum_wire::read::ReadRequest;

@@ -289,7 +289,10 @@ mod tests {
             let event = NewEvent::new(EventType::new(TYPE).unwrap(), data);
             store.append(Append::to(Config::stream().unwrap(), ExpectedRevision::Any, [event])).unwrap();
             let failure = Config::load(&store).unwrap_err();
-            assert!(matches!(failure, Failure::Damaged(_)) && failure.to_string().contains(STREAM), "{failure}");
+            assert!(
+                matches!(failure, Failure::Damaged(_)) && failure.to_string().contains(STREAM),
+                "{failure}"
+            );
         }
     }
 }

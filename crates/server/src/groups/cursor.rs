@@ -30,16 +30,9 @@ use super::shown::Shown;
 /// Something the cursor has come by.
 pub enum Found {
     /// An event for the group.
-    Event {
-        at: u64,
-        bucket: u16,
-        shown: Arc<Shown>,
-    },
+    Event { at: u64, bucket: u16, shown: Arc<Shown> },
     /// Nothing for it up to here; whether that is worth writing down in time.
-    Passed {
-        at: u64,
-        counts: bool,
-    },
+    Passed { at: u64, counts: bool },
 }
 
 /// What was found in one go.
@@ -79,7 +72,8 @@ impl Cursor {
         let seen = next.checked_sub(1);
         let (selection, from) = match &key.source {
             Source::All => {
-                let from = seen.map_or(SubscribeFrom::Start, |seen| SubscribeFrom::After(Position::new(seen)));
+                let from =
+                    seen.map_or(SubscribeFrom::Start, |seen| SubscribeFrom::After(Position::new(seen)));
                 (Selection::All, from)
             }
             Source::Stream(stream) => {

@@ -185,7 +185,10 @@ impl<E: Clone> Group<E> {
         lost.sort_by_key(|item| item.at);
         for mut item in lost {
             if gone.held == Held::Alone {
-                let reason = format!("{} consumers were lost with it, the last one with nothing else", item.retries + 1);
+                let reason = format!(
+                    "{} consumers were lost with it, the last one with nothing else",
+                    item.retries + 1
+                );
                 self.to_park.push(Park { item, reason });
             } else if item.retries >= self.settings.max_retry_count {
                 self.suspects.push_back(item);
@@ -515,7 +518,8 @@ impl<E: Clone> Group<E> {
         if self.now < self.not_before {
             return None;
         }
-        let GroupSettings { checkpoint_after, min_checkpoint_count, max_checkpoint_count, .. } = self.settings;
+        let GroupSettings { checkpoint_after, min_checkpoint_count, max_checkpoint_count, .. } =
+            self.settings;
         let full = self.done_since >= u64::from(max_checkpoint_count.max(1));
         let in_time = !checkpoint_after.is_zero()
             && self.now >= self.written_at + checkpoint_after

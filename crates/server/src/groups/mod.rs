@@ -50,7 +50,8 @@ use factum_wire::proto::client::Empty;
 use factum_wire::proto::persistent_subscriptions::persistent_subscriptions_server::PersistentSubscriptions;
 use factum_wire::proto::persistent_subscriptions::{
     CreateReq, CreateResp, DeleteReq, DeleteResp, GetInfoReq, GetInfoResp, ListReq, ListResp, ReadReq,
-    ReadResp, ReplayParkedReq, ReplayParkedResp, TruncateParkedReq, TruncateParkedResp, UpdateReq, UpdateResp,
+    ReadResp, ReplayParkedReq, ReplayParkedResp, TruncateParkedReq, TruncateParkedResp, UpdateReq,
+    UpdateResp,
 };
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
@@ -129,10 +130,7 @@ impl PersistentSubscriptions for GroupsService {
         Ok(Response::new(DeleteResp {}))
     }
 
-    async fn read(
-        &self,
-        request: Request<Streaming<ReadReq>>,
-    ) -> Result<Response<Self::ReadStream>, Status> {
+    async fn read(&self, request: Request<Streaming<ReadReq>>) -> Result<Response<Self::ReadStream>, Status> {
         let from = request.remote_addr().map(|from| from.to_string()).unwrap_or_default();
         let name = request.metadata().get(CONNECTION_NAME).and_then(|name| name.to_str().ok());
         let name = name.unwrap_or_default().to_owned();

@@ -75,7 +75,8 @@ fn oldest(store: &dyn EventStore, source: &Source, low: u64) -> Result<Option<Ti
         Source::All => store.event_at(Position::new(low)).map_err(failure::of_read)?,
         Source::Stream(stream) => {
             let named = Named::new(stream.clone())?;
-            let read = Read::stream(named.target().clone()).from(Start::Revision(Revision::new(low))).limit(1);
+            let read =
+                Read::stream(named.target().clone()).from(Start::Revision(Revision::new(low))).limit(1);
             match store.read(read) {
                 Ok(mut events) => events.next().transpose().map_err(failure::of_read)?,
                 Err(ReadError::StreamNotFound { .. }) => None,

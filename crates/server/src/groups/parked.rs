@@ -13,7 +13,9 @@
 
 use std::sync::Arc;
 
-use factum_core::{ContentType, EventStore, EventType, NewEvent, Read, ReadError, Revision, Start, Timestamp};
+use factum_core::{
+    ContentType, EventStore, EventType, NewEvent, Read, ReadError, Revision, Start, Timestamp,
+};
 use factum_wire::Failure;
 use serde_json::json;
 

@@ -109,8 +109,7 @@ impl Progress {
     /// How many before `end` are not done, looked at or not, where every
     /// number stands for one.
     pub fn left_before(&self, end: u64) -> u64 {
-        let ahead: u64 =
-            self.ahead.iter().map(|(first, past)| past.min(&end).saturating_sub(*first)).sum();
+        let ahead: u64 = self.ahead.iter().map(|(first, past)| past.min(&end).saturating_sub(*first)).sum();
         end.saturating_sub(self.next).saturating_sub(ahead) + self.open.range(..end).count() as u64
     }
 
@@ -232,8 +231,8 @@ mod tests {
                         assert!(written.iter().all(|at| done.contains(at)), "{mark:?}");
                         assert!(written.iter().all(|at| !open.contains(at)), "{mark:?}");
                         for at in &done {
-                            let untouched = open.first().is_some_and(|first| first < at)
-                                && !written.contains(at);
+                            let untouched =
+                                open.first().is_some_and(|first| first < at) && !written.contains(at);
                             // Only what was passed over after the last delivery may be looked at again.
                             assert!(written.contains(at) || untouched, "{at} in {mark:?}");
                         }

@@ -36,7 +36,9 @@ mod tests {
     #[test]
     fn counts_over_whole_seconds_and_forgets_them() {
         let mut rate = Rate::default();
-        for (ms, count, expected) in [(200, 10, 0), (1_000, 50, 50), (1_900, 90, 50), (3_000, 150, 50), (4_000, 150, 0)] {
+        for (ms, count, expected) in
+            [(200, 10, 0), (1_000, 50, 50), (1_900, 90, 50), (3_000, 150, 50), (4_000, 150, 0)]
+        {
             rate.measure(Duration::from_millis(ms), count);
             assert_eq!(rate.per_second(), expected, "{ms}");
         }

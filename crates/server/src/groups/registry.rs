@@ -189,7 +189,8 @@ impl Registry {
                 let given_up = change(&*at, &mut config)?;
                 let mut append = Append::to(Config::stream()?, expected, [config.encode(clock.now())?]);
                 for named in given_up {
-                    append = append.and_to(named.metadata, ExpectedRevision::Any, [StreamMetadata::deletion()?]);
+                    append =
+                        append.and_to(named.metadata, ExpectedRevision::Any, [StreamMetadata::deletion()?]);
                 }
                 Ok((config, append))
             })

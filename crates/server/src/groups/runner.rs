@@ -451,7 +451,9 @@ impl Runner {
                 self.group.pass_parked(before);
             }
             match wish {
-                Wish::Replay => drop(self.group.replay(until)),
+                Wish::Replay => {
+                    self.group.replay(until);
+                }
                 Wish::Truncate => {
                     if let Some(last) = until.checked_sub(1) {
                         self.group.pass_parked(last);

@@ -33,8 +33,7 @@ fn with_client<F: Future<Output = kurrentdb::Result<()>>>(story: impl FnOnce(Cli
 }
 
 async fn append(client: &Client, stream: &str, numbers: std::ops::Range<u64>) -> kurrentdb::Result<()> {
-    let events: Vec<_> =
-        numbers.map(|n| EventData::json("Happened", &json!({ "n": n })).unwrap()).collect();
+    let events: Vec<_> = numbers.map(|n| EventData::json("Happened", &json!({ "n": n })).unwrap()).collect();
     client.append_to_stream(stream, &Default::default(), events).await.map(drop)
 }
 
@@ -77,7 +76,12 @@ async fn comes_nothing(subscription: &mut PersistentSubscription) {
 }
 
 /// What the group says of itself, until it says so.
-async fn until(client: &Client, stream: &str, group: &str, is_so: impl Fn(&Stats) -> bool) -> kurrentdb::Result<()> {
+async fn until(
+    client: &Client,
+    stream: &str,
+    group: &str,
+    is_so: impl Fn(&Stats) -> bool,
+) -> kurrentdb::Result<()> {
     for _ in 0..100 {
         let info = client.get_persistent_subscription_info(stream, group, &Default::default()).await?;
         if is_so(&info.stats) {
@@ -278,9 +282,8 @@ fn groups_are_made_listed_changed_and_ended() {
         client.create_persistent_subscription_to_all("g", &Default::default()).await?;
         let twice = client.create_persistent_subscription("a", "g", &options).await;
         assert!(matches!(twice, Err(Error::ResourceAlreadyExists)), "{twice:?}");
-        let too_small = client
-            .create_persistent_subscription("a", "small", &from_start().history_buffer_size(20))
-            .await;
+        let too_small =
+            client.create_persistent_subscription("a", "small", &from_start().history_buffer_size(20)).await;
         assert!(matches!(too_small, Err(Error::ServerError(_))), "{too_small:?}");
 
         let info = client.get_persistent_subscription_info("a", "g", &Default::default()).await?;
@@ -511,9 +514,10 @@ fn parked_events_are_given_up_when_asked() {
         until(&client, "a", "g", |stats| stats.parked_message_count == 1).await
     });
     call(StopAtOption::NoLimit(Empty {})).unwrap();
-    on(&host, |client| async move {
-        until(&client, "a", "g", |stats| stats.parked_message_count == 0).await
-    });
+    on(
+        &host,
+        |client| async move { until(&client, "a", "g", |stats| stats.parked_message_count == 0).await },
+    );
 }
 
 #[test]

@@ -31,7 +31,8 @@ pub enum GroupStrategy {
 }
 
 impl GroupStrategy {
-    const ALL: [Self; 4] = [Self::RoundRobin, Self::DispatchToSingle, Self::Pinned, Self::PinnedByCorrelation];
+    const ALL: [Self; 4] =
+        [Self::RoundRobin, Self::DispatchToSingle, Self::Pinned, Self::PinnedByCorrelation];
 
     /// By its name.
     pub fn named(name: &str) -> Option<Self> {

@@ -14,7 +14,8 @@ use crate::proto::persistent_subscriptions::all_options::{AllOption, FilterOptio
 use crate::proto::persistent_subscriptions::settings::{CheckpointAfter, MessageTimeout};
 use crate::proto::persistent_subscriptions::stream_options::RevisionOption;
 use crate::proto::persistent_subscriptions::{
-    AllOptions, CreateReq, Position, ReadReq, Settings, StreamOptions, UpdateReq, create_req, read_req, update_req,
+    AllOptions, CreateReq, Position, ReadReq, Settings, StreamOptions, UpdateReq, create_req, read_req,
+    update_req,
 };
 use crate::proto::streams::read_req::options::FilterOptions;
 use crate::stream;
@@ -51,7 +52,10 @@ fn request(of: Option<create_req::options::StreamOption>, settings: Settings) ->
 
 fn of_stream(from: RevisionOption) -> Option<create_req::options::StreamOption> {
     let stream_identifier = identifier("orders-1");
-    Some(create_req::options::StreamOption::Stream(StreamOptions { stream_identifier, revision_option: Some(from) }))
+    Some(create_req::options::StreamOption::Stream(StreamOptions {
+        stream_identifier,
+        revision_option: Some(from),
+    }))
 }
 
 fn of_all(from: AllOption, filter: Option<FilterOption>) -> Option<create_req::options::StreamOption> {

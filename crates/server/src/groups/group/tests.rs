@@ -158,7 +158,10 @@ fn a_bucket_moves_to_who_joins_when_nothing_of_it_is_in_flight() {
     for n in 40..56 {
         group.feed(n, id(n), (n * 64) as u16, n);
     }
-    assert!(deliver(&mut group).iter().all(|delivery| delivery.member == first), "it is still at work on them");
+    assert!(
+        deliver(&mut group).iter().all(|delivery| delivery.member == first),
+        "it is still at work on them"
+    );
     let mut holder = BTreeMap::new();
     for n in 0..56 {
         group.ack(first, &[id(n)]);
@@ -205,7 +208,10 @@ fn a_poison_event_is_parked_alone() {
             n => group.ack(member, &[id(n)]),
         }
     }
-    assert_eq!(seen.iter().filter(|(n, _)| *n == 4).map(|(_, retries)| *retries).collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(
+        seen.iter().filter(|(n, _)| *n == 4).map(|(_, retries)| *retries).collect::<Vec<_>>(),
+        [0, 1, 2]
+    );
     assert_eq!(parks(&mut group), [4]);
     assert_eq!((group.outstanding(), group.low()), (0, 10));
 }
@@ -238,7 +244,8 @@ fn what_kills_its_consumers_is_parked_and_what_was_beside_it_is_not() {
 
 #[test]
 fn a_consumer_that_is_to_finish_first_is_released_when_that_was_for_nothing() {
-    let mut group = fed(group(GroupSettings { max_retry_count: 0, ..settings(GroupStrategy::RoundRobin) }), 0..4);
+    let mut group =
+        fed(group(GroupSettings { max_retry_count: 0, ..settings(GroupStrategy::RoundRobin) }), 0..4);
     let dies = group.join(1).unwrap();
     deliver(&mut group);
     let stays = group.join(2).unwrap();
@@ -246,7 +253,10 @@ fn a_consumer_that_is_to_finish_first_is_released_when_that_was_for_nothing() {
     group.leave(dies);
     assert!(deliver(&mut group).is_empty(), "the one that stays is to finish what it has");
     group.ack(dies, &[id(0)]);
-    assert!(deliver(&mut group).is_empty(), "nobody is believed about what it was given once and lost at once");
+    assert!(
+        deliver(&mut group).is_empty(),
+        "nobody is believed about what it was given once and lost at once"
+    );
     group.ack(stays, &[id(1), id(2)]);
     assert_eq!(numbers(&deliver(&mut group)), [0], "alone");
     assert!(deliver(&mut group).is_empty());
@@ -516,9 +526,8 @@ impl World {
         self.members.clear();
         self.given.clear();
         let source = &self.durable.source;
-        let is_done = |n: &u64| {
-            *n < source.low || source.done.iter().any(|(first, end)| (*first..*end).contains(n))
-        };
+        let is_done =
+            |n: &u64| *n < source.low || source.done.iter().any(|(first, end)| (*first..*end).contains(n));
         let settled: BTreeSet<_> = self.acked.union(&self.parked).copied().collect();
         for n in (0..self.next).filter(is_done) {
             assert!(settled.contains(&n), "{n} is written down as done, and nobody did it");
