@@ -202,13 +202,16 @@ impl Cursor {
     }
 }
 
+/// Events of a group's source, each with where it stands.
+pub type Fetched = Vec<(u64, Arc<Shown>)>;
+
 /// Reads events of a group's source again that it put aside.
 pub fn fetch(
     Services { store, clock, .. }: &Services,
     key: &GroupKey,
     config: &GroupConfig,
     places: &[u64],
-) -> Result<Vec<(u64, Arc<Shown>)>, Failure> {
+) -> Result<Fetched, Failure> {
     let mut fetched = Vec::with_capacity(places.len());
     for at in places {
         let event = match &key.source {

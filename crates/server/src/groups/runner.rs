@@ -32,7 +32,7 @@ use crate::stopping::Stopping;
 
 use super::checkpoint::Checkpoint;
 use super::config::GroupConfig;
-use super::cursor::{self, Cursor, Found};
+use super::cursor::{self, Cursor, Fetched, Found};
 use super::group::{Group, Write};
 use super::ledger::Ledger;
 use super::member::MemberId;
@@ -108,6 +108,9 @@ struct Outlet {
     rate: Rate,
 }
 
+/// Whoever waits for an answer.
+type Answer = oneshot::Sender<Result<(), Failure>>;
+
 /// What is under way beside the task; `None` if nothing is.
 type Work<T> = Option<BoxFuture<'static, T>>;
 
@@ -120,12 +123,12 @@ struct Runner {
     cursor: Option<Cursor>,
     ledger: Option<Ledger>,
     turning: Work<(Option<Cursor>, cursor::Page)>,
-    fetching: Work<Result<Vec<(u64, Arc<Shown>)>, Failure>>,
+    fetching: Work<Result<Fetched, Failure>>,
     replaying: Work<Result<parked::Page, Failure>>,
     writing: Work<(Ledger, Result<Checkpoint, Failure>)>,
     /// Where parked events stand, for whom, and what is then to be done.
     looking: Work<Result<(u64, u64), Failure>>,
-    looked_for: Option<(Wish, Option<u64>, oneshot::Sender<Result<(), Failure>>)>,
+    looked_for: Option<(Wish, Option<u64>, Answer)>,
     is_live: bool,
     /// Whether there is a checkpoint.
     is_written: bool,
@@ -394,7 +397,7 @@ impl Runner {
         page.end
     }
 
-    fn take_fetched(&mut self, fetched: Result<Vec<(u64, Arc<Shown>)>, Failure>) {
+    fn take_fetched(&mut self, fetched: Result<Fetched, Failure>) {
         let Ok(fetched) = fetched else { return self.group.not_fetched() };
         for (at, shown) in fetched {
             let bucket = shown.bucket(self.config.settings.strategy);
@@ -431,7 +434,7 @@ impl Runner {
     }
 
     /// Replaying and truncating begin with a look at what is parked.
-    fn look(&mut self, wish: Wish, until: Option<u64>, reply: oneshot::Sender<Result<(), Failure>>) {
+    fn look(&mut self, wish: Wish, until: Option<u64>, reply: Answer) {
         if self.group.is_replaying() || self.looking.is_some() {
             let reason = "parked events are being replayed or truncated already: wait until that is done";
             return drop(reply.send(Err(self.failed(reason))));
