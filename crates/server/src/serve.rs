@@ -16,6 +16,7 @@ use factum_core::{Clock, EventStore, SystemClock};
 use factum_wire::proto::gossip::gossip_server::GossipServer;
 use factum_wire::proto::persistent_subscriptions::persistent_subscriptions_server::PersistentSubscriptionsServer;
 use factum_wire::proto::server_features::server_features_server::ServerFeaturesServer;
+use factum_wire::proto::store::store_server::StoreServer;
 use factum_wire::proto::streams::streams_server::StreamsServer;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
@@ -29,6 +30,7 @@ use crate::groups::registry::Registry;
 use crate::groups::{GroupsService, page};
 use crate::health;
 use crate::stopping::{self, Stopping};
+use crate::store::StoreService;
 use crate::streams::StreamsService;
 
 /// The longest message taken: the largest event, and room for its labels.
@@ -124,6 +126,8 @@ pub async fn serve(
 
 fn routes(services: &Services, registry: &Registry, address: SocketAddr, stopping: Stopping) -> Routes {
     let groups = GroupsService::new(services.clone(), registry.clone());
+    let store = StoreServer::new(StoreService::new(services.store.clone(), stopping.clone()))
+        .max_decoding_message_size(factum_wire::store::MESSAGE_BYTES_MAX);
     let streams = StreamsServer::new(StreamsService::new(services.clone(), stopping))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let gossip = GossipService::new(address.ip().to_string(), address.port(), services.clock.clone());
@@ -131,6 +135,7 @@ fn routes(services: &Services, registry: &Registry, address: SocketAddr, stoppin
     Routes::from(pages.fallback(absent))
         .add_service(streams)
         .add_service(PersistentSubscriptionsServer::new(groups))
+        .add_service(store)
         .add_service(GossipServer::new(gossip))
         .add_service(ServerFeaturesServer::new(FeaturesService))
 }

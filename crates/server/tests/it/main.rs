@@ -9,7 +9,9 @@ mod ending;
 mod groups;
 mod host;
 mod node;
+mod patience;
 mod python;
+mod remote;
 mod rust;
 
 /// A file that is not named above would be tests nobody runs.
