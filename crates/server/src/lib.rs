@@ -3,9 +3,11 @@
 //! ```text
 //!   a client ──h2──┐                           ┌─► rules ──► dyn EventStore
 //!   a client ──h2──┼─► one listener ─► streams ┤
-//!   a probe ──http─┘        │                  └─► pages (reads, on threads
-//!                           └─► gossip, features,     that may wait)
-//!                               health, absent
+//!   a probe ──http─┘        │         sessions └─► pages (reads, on threads
+//!                           │                         that may wait)
+//!                           ├─► features, gossip, monitoring, operations,
+//!                           │   projections, users
+//!                           └─► health, info, absent
 //! ```
 //!
 //! [`serve()`] takes a listener, the store, and a future that says when to stop.
@@ -27,10 +29,17 @@ mod features;
 mod gossip;
 mod groups;
 mod health;
+mod info;
+mod monitoring;
+mod node;
+mod operations;
+mod projections;
 pub mod rules;
 mod serve;
+mod sessions;
 mod stopping;
 mod store;
 mod streams;
+mod users;
 
 pub use serve::{ServeError, Services, check_address, serve};

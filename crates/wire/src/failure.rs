@@ -80,6 +80,27 @@ pub enum Failure {
     /// A subscription begins where the log has not come to.
     #[error("Trying to read from an invalid position.")]
     FollowBeyondEnd,
+    /// No user has this name.
+    #[error("User '{login}' is not found.")]
+    UserNotFound {
+        #[allow(missing_docs)]
+        login: String,
+    },
+    /// No projection has this name.
+    #[error("Projection '{name}' not found")]
+    ProjectionNotFound {
+        #[allow(missing_docs)]
+        name: String,
+    },
+    /// No scavenge with this id is under way.
+    #[error("Scavenge id was invalid.")]
+    ScavengeNotFound {
+        #[allow(missing_docs)]
+        id: String,
+    },
+    /// It makes sense, but not of what it was asked of.
+    #[error("{0}")]
+    Refused(String),
     /// The deadline of an append in a batch has passed.
     #[error("Operation timed out: the deadline passed before the append was answered")]
     TimedOut,
@@ -147,10 +168,14 @@ impl Failure {
             | Self::AppendTooLarge { .. }
             | Self::EventTooLarge { .. }
             | Self::FollowBeyondEnd => Code::InvalidArgument,
-            Self::StreamDeleted { .. } | Self::WrongExpected { .. } | Self::GroupFull { .. } => {
-                Code::FailedPrecondition
-            }
-            Self::GroupDoesNotExist { .. } => Code::NotFound,
+            Self::StreamDeleted { .. }
+            | Self::WrongExpected { .. }
+            | Self::GroupFull { .. }
+            | Self::Refused(_) => Code::FailedPrecondition,
+            Self::GroupDoesNotExist { .. }
+            | Self::UserNotFound { .. }
+            | Self::ProjectionNotFound { .. }
+            | Self::ScavengeNotFound { .. } => Code::NotFound,
             Self::GroupExists { .. } => Code::AlreadyExists,
             Self::GroupFailed { .. } => Code::Internal,
             Self::GroupDropped { .. } => Code::Cancelled,
@@ -177,6 +202,8 @@ impl Failure {
             Self::GroupFailed { .. } => Some("persistent-subscription-failed"),
             Self::GroupFull { .. } => Some("maximum-subscribers-reached"),
             Self::GroupDropped { .. } => Some("persistent-subscription-dropped"),
+            Self::UserNotFound { .. } => Some("user-not-found"),
+            Self::ScavengeNotFound { .. } => Some("scavenge-not-found"),
             _ => None,
         }
     }
@@ -208,6 +235,8 @@ impl Failure {
             | Self::GroupExists { group }
             | Self::GroupFull { group }
             | Self::GroupDropped { group } => of_group(group),
+            Self::UserNotFound { login } => vec![("login-name", login.clone())],
+            Self::ScavengeNotFound { id } => vec![("scavenge-id", id.clone())],
             _ => Vec::new(),
         }
     }
@@ -264,7 +293,7 @@ impl Failure {
             | Self::Damaged(_) => self.to_string(),
             _ => detail.type_url.rsplit('.').next().unwrap_or_default().to_owned(),
         };
-        google::rpc::Status { code: code as i32, message, details: Some(detail) }
+        google::rpc::Status { code: code as i32, message, details: vec![detail] }
     }
 }
 
@@ -290,7 +319,7 @@ fn wrong_expected(expected: ExpectedRevision, actual: Option<Revision>) -> clien
     }
 }
 
-fn any<M: Message + Name>(detail: &M) -> Any {
+pub(crate) fn any<M: Message + Name>(detail: &M) -> Any {
     Any { type_url: format!("type.googleapis.com/{}", M::full_name()), value: detail.encode_to_vec() }
 }
 

@@ -9,8 +9,8 @@
 //! one file for each family:
 //!
 //! ```text
-//!   bytes ─► proto ─► read, append, batch, delete, groups ─► core's words ─► the store
-//!   bytes ◄─ proto ◄─ event, position, failure    ◄─ what it answers
+//!   bytes ─► proto ─► read, append, batch, session, delete, groups ─► core's words ─► the store
+//!   bytes ◄─ proto ◄─ event, position, failure                     ◄─ what it answers
 //! ```
 //!
 //! Invariants: no request panics, whatever its bytes; what is refused is
@@ -31,7 +31,9 @@ pub mod gossip;
 pub mod groups;
 pub mod id;
 pub mod position;
+pub mod projection;
 pub mod read;
+pub mod session;
 pub mod store;
 pub mod stream;
 
@@ -59,6 +61,22 @@ pub mod proto {
             pub mod gossip {
                 tonic::include_proto!("event_store.client.gossip");
             }
+            /// What the server measures of itself.
+            pub mod monitoring {
+                tonic::include_proto!("event_store.client.monitoring");
+            }
+            /// What an operator asks for.
+            pub mod operations {
+                tonic::include_proto!("event_store.client.operations");
+            }
+            /// Projections that run in the server.
+            pub mod projections {
+                tonic::include_proto!("event_store.client.projections");
+            }
+            /// Who may log in.
+            pub mod users {
+                tonic::include_proto!("event_store.client.users");
+            }
             /// What the server can do.
             pub mod server_features {
                 tonic::include_proto!("event_store.client.server_features");
@@ -77,6 +95,21 @@ pub mod proto {
     pub mod store {
         tonic::include_proto!("factum.store.v1");
     }
+    /// Names as in the second version of the protocol.
+    pub mod kurrentdb {
+        /// Appends over several streams.
+        pub mod sessions {
+            tonic::include_proto!("kurrentdb.protocol.v2.streams");
+            /// Why they are refused.
+            pub mod errors {
+                tonic::include_proto!("kurrentdb.protocol.v2.streams.errors");
+            }
+        }
+    }
 
-    pub use event_store::client::{self, gossip, persistent_subscriptions, server_features, streams};
+    pub use event_store::client::{
+        self, gossip, monitoring, operations, persistent_subscriptions, projections, server_features, streams,
+        users,
+    };
+    pub use kurrentdb::sessions;
 }

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::program::Place;
 
+/// The program as it serves.
 pub struct Server {
     child: Child,
     pub address: String,
@@ -18,11 +19,15 @@ pub struct Server {
 
 impl Server {
     pub fn start(place: &Place, words: &[&str]) -> Self {
+        Self::start_at(place, "127.0.0.1:0", words)
+    }
+
+    pub fn start_at(place: &Place, address: &str, words: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_factum"));
         command.current_dir(place.dir()).env_clear().env("FACTUM_STORE", "store");
         command.args(["serve", "--format", "ndjson"]).args(words);
         if !words.contains(&"--listen") {
-            command.args(["--listen", "127.0.0.1:0"]);
+            command.args(["--listen", address]);
         }
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -39,6 +44,12 @@ impl Server {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
+    }
+
+    /// Kills it with -9, at whatever it is.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Asks it to end; its exit code and how long that took.

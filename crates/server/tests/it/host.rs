@@ -65,7 +65,8 @@ pub struct Host {
     pub store: Arc<dyn EventStore>,
     served: Served,
     log: Option<Log>,
-    dir: TempDir,
+    /// Where the store lies, and nothing else.
+    pub dir: TempDir,
 }
 
 impl Host {
@@ -105,6 +106,18 @@ impl Host {
             log.close().unwrap();
         }
         begun.elapsed()
+    }
+
+    /// Whether it has ended by itself within this time.
+    pub fn ended(&mut self, within: Duration) -> bool {
+        let begun = Instant::now();
+        while begun.elapsed() < within {
+            if self.served.thread.as_ref().is_none_or(JoinHandle::is_finished) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        false
     }
 
     /// How newer clients, and older ones, name it.
