@@ -3,11 +3,12 @@
 
 use std::error::Error;
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "factum/store.proto",
     "gossip.proto",
     "monitoring.proto",
     "operations.proto",
+    "persistent.proto",
     "projections.proto",
     "server_features.proto",
     "session_errors.proto",

@@ -11,7 +11,7 @@ pub async fn absent(request: Request) -> Response<Body> {
     let path = request.uri().path();
     if !kind.is_some_and(|kind| kind.starts_with("application/grpc")) {
         let mut response = Response::new(Body::from(format!(
-            "{path} is not here: this server has gRPC, /health/live, /health/ready, /info, /ping, /gossip and /stats\n"
+            "{path} is not here: this server has gRPC, /health/live, /health/ready, /info, /ping, /gossip, /stats and /subscriptions\n"
         )));
         *response.status_mut() = StatusCode::NOT_FOUND;
         return response;

@@ -14,7 +14,8 @@
 //! What the protocol means by a stream (its metadata, its deletion, what of it
 //! can still be read) is in [`rules`], which speaks only of the port; what the
 //! calls look like is in `factum-wire`; what happens during a call is in
-//! `streams`. Factum's own protocol, which is the port itself, is in `store`.
+//! `streams`, and for consumer groups in `groups`. Factum's own protocol, which is
+//! the port itself, is in `store`.
 //!
 //! Invariants: only loopback addresses are served, because there is no
 //! encryption and no authentication yet; the store is read on threads that may
@@ -27,6 +28,7 @@ mod blocking;
 mod failure;
 mod features;
 mod gossip;
+mod groups;
 mod health;
 mod info;
 mod monitoring;

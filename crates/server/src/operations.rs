@@ -12,18 +12,20 @@ use factum_wire::proto::operations::{ScavengeResp, SetNodePriorityReq, StartScav
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
+use crate::groups::registry::Registry;
 use crate::stopping::Asking;
 
 /// The service.
 pub struct OperationsService {
     /// By which a client asks the server to stop.
     asking: Asking,
+    groups: Registry,
 }
 
 impl OperationsService {
     #[allow(missing_docs)]
-    pub fn new(asking: Asking) -> Self {
-        Self { asking }
+    pub fn new(asking: Asking, groups: Registry) -> Self {
+        Self { asking, groups }
     }
 }
 
@@ -68,9 +70,7 @@ impl Operations for OperationsService {
     }
 
     async fn restart_persistent_subscriptions(&self, _: Request<Empty>) -> Result<Response<Empty>, Status> {
-        Err(Failure::Absent(
-            "persistent subscriptions are not here yet, so that there are none to restart".to_owned(),
-        )
-        .into())
+        self.groups.restart();
+        done()
     }
 }

@@ -16,6 +16,7 @@ use factum_core::{Clock, EventStore, SystemClock};
 use factum_wire::proto::gossip::gossip_server::GossipServer;
 use factum_wire::proto::monitoring::monitoring_server::MonitoringServer;
 use factum_wire::proto::operations::operations_server::OperationsServer;
+use factum_wire::proto::persistent_subscriptions::persistent_subscriptions_server::PersistentSubscriptionsServer;
 use factum_wire::proto::projections::projections_server::ProjectionsServer;
 use factum_wire::proto::server_features::server_features_server::ServerFeaturesServer;
 use factum_wire::proto::sessions::streams_service_server::StreamsServiceServer;
@@ -30,6 +31,8 @@ use tonic::transport::server::TcpIncoming;
 use crate::absent::absent;
 use crate::features::FeaturesService;
 use crate::gossip::GossipService;
+use crate::groups::registry::Registry;
+use crate::groups::{GroupsService, page};
 use crate::health;
 use crate::info;
 use crate::monitoring::MonitoringService;
@@ -126,6 +129,7 @@ pub async fn serve(
     check_address(address)?;
     let (stop, stopping) = stopping::stop();
     let mut stopped = stopping.clone();
+    let registry = Registry::new(services.clone(), stopping.clone());
     let asking = Asking::default();
     let asked = asking.clone();
     let server = Server::builder()
@@ -135,7 +139,7 @@ pub async fn serve(
         .max_concurrent_streams(CALLS_MAX)
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-        .add_routes(routes(&services, address, stopping, asking))
+        .add_routes(routes(&services, &registry, address, stopping, asking))
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async move {
             tokio::select! {
                 () = shutdown => {}
@@ -147,13 +151,23 @@ pub async fn serve(
         stopped.said().await;
         tokio::time::sleep(GRACE).await;
     };
-    tokio::select! {
+    let served = tokio::select! {
         served = server => served.map_err(ServeError::Transport),
         () = overdue => Ok(()),
-    }
+    };
+    // Groups write down how far they are, consumers or not.
+    registry.ended().await;
+    served
 }
 
-fn routes(services: &Services, address: SocketAddr, stopping: Stopping, asking: Asking) -> Routes {
+fn routes(
+    services: &Services,
+    registry: &Registry,
+    address: SocketAddr,
+    stopping: Stopping,
+    asking: Asking,
+) -> Routes {
+    let groups = GroupsService::new(services.clone(), registry.clone());
     let node = Arc::new(Node::new(services, address.ip().to_string(), address.port()));
     let store = StoreServer::new(StoreService::new(services.store.clone(), stopping.clone()))
         .max_decoding_message_size(factum_wire::store::MESSAGE_BYTES_MAX);
@@ -163,13 +177,15 @@ fn routes(services: &Services, address: SocketAddr, stopping: Stopping, asking: 
         .max_decoding_message_size(TRANSACTION_BYTES_MAX);
     let plain =
         health::routes(services.store.clone(), stopping.clone()).merge(info::routes(Arc::clone(&node)));
+    let plain = plain.merge(page::routes(groups.clone()));
     Routes::from(plain.fallback(absent))
         .add_service(streams)
         .add_service(sessions)
+        .add_service(PersistentSubscriptionsServer::new(groups))
         .add_service(store)
         .add_service(GossipServer::new(GossipService(Arc::clone(&node))))
         .add_service(MonitoringServer::new(MonitoringService::new(node, stopping)))
-        .add_service(OperationsServer::new(OperationsService::new(asking)))
+        .add_service(OperationsServer::new(OperationsService::new(asking, registry.clone())))
         .add_service(ProjectionsServer::new(ProjectionsService::new(services.store.clone())))
         .add_service(UsersServer::new(UsersService))
         .add_service(ServerFeaturesServer::new(FeaturesService))

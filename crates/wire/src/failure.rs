@@ -17,6 +17,7 @@ use tonic::{Code, Status};
 use uuid::Uuid;
 
 use crate::expectation;
+use crate::groups::GroupKey;
 use crate::proto::{client, google};
 use crate::stream;
 
@@ -121,6 +122,38 @@ pub enum Failure {
     /// Stored bytes are damaged.
     #[error("{0}")]
     Damaged(String),
+    /// There is no such group of consumers, or no longer.
+    #[error("Subscription group {} on stream {} does not exist.", group.name, group.source.as_str())]
+    GroupDoesNotExist {
+        #[allow(missing_docs)]
+        group: GroupKey,
+    },
+    /// There is one already.
+    #[error("Subscription group {} on stream {} exists.", group.name, group.source.as_str())]
+    GroupExists {
+        #[allow(missing_docs)]
+        group: GroupKey,
+    },
+    /// A group cannot do or be that.
+    #[error("Subscription group {} on stream {} failed: '{reason}'", group.name, group.source.as_str())]
+    GroupFailed {
+        #[allow(missing_docs)]
+        group: GroupKey,
+        /// Why.
+        reason: String,
+    },
+    /// A group has as many consumers as it may.
+    #[error("Maximum subscriptions reached for subscription group {} on stream {}.", group.name, group.source.as_str())]
+    GroupFull {
+        #[allow(missing_docs)]
+        group: GroupKey,
+    },
+    /// A consumer must join its group again.
+    #[error("Subscription group {} on stream {} was dropped.", group.name, group.source.as_str())]
+    GroupDropped {
+        #[allow(missing_docs)]
+        group: GroupKey,
+    },
     /// Nothing of that name is here.
     #[error("{0}")]
     Absent(String),
@@ -135,12 +168,17 @@ impl Failure {
             | Self::AppendTooLarge { .. }
             | Self::EventTooLarge { .. }
             | Self::FollowBeyondEnd => Code::InvalidArgument,
-            Self::StreamDeleted { .. } | Self::WrongExpected { .. } | Self::Refused(_) => {
-                Code::FailedPrecondition
-            }
-            Self::UserNotFound { .. } | Self::ProjectionNotFound { .. } | Self::ScavengeNotFound { .. } => {
-                Code::NotFound
-            }
+            Self::StreamDeleted { .. }
+            | Self::WrongExpected { .. }
+            | Self::GroupFull { .. }
+            | Self::Refused(_) => Code::FailedPrecondition,
+            Self::GroupDoesNotExist { .. }
+            | Self::UserNotFound { .. }
+            | Self::ProjectionNotFound { .. }
+            | Self::ScavengeNotFound { .. } => Code::NotFound,
+            Self::GroupExists { .. } => Code::AlreadyExists,
+            Self::GroupFailed { .. } => Code::Internal,
+            Self::GroupDropped { .. } => Code::Cancelled,
             Self::ReadBeyondEnd { .. } => Code::Unknown,
             Self::TimedOut | Self::Unknown(_) => Code::Aborted,
             Self::Busy | Self::NotReady => Code::Unavailable,
@@ -159,6 +197,11 @@ impl Failure {
             Self::WrongExpected { .. } => Some("wrong-expected-version"),
             Self::AppendTooLarge { .. } => Some("maximum-append-size-exceeded"),
             Self::EventTooLarge { .. } => Some("maximum-append-event-size-exceeded"),
+            Self::GroupDoesNotExist { .. } => Some("persistent-subscription-does-not-exist"),
+            Self::GroupExists { .. } => Some("persistent-subscription-exists"),
+            Self::GroupFailed { .. } => Some("persistent-subscription-failed"),
+            Self::GroupFull { .. } => Some("maximum-subscribers-reached"),
+            Self::GroupDropped { .. } => Some("persistent-subscription-dropped"),
             Self::UserNotFound { .. } => Some("user-not-found"),
             Self::ScavengeNotFound { .. } => Some("scavenge-not-found"),
             _ => None,
@@ -183,6 +226,15 @@ impl Failure {
                 ("proposed-append-event-size", bytes.to_string()),
                 ("maximum-append-event-size", limit.to_string()),
             ],
+            Self::GroupFailed { group, reason } => {
+                let mut trailers = of_group(group);
+                trailers.push(("reason", reason.clone()));
+                trailers
+            }
+            Self::GroupDoesNotExist { group }
+            | Self::GroupExists { group }
+            | Self::GroupFull { group }
+            | Self::GroupDropped { group } => of_group(group),
             Self::UserNotFound { login } => vec![("login-name", login.clone())],
             Self::ScavengeNotFound { id } => vec![("scavenge-id", id.clone())],
             _ => Vec::new(),
@@ -243,6 +295,10 @@ impl Failure {
         };
         google::rpc::Status { code: code as i32, message, details: vec![detail] }
     }
+}
+
+fn of_group(group: &GroupKey) -> Vec<(&'static str, String)> {
+    vec![("stream-name", group.source.as_str().to_owned()), ("group-name", group.name.clone())]
 }
 
 fn wrong_expected(expected: ExpectedRevision, actual: Option<Revision>) -> client::WrongExpectedVersion {

@@ -11,8 +11,11 @@ pub const VERSION: &str = "26.1.0";
 /// Methods of a service, each with its features.
 type Methods = &'static [(&'static str, &'static [&'static str])];
 
+/// What every call about groups takes.
+const BOTH: &[&str] = &["stream", "all"];
+
 /// Services with their methods; all in lower case.
-const SERVICES: [(&str, Methods); 8] = [
+const SERVICES: [(&str, Methods); 9] = [
     (
         "event_store.client.streams.streams",
         &[
@@ -21,6 +24,20 @@ const SERVICES: [(&str, Methods); 8] = [
             ("delete", &[]),
             ("tombstone", &[]),
             ("batchappend", &["deadline_duration"]),
+        ],
+    ),
+    (
+        "event_store.client.persistent_subscriptions.persistentsubscriptions",
+        &[
+            ("create", BOTH),
+            ("update", BOTH),
+            ("delete", BOTH),
+            ("read", BOTH),
+            ("getinfo", BOTH),
+            ("replayparked", BOTH),
+            ("truncateparked", BOTH),
+            ("list", BOTH),
+            ("restartsubsystem", BOTH),
         ],
     ),
     ("kurrentdb.protocol.v2.streams.streamsservice", &[("appendsession", &[]), ("appendrecords", &[])]),
@@ -35,6 +52,7 @@ const SERVICES: [(&str, Methods); 8] = [
             ("mergeindexes", &[]),
             ("resignnode", &[]),
             ("setnodepriority", &[]),
+            ("restartpersistentsubscriptions", &[]),
         ],
     ),
     (

@@ -9,8 +9,8 @@
 //! one file for each family:
 //!
 //! ```text
-//!   bytes ─► proto ─► read, append, batch, session, delete ─► core's words ─► the store
-//!   bytes ◄─ proto ◄─ event, position, failure             ◄─ what it answers
+//!   bytes ─► proto ─► read, append, batch, session, delete, groups ─► core's words ─► the store
+//!   bytes ◄─ proto ◄─ event, position, failure                     ◄─ what it answers
 //! ```
 //!
 //! Invariants: no request panics, whatever its bytes; what is refused is
@@ -28,6 +28,7 @@ pub mod failure;
 pub mod features;
 pub mod filter;
 pub mod gossip;
+pub mod groups;
 pub mod id;
 pub mod position;
 pub mod projection;
@@ -51,6 +52,10 @@ pub mod proto {
             /// Read, follow, append, delete.
             pub mod streams {
                 tonic::include_proto!("event_store.client.streams");
+            }
+            /// Groups of consumers that share events.
+            pub mod persistent_subscriptions {
+                tonic::include_proto!("event_store.client.persistent_subscriptions");
             }
             /// Who is in the cluster.
             pub mod gossip {
@@ -103,7 +108,8 @@ pub mod proto {
     }
 
     pub use event_store::client::{
-        self, gossip, monitoring, operations, projections, server_features, streams, users,
+        self, gossip, monitoring, operations, persistent_subscriptions, projections, server_features,
+        streams, users,
     };
     pub use kurrentdb::sessions;
 }

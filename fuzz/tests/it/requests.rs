@@ -4,7 +4,9 @@
 
 use bolero::TypeGenerator;
 use factum_core::{Clock, ManualClock, Timestamp};
+use factum_wire::groups::{control, member, settings};
 use factum_wire::proto::client::Uuid;
+use factum_wire::proto::persistent_subscriptions as groups;
 use factum_wire::proto::sessions::{AppendRecordsRequest, AppendRequest};
 use factum_wire::proto::store as port;
 use factum_wire::proto::streams::{AppendReq, BatchAppendReq, DeleteReq, ReadReq, TombstoneReq};
@@ -54,12 +56,12 @@ fn varint(mut number: u64, into: &mut Vec<u8>) {
 }
 
 fn number(field: u8, value: u64, into: &mut Vec<u8>) {
-    varint(u64::from(field % 11 + 1) << 3, into);
+    varint(u64::from(field % 16 + 1) << 3, into);
     varint(value, into);
 }
 
 fn bytes(field: u8, value: &[u8], into: &mut Vec<u8>) {
-    varint(u64::from(field % 11 + 1) << 3 | 2, into);
+    varint(u64::from(field % 16 + 1) << 3 | 2, into);
     varint(value.len() as u64, into);
     into.extend_from_slice(value);
 }
@@ -122,6 +124,31 @@ fn decode_as_everything(bytes: &[u8]) {
     }
     if let Ok(request) = TombstoneReq::decode(bytes)
         && let Err(failure) = delete::tombstone(request)
+    {
+        refused(failure);
+    }
+    if let Ok(request) = groups::CreateReq::decode(bytes)
+        && let Err(failure) = settings::create(request)
+    {
+        refused(failure);
+    }
+    if let Ok(request) = groups::UpdateReq::decode(bytes)
+        && let Err(failure) = settings::update(request)
+    {
+        refused(failure);
+    }
+    if let Ok(request) = groups::ReadReq::decode(bytes)
+        && let Err(failure) = member::saying(request)
+    {
+        refused(failure);
+    }
+    if let Ok(request) = groups::ListReq::decode(bytes)
+        && let Err(failure) = control::list(request)
+    {
+        refused(failure);
+    }
+    if let Ok(request) = groups::ReplayParkedReq::decode(bytes)
+        && let Err(failure) = control::replay(request)
     {
         refused(failure);
     }

@@ -9,7 +9,8 @@ use crate::failure;
 use super::clients_view::View;
 use super::named::Named;
 
-const TYPE: &str = "$>";
+/// The type of links.
+pub const TYPE: &str = "$>";
 
 /// Whether an event is a link.
 pub fn is_link(event: &RecordedEvent) -> bool {

@@ -377,7 +377,7 @@ impl Follower {
 /// Where to begin in a stream: after what the client has seen, and not before
 /// what can be read. Found as a position, so that the events before it need
 /// not be passed over.
-fn stream_from(
+pub fn stream_from(
     store: &dyn EventStore,
     named: &Named,
     from: From,

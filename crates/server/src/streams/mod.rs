@@ -3,10 +3,10 @@
 
 mod append;
 mod batch;
-mod follow;
-mod page;
+pub(crate) mod follow;
+pub(crate) mod page;
 mod read;
-mod show;
+pub(crate) mod show;
 
 use std::sync::Arc;
 use std::time::Duration;

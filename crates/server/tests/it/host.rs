@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -78,7 +79,24 @@ impl Host {
 
     /// With services changed before it begins.
     pub fn start_as(change: impl FnOnce(Services) -> Services) -> Self {
+        Self::over(TempDir::new().unwrap(), change)
+    }
+
+    /// Stops it, and starts it again over the same store.
+    pub fn restarted(mut self) -> Self {
+        self.stop();
+        let empty = TempDir::new().unwrap();
+        Self::over(std::mem::replace(&mut self.dir, empty), |services| services)
+    }
+
+    /// Another one, over what a crash at this moment would leave of the store.
+    pub fn crashed(&self) -> Self {
         let dir = TempDir::new().unwrap();
+        copy(&self.dir.path().join("store"), &dir.path().join("store"));
+        Self::over(dir, |services| services)
+    }
+
+    fn over(dir: TempDir, change: impl FnOnce(Services) -> Services) -> Self {
         let small = 64 * 1024 * 1024;
         let options =
             LogOptions { segment_bytes_first: small, segment_bytes_max: small, ..LogOptions::default() };
@@ -128,6 +146,19 @@ impl Host {
     /// How newer clients, and older ones, name it.
     pub fn url(&self, scheme: &str) -> String {
         format!("{scheme}://{}?tls=false", self.address)
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
     }
 }
 

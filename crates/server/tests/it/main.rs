@@ -8,6 +8,7 @@ mod bad_input;
 mod calls;
 mod ending;
 mod eventstore;
+mod groups;
 mod host;
 mod java;
 mod missing;

@@ -19,6 +19,10 @@ fn stream(name: &str) -> StreamName {
     StreamName::new(name.to_owned()).unwrap()
 }
 
+fn group(source: &str) -> GroupKey {
+    GroupKey::new(crate::groups::Source::named(source).unwrap(), "g".to_owned()).unwrap()
+}
+
 #[test]
 fn statuses_have_the_codes_texts_and_trailers_clients_look_for() {
     let id = Uuid::from_u128(1);
@@ -111,6 +115,45 @@ fn statuses_have_the_codes_texts_and_trailers_clients_look_for() {
         ),
         (Failure::Refused("no".into()), Code::FailedPrecondition, "no", &[]),
         (Failure::FollowBeyondEnd, Code::InvalidArgument, "Trying to read from an invalid position.", &[]),
+        (
+            Failure::GroupDoesNotExist { group: group("a-1") },
+            Code::NotFound,
+            "Subscription group g on stream a-1 does not exist.",
+            &[
+                ("exception", "persistent-subscription-does-not-exist"),
+                ("group-name", "g"),
+                ("stream-name", "a-1"),
+            ],
+        ),
+        (
+            Failure::GroupExists { group: group("$all") },
+            Code::AlreadyExists,
+            "Subscription group g on stream $all exists.",
+            &[("exception", "persistent-subscription-exists"), ("group-name", "g"), ("stream-name", "$all")],
+        ),
+        (
+            Failure::GroupFailed { group: group("a-1"), reason: "why".to_owned() },
+            Code::Internal,
+            "Subscription group g on stream a-1 failed: 'why'",
+            &[
+                ("exception", "persistent-subscription-failed"),
+                ("group-name", "g"),
+                ("reason", "why"),
+                ("stream-name", "a-1"),
+            ],
+        ),
+        (
+            Failure::GroupFull { group: group("a-1") },
+            Code::FailedPrecondition,
+            "Maximum subscriptions reached for subscription group g on stream a-1.",
+            &[("exception", "maximum-subscribers-reached"), ("group-name", "g"), ("stream-name", "a-1")],
+        ),
+        (
+            Failure::GroupDropped { group: group("a-1") },
+            Code::Cancelled,
+            "Subscription group g on stream a-1 was dropped.",
+            &[("exception", "persistent-subscription-dropped"), ("group-name", "g"), ("stream-name", "a-1")],
+        ),
         (Failure::Busy, Code::Unavailable, "Server Is Too Busy", &[]),
         (Failure::NotReady, Code::Unavailable, "Server Is Not Ready", &[]),
     ];
