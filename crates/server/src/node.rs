@@ -27,7 +27,7 @@ pub struct Node {
 impl Node {
     /// Of the server at this address.
     pub fn new(services: &Services, address: String, port: u16) -> Self {
-        let Services { store, clock } = services.clone();
+        let Services { store, clock, .. } = services.clone();
         Self { instance: Uuid::new_v4(), address, port, started: clock.now(), clock, store }
     }
 

@@ -63,6 +63,7 @@ impl Show {
     }
 }
 
-fn weight(event: &RecordedEvent) -> usize {
+/// About as many bytes as it takes on its way.
+pub fn weight(event: &RecordedEvent) -> usize {
     event.data.len() + event.metadata.len() + 256
 }

@@ -55,13 +55,13 @@ fn status<M: Message + Name>(kind: ErrorKind, error: &dyn Error, detail: &M) -> 
     let message = told(error);
     let detail =
         Any { type_url: format!("type.googleapis.com/{}", M::full_name()), value: detail.encode_to_vec() };
-    let inner = rpc::Status { code: code as i32, message: message.clone(), details: Some(detail) };
+    let inner = rpc::Status { code: code as i32, message: message.clone(), details: vec![detail] };
     Status::with_details(code, message, inner.encode_to_vec().into())
 }
 
 fn detail<M: Message + Name + Default>(status: &Status) -> Option<M> {
     let inner = rpc::Status::decode(status.details()).ok()?;
-    let detail = inner.details?;
-    let is_this = detail.type_url.rsplit('/').next() == Some(M::full_name().as_str());
-    is_this.then(|| M::decode(detail.value.as_slice()).ok()).flatten()
+    let name = M::full_name();
+    let detail = inner.details.iter().find(|detail| detail.type_url.rsplit('/').next() == Some(&name))?;
+    M::decode(detail.value.as_slice()).ok()
 }
