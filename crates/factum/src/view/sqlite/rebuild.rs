@@ -17,8 +17,9 @@ use std::task::{Context, Waker};
 use factum_core::{Position, Query, Read, RecordedEvent, Start, Until};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, named_params};
 
+use super::anchor::Anchor;
 use super::database::Database;
-use super::register::{Entry, Version, now_us, number, position};
+use super::register::{self, Advance, Entry, Version, now_us, number};
 use super::schema::{self, quoted};
 use super::table::Table;
 use crate::Store;
@@ -76,7 +77,8 @@ pub(super) struct Rebuild<P: Projection> {
 struct Rebuilding {
     state: String,
     generation: i64,
-    next: Position,
+    /// The last event it has looked at.
+    anchor: Option<Anchor>,
 }
 
 /// What to do after a step.
@@ -134,7 +136,7 @@ impl<P: Projection> Rebuild<P> {
         let Some(entry) = ours(version, self.epoch, &transaction)? else { return Ok(None) };
         let Some(rebuilding) = rebuilding(version, &transaction)? else { return Ok(None) };
         let (generation, next) = match rebuilding.state.as_str() {
-            "running" => (rebuilding.generation, rebuilding.next),
+            "running" => (rebuilding.generation, Anchor::next(rebuilding.anchor.as_ref())),
             "requested" => {
                 let generation = entry.generation + 1;
                 let table = schema::table(P::NAME, P::VERSION, generation);
@@ -174,13 +176,11 @@ impl<P: Projection> Rebuild<P> {
         }
         let table = self.table.as_ref().expect("it was made at the beginning");
         let mut projected = table.project(&*self.projection, &batch.events, &transaction)?;
-        let mut last = batch.events[..projected.events].last().cloned();
         let mut next = batch.next;
         if batch.is_live && projected.poison.is_none() && next < entry.next {
             // The table in use is ahead, and stands still while this is open.
             let events = between(&self.store, &self.query, next, entry.next)?;
             let more = table.project(&*self.projection, &events, &transaction)?;
-            last = events[..more.events].last().cloned().or(last);
             projected.events += more.events;
             projected.poison = more.poison;
             next = entry.next;
@@ -189,7 +189,9 @@ impl<P: Projection> Rebuild<P> {
             drop(transaction);
             return self.fail(poison);
         }
-        advance(version, &transaction, next, projected.events, last.as_ref(), log_end.max(next))?;
+        let anchor = Anchor::before(next, &batch.events, &self.store)?;
+        let advanced = Advance { next, events: projected.events, anchor };
+        advance(version, &transaction, &advanced, log_end.max(next))?;
         if !batch.is_live {
             transaction.commit()?;
             return Ok(Then::GoOn);
@@ -238,10 +240,10 @@ fn ours(version: Version, epoch: i64, connection: &Connection) -> rusqlite::Resu
 fn rebuilding(version: Version, connection: &Connection) -> rusqlite::Result<Option<Rebuilding>> {
     connection
         .prepare_cached(
-            "SELECT state, generation, next_position FROM factum_rebuild WHERE name = ?1 AND version = ?2",
+            "SELECT state, generation, last_position, last_event_id FROM factum_rebuild WHERE name = ?1 AND version = ?2",
         )?
         .query_row((version.name, version.version), |row| {
-            Ok(Rebuilding { state: row.get(0)?, generation: row.get(1)?, next: position(row.get(2)?) })
+            Ok(Rebuilding { state: row.get(0)?, generation: row.get(1)?, anchor: register::anchor(row)? })
         })
         .optional()
 }
@@ -249,9 +251,7 @@ fn rebuilding(version: Version, connection: &Connection) -> rusqlite::Result<Opt
 fn advance(
     version: Version,
     connection: &Connection,
-    next: Position,
-    events: usize,
-    last: Option<&RecordedEvent>,
+    advance: &Advance,
     log_end: Position,
 ) -> rusqlite::Result<()> {
     connection
@@ -263,10 +263,10 @@ fn advance(
              WHERE name = :name AND version = :version",
         )?
         .execute(named_params! {
-            ":next": number(next),
-            ":events": i64::try_from(events).unwrap_or(i64::MAX),
-            ":last_position": last.map(|event| number(event.position)),
-            ":last_event_id": last.map(|event| event.id.to_string()),
+            ":next": number(advance.next),
+            ":events": i64::try_from(advance.events).unwrap_or(i64::MAX),
+            ":last_position": advance.anchor.as_ref().map(|anchor| number(anchor.position)),
+            ":last_event_id": advance.anchor.as_ref().map(|anchor| anchor.id.as_str()),
             ":log_end": number(log_end),
             ":now": now_us(),
             ":name": version.name,

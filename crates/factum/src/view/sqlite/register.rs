@@ -5,6 +5,7 @@ use factum_core::clock::{Clock as _, SystemClock};
 use factum_core::{Position, RecordedEvent};
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 
+use super::anchor::Anchor;
 use crate::view::{Phase, Poison};
 
 /// A version of a projection, by name.
@@ -22,8 +23,8 @@ pub(super) struct Entry {
     pub columns: String,
     /// Everything before this is in the table.
     pub next: Position,
-    /// The last event that is, to know the log by.
-    pub last: Option<(Position, String)>,
+    /// The last event that was looked at, to know the log by.
+    pub anchor: Option<Anchor>,
     pub is_paused: bool,
     pub has_failed: bool,
     /// Grows with each runner; whoever has an older one writes nothing.
@@ -33,10 +34,11 @@ pub(super) struct Entry {
 }
 
 /// What was projected, for the register.
-pub(super) struct Advance<'a> {
+pub(super) struct Advance {
     pub next: Position,
     pub events: usize,
-    pub last: Option<&'a RecordedEvent>,
+    /// The last event before `next`; `None` if it is the one from before.
+    pub anchor: Option<Anchor>,
 }
 
 pub(super) fn now_us() -> i64 {
@@ -59,6 +61,13 @@ pub(super) fn position(number: i64) -> Position {
     Position::new(number.unsigned_abs())
 }
 
+/// The anchor in a row of the register.
+pub(super) fn anchor(row: &Row<'_>) -> rusqlite::Result<Option<Anchor>> {
+    let at: Option<i64> = row.get("last_position")?;
+    let id: Option<String> = row.get("last_event_id")?;
+    Ok(at.map(position).zip(id).map(|(position, id)| Anchor { position, id }))
+}
+
 /// A phase as the register has it, and back.
 pub(super) fn phase_of(text: &str) -> Phase {
     [Phase::Standby, Phase::CatchingUp, Phase::Live, Phase::Paused, Phase::Failed]
@@ -69,15 +78,13 @@ pub(super) fn phase_of(text: &str) -> Phase {
 
 impl Entry {
     fn from(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let last_position: Option<i64> = row.get("last_position")?;
-        let last_event_id: Option<String> = row.get("last_event_id")?;
         let heartbeat_us: Option<i64> = row.get("heartbeat_us")?;
         let lease_us = row.get("lease_us")?;
         Ok(Self {
             generation: row.get("generation")?,
             columns: row.get("columns")?,
             next: position(row.get("next_position")?),
-            last: last_position.map(position).zip(last_event_id),
+            anchor: anchor(row)?,
             is_paused: row.get("is_paused")?,
             has_failed: row.get::<_, Option<i64>>("failed_position")?.is_some(),
             epoch: row.get("epoch")?,
@@ -123,10 +130,12 @@ impl Version {
         Ok(())
     }
 
-    /// Gives a runner the next epoch. It begins afresh: what failed is tried again.
+    /// Gives a runner the next epoch. It begins afresh: what failed is tried again,
+    /// and what the anchor does not vouch for is looked at again.
     pub fn claim(self, connection: &Connection, epoch: i64, lease_us: i64) -> rusqlite::Result<()> {
         connection.execute(
             "UPDATE factum_projection SET epoch = ?3, heartbeat_us = ?4, lease_us = ?5,
+                next_position = coalesce(last_position + 1, 0),
                 failed_position = NULL, failed_type = NULL, failed_stream = NULL,
                 failed_revision = NULL, failed_reason = NULL
              WHERE name = ?1 AND version = ?2",
@@ -160,11 +169,11 @@ impl Version {
     pub fn advance(
         self,
         connection: &Connection,
-        advance: &Advance<'_>,
+        advance: &Advance,
         phase: Phase,
         log_end: Position,
+        last: Option<&RecordedEvent>,
     ) -> rusqlite::Result<()> {
-        let last = advance.last;
         let lag = match last {
             Some(last) if phase != Phase::Live => {
                 now_us().saturating_sub(last.recorded_at.as_micros()).max(0)
@@ -182,8 +191,8 @@ impl Version {
             .execute(named_params! {
                 ":next": number(advance.next),
                 ":events": i64::try_from(advance.events).unwrap_or(i64::MAX),
-                ":last_position": last.map(|event| number(event.position)),
-                ":last_event_id": last.map(|event| event.id.to_string()),
+                ":last_position": advance.anchor.as_ref().map(|anchor| number(anchor.position)),
+                ":last_event_id": advance.anchor.as_ref().map(|anchor| anchor.id.as_str()),
                 ":log_end": number(log_end),
                 ":lag": lag,
                 ":phase": phase.as_str(),

@@ -14,11 +14,13 @@ use std::time::Duration;
 use factum_core::Position;
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::anchor::Anchor;
 use super::database::Database;
 use super::rebuild::Rebuilder;
 use super::register::{Advance, Entry, Version, now_us};
 use super::schema;
 use super::table::Table;
+use super::view::other_store;
 use crate::Store;
 use crate::view::feed::{Batch, Batching};
 use crate::view::projector::{Begin, Sink, Taken, Trouble};
@@ -104,7 +106,13 @@ impl<P: Projection> Sink for DatabaseSink<P> {
             if entry.is_run() {
                 return Ok(Begin::Wait(Phase::Standby));
             }
+            if let Some(anchor) = &entry.anchor
+                && !anchor.is_in(&self.store)?
+            {
+                return Err(other_store::<P>(anchor).into());
+            }
             entry.epoch += 1;
+            entry.next = Anchor::next(entry.anchor.as_ref());
             entry.has_failed = false;
             Self::VERSION.claim(&transaction, entry.epoch, lease_us)?;
         }
@@ -145,9 +153,10 @@ impl<P: Projection> Sink for DatabaseSink<P> {
         let projected = table.project(&*self.projection, events, &transaction)?;
         let next = projected.poison.as_ref().map_or(batch.next, |poison| poison.position).max(entry.next);
         let phase = if batch.is_live { Phase::Live } else { Phase::CatchingUp };
-        let last = events[..projected.events].last();
-        let advance = Advance { next, events: projected.events, last };
-        Self::VERSION.advance(&transaction, &advance, phase, log_end.max(next))?;
+        let projected_events = &events[..projected.events];
+        let anchor = Anchor::before(next, projected_events, &self.store)?;
+        let advance = Advance { next, events: projected.events, anchor };
+        Self::VERSION.advance(&transaction, &advance, phase, log_end.max(next), projected_events.last())?;
         if let Some(poison) = &projected.poison {
             Self::VERSION.fail(&transaction, poison)?;
         }
@@ -183,8 +192,10 @@ impl<P: Projection> Sink for DatabaseSink<P> {
             else {
                 return Ok(false);
             };
-            let advance = Advance { next: next.max(entry.next), events: 0, last: None };
-            Self::VERSION.advance(&transaction, &advance, phase, log_end.max(advance.next))?;
+            let next = next.max(entry.next);
+            let anchor = Anchor::before(next, &[], &self.store)?;
+            let advance = Advance { next, events: 0, anchor };
+            Self::VERSION.advance(&transaction, &advance, phase, log_end.max(next), None)?;
             if is_due(&transaction)? {
                 Self::VERSION.activate(&transaction)?;
                 let at = schema::view(P::NAME, P::VERSION);

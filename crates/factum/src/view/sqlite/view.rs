@@ -6,10 +6,11 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use factum_core::{EventStoreExt as _, Position};
+use factum_core::Position;
 use parking_lot::Mutex;
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::anchor::Anchor;
 use super::control::{Control, ControlError};
 use super::database::{Database, DatabaseError};
 use super::register::{Entry, Version};
@@ -54,14 +55,14 @@ pub enum InDatabaseError {
         /// The fields of the row.
         now: String,
     },
-    /// The log does not have the events that were projected.
+    /// The log does not have the events that were looked at.
     #[error(
         "{name} in this database was projected from another store: it has seen event {id} at position {position}, which this store does not have there"
     )]
     OtherStore {
         /// The projection.
         name: &'static str,
-        /// The last event it has seen.
+        /// The last event it has looked at.
         id: String,
         /// Where it was.
         position: Position,
@@ -173,13 +174,15 @@ fn prepare<P: Projection>(
             now: columns,
         });
     }
-    if let Some((position, id)) = entry.last {
-        let event = store.events().event_at(position)?;
-        if event.is_none_or(|event| event.id.to_string() != id) {
-            return Err(InDatabaseError::OtherStore { name: P::NAME, id, position });
-        }
+    match &entry.anchor {
+        Some(anchor) if !anchor.is_in(store)? => Err(other_store::<P>(anchor)),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// The log does not have the event the checkpoint names.
+pub(super) fn other_store<P: Projection>(anchor: &Anchor) -> InDatabaseError {
+    InDatabaseError::OtherStore { name: P::NAME, id: anchor.id.clone(), position: anchor.position }
 }
 
 fn first_table<P: Projection>() -> String {

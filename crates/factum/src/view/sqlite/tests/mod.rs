@@ -1,6 +1,7 @@
 //! Read models in SQLite: the same rows, whatever is interrupted when, and seen
 //! and steered from outside.
 
+mod anchor;
 mod crash;
 mod killed;
 mod rebuild;
