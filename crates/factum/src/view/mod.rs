@@ -24,6 +24,7 @@ mod cell;
 pub mod check;
 mod column;
 mod feed;
+mod finite;
 mod fold;
 pub mod live;
 pub mod memory;
