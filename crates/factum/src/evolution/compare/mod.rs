@@ -56,9 +56,7 @@ impl Comparison<'_> {
         let shapes = (member.shapes)();
         let mut newest = Vec::new();
         for shape in &shapes {
-            if !self.seen.insert(shape.name) {
-                continue;
-            }
+            let is_first = self.seen.insert(shape.name);
             let of_type: Vec<_> =
                 specimens.iter().filter(|specimen| specimen.shape.name == shape.name).collect();
             let Some(first) =
@@ -66,8 +64,12 @@ impl Comparison<'_> {
             else {
                 continue;
             };
-            newest.push(first);
-            self.stored_type(member, first, &of_type);
+            if is_first {
+                newest.push(first);
+                self.stored_type(member, first, &of_type);
+            } else {
+                self.again(member, first);
+            }
         }
         let one = newest.iter().flat_map(|specimen| {
             let named = |warning| (specimen.shape.name.to_owned(), warning);
@@ -115,6 +117,20 @@ impl Comparison<'_> {
                     self.now.events.push(before.clone());
                 }
                 (None, None) => {}
+            }
+        }
+    }
+
+    /// A type that another enum has, too: this one reads the same events, by
+    /// upcasters of its own.
+    fn again(&mut self, member: &Member, newest: &Specimen) {
+        let shape = &newest.shape;
+        let is_its = |version: &&Version| version.event_type == shape.name && version.version <= shape.version;
+        for version in self.now.events.iter().filter(is_its) {
+            for finding in form::of_samples(member, newest, version) {
+                if !self.report.findings.iter().any(|known| known.is_about_the_same(&finding)) {
+                    self.report.findings.push(finding.saying(format!("as {} reads it", member.name)));
+                }
             }
         }
     }
