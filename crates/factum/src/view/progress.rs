@@ -244,8 +244,9 @@ impl Moving<'_> {
         (self.0.poison, self.0.trouble) = (None, None);
     }
 
-    /// It does not project.
-    pub fn waits(&mut self, phase: Phase) {
+    /// It does not project. The rows have everything before `next`, by a runner
+    /// elsewhere or by a rebuild.
+    pub fn waits(&mut self, phase: Phase, next: Position) {
         self.0.phase = phase;
         self.0.trouble = None;
     }

@@ -89,8 +89,8 @@ pub(crate) trait Sink: Send + 'static {
 pub(crate) enum Begin {
     /// With the event at this position.
     At(Position),
-    /// Not now.
-    Wait(Phase),
+    /// Not now; the rows have everything before this position.
+    Wait(Phase, Position),
 }
 
 pub(crate) enum Taken {
@@ -199,8 +199,8 @@ impl<S: Sink> Run<S> {
                 self.progress.change(|progress| progress.at(next, 0, false));
                 Ok(Duration::ZERO)
             }
-            Begin::Wait(phase) => {
-                self.progress.change(|progress| progress.waits(phase));
+            Begin::Wait(phase, next) => {
+                self.progress.change(|progress| progress.waits(phase, next));
                 Ok(self.sink.tick_every())
             }
         }

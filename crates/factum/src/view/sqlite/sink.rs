@@ -94,7 +94,7 @@ impl<P: Projection> Sink for DatabaseSink<P> {
         if Some(entry.epoch) != self.epoch && entry.is_run() {
             // Whoever lost the epoch has nothing to rebuild either.
             (self.epoch, self.rebuilder) = (None, None);
-            return Ok(Begin::Wait(Phase::Standby));
+            return Ok(Begin::Wait(Phase::Standby, entry.next));
         }
         let database = self.database.clone();
         let turn = database.turn();
@@ -104,7 +104,7 @@ impl<P: Projection> Sink for DatabaseSink<P> {
         let mut entry = Self::VERSION.entry(&transaction)?.ok_or_else(removed)?;
         if Some(entry.epoch) != self.epoch {
             if entry.is_run() {
-                return Ok(Begin::Wait(Phase::Standby));
+                return Ok(Begin::Wait(Phase::Standby, entry.next));
             }
             if let Some(anchor) = &entry.anchor
                 && !anchor.is_in(&self.store)?
@@ -129,7 +129,7 @@ impl<P: Projection> Sink for DatabaseSink<P> {
         self.heed_rebuild()?;
         Ok(match phase {
             Phase::CatchingUp => Begin::At(entry.next),
-            waits => Begin::Wait(waits),
+            waits => Begin::Wait(waits, entry.next),
         })
     }
 
