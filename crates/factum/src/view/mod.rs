@@ -26,6 +26,7 @@ mod column;
 mod feed;
 mod finite;
 mod fold;
+mod lag;
 pub mod live;
 pub mod memory;
 pub mod progress;

@@ -40,7 +40,7 @@ pub struct ProjectionStatus {
     pub events: u64,
     /// How many positions of the log it had not looked at when last heard of.
     pub lag_events: u64,
-    /// How old the last event it projected was then, unless it was up to date.
+    /// How long ago the first of those was recorded, then.
     pub lag: Duration,
     /// When its runner was last heard of; `None` if nobody runs it.
     pub heartbeat: Option<Timestamp>,

@@ -2,10 +2,11 @@
 //! asked of it, in the same database and the same transactions as its rows.
 
 use factum_core::clock::{Clock as _, SystemClock};
-use factum_core::{Position, RecordedEvent};
+use factum_core::Position;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 
 use super::anchor::Anchor;
+use crate::view::lag::Lag;
 use crate::view::{Phase, Poison};
 
 /// A version of a projection, by name.
@@ -49,6 +50,10 @@ pub(super) fn now_us() -> i64 {
 /// clock was set back, and may stay behind it for long.
 pub(super) fn is_fresh(heartbeat_us: i64, lease_us: i64) -> bool {
     now_us().abs_diff(heartbeat_us) < lease_us.unsigned_abs()
+}
+
+fn lag_us(lag: Lag) -> i64 {
+    i64::try_from(lag.time.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// As SQLite counts.
@@ -144,13 +149,14 @@ impl Version {
         Ok(())
     }
 
-    /// Says that its runner is there, and what it is doing.
-    pub fn beat(self, connection: &Connection, phase: Phase) -> rusqlite::Result<()> {
+    /// Says that its runner is there, what it is doing, and how late it is.
+    pub fn beat(self, connection: &Connection, phase: Phase, lag: Lag) -> rusqlite::Result<()> {
         connection
             .prepare_cached(
-                "UPDATE factum_projection SET heartbeat_us = ?3, phase = ?4 WHERE name = ?1 AND version = ?2",
+                "UPDATE factum_projection SET heartbeat_us = ?3, phase = ?4, log_end = ?5, lag_us = ?6
+                 WHERE name = ?1 AND version = ?2",
             )?
-            .execute((self.name, self.version, now_us(), phase.as_str()))?;
+            .execute((self.name, self.version, now_us(), phase.as_str(), number(lag.end), lag_us(lag)))?;
         Ok(())
     }
 
@@ -171,15 +177,8 @@ impl Version {
         connection: &Connection,
         advance: &Advance,
         phase: Phase,
-        log_end: Position,
-        last: Option<&RecordedEvent>,
+        lag: Lag,
     ) -> rusqlite::Result<()> {
-        let lag = match last {
-            Some(last) if phase != Phase::Live => {
-                now_us().saturating_sub(last.recorded_at.as_micros()).max(0)
-            }
-            _ => 0,
-        };
         connection
             .prepare_cached(
                 "UPDATE factum_projection SET next_position = :next, events = events + :events,
@@ -193,8 +192,8 @@ impl Version {
                 ":events": i64::try_from(advance.events).unwrap_or(i64::MAX),
                 ":last_position": advance.anchor.as_ref().map(|anchor| number(anchor.position)),
                 ":last_event_id": advance.anchor.as_ref().map(|anchor| anchor.id.as_str()),
-                ":log_end": number(log_end),
-                ":lag": lag,
+                ":log_end": number(lag.end),
+                ":lag": lag_us(lag),
                 ":phase": phase.as_str(),
                 ":now": now_us(),
                 ":name": self.name,

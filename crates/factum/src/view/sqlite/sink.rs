@@ -23,6 +23,7 @@ use super::table::Table;
 use super::view::other_store;
 use crate::Store;
 use crate::view::feed::{Batch, Batching};
+use crate::view::lag::Lag;
 use crate::view::projector::{Begin, Sink, Taken, Trouble};
 use crate::view::{Phase, Projection};
 
@@ -59,10 +60,6 @@ impl<P: Projection> DatabaseSink<P> {
 
     fn lease_us(&self) -> i64 {
         i64::try_from(self.lease.as_micros()).unwrap_or(i64::MAX)
-    }
-
-    fn log_end(&self) -> Result<Position, Trouble> {
-        Ok(self.store.events().last_position()?.map_or(Position::FIRST, Position::next))
     }
 
     /// Begins, goes on with or ends a rebuild, as is asked.
@@ -121,7 +118,7 @@ impl<P: Projection> Sink for DatabaseSink<P> {
             () if entry.has_failed => Phase::Failed,
             () => Phase::CatchingUp,
         };
-        Self::VERSION.beat(&transaction, phase)?;
+        Self::VERSION.beat(&transaction, phase, Lag::of(&self.store, entry.next)?)?;
         transaction.commit()?;
         drop(turn);
         self.epoch = Some(entry.epoch);
@@ -134,7 +131,6 @@ impl<P: Projection> Sink for DatabaseSink<P> {
     }
 
     fn take(&mut self, batch: &Batch) -> Result<Option<Taken>, Trouble> {
-        let log_end = self.log_end()?;
         let database = self.database.clone();
         let _turn = database.turn();
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -156,7 +152,7 @@ impl<P: Projection> Sink for DatabaseSink<P> {
         let projected_events = &events[..projected.events];
         let anchor = Anchor::before(next, projected_events, &self.store)?;
         let advance = Advance { next, events: projected.events, anchor };
-        Self::VERSION.advance(&transaction, &advance, phase, log_end.max(next), projected_events.last())?;
+        Self::VERSION.advance(&transaction, &advance, phase, Lag::of(&self.store, next)?)?;
         if let Some(poison) = &projected.poison {
             Self::VERSION.fail(&transaction, poison)?;
         }
@@ -183,7 +179,6 @@ impl<P: Projection> Sink for DatabaseSink<P> {
             Ok::<_, rusqlite::Error>(is_live && active.is_none_or(|active| active < P::VERSION))
         };
         if !is_fresh || is_due(&self.connection)? {
-            let log_end = self.log_end()?;
             let database = self.database.clone();
             let _turn = database.turn();
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -195,7 +190,7 @@ impl<P: Projection> Sink for DatabaseSink<P> {
             let next = next.max(entry.next);
             let anchor = Anchor::before(next, &[], &self.store)?;
             let advance = Advance { next, events: 0, anchor };
-            Self::VERSION.advance(&transaction, &advance, phase, log_end.max(next), None)?;
+            Self::VERSION.advance(&transaction, &advance, phase, Lag::of(&self.store, next)?)?;
             if is_due(&transaction)? {
                 Self::VERSION.activate(&transaction)?;
                 let at = schema::view(P::NAME, P::VERSION);

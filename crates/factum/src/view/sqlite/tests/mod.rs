@@ -4,6 +4,7 @@
 mod anchor;
 mod crash;
 mod killed;
+mod lag;
 mod rebuild;
 mod runners;
 mod speed;
