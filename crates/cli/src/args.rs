@@ -435,7 +435,7 @@ pub struct ProjectionArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The rows in use stay readable until the new ones take their place, in one transaction. What is recorded \
-meanwhile is in both. An interrupt, or --cancel from elsewhere, ends the rebuild and leaves the rows in use. \
+meanwhile is in both. Asked for while one is under way, it begins anew. An interrupt, or --cancel from elsewhere, ends the rebuild and leaves the rows in use. \
 If the program that runs the projection is killed, the rebuild goes on when it is started again.")]
 pub struct RebuildArgs {
     /// The projection; may be left out if there is one

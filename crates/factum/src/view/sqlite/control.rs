@@ -228,15 +228,17 @@ impl Control {
         )
     }
 
-    /// Asks for a rebuild of the active version, unless one is under way.
+    /// Asks for a rebuild of the active version. One that is under way, or was
+    /// interrupted, begins anew.
     pub fn rebuild(&self, name: &str) -> Result<(), ControlError> {
         self.status_of(name)?;
         self.write(
-            "INSERT OR REPLACE INTO factum_rebuild (name, version, state)
-             SELECT name, version, 'requested' FROM factum_projection p
-             WHERE name = ?1 AND is_active AND NOT EXISTS (
-                SELECT 1 FROM factum_rebuild r WHERE r.name = p.name AND r.version = p.version
-                    AND r.state IN ('requested', 'running', 'cancelling'))",
+            // The table that was begun keeps its number, so that it is not left behind.
+            "INSERT OR REPLACE INTO factum_rebuild (name, version, state, generation)
+             SELECT p.name, p.version, 'requested',
+                CASE WHEN r.state IN ('requested', 'running') THEN r.generation ELSE 0 END
+             FROM factum_projection p LEFT JOIN factum_rebuild r USING (name, version)
+             WHERE p.name = ?1 AND p.is_active AND r.state IS NOT 'cancelling'",
             name,
         )
     }

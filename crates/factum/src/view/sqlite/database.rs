@@ -57,7 +57,10 @@ impl Database {
         }
         let database = Self(Arc::new(Inner { path, turn: FairMutex::new(()) }));
         let connection = database.writer()?;
-        connection.execute_batch(schema::REGISTER).map_err(|source| database.error(source))?;
+        connection
+            .execute_batch(schema::REGISTER)
+            .and_then(|()| schema::bring_up_to_date(&connection))
+            .map_err(|source| database.error(source))?;
         Ok(database)
     }
 

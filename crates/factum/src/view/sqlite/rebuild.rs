@@ -9,7 +9,9 @@
 //! ```
 //!
 //! How far it has come stands in the same transactions as its rows. A rebuild
-//! that is killed goes on where it was, as soon as somebody runs the projection.
+//! that is killed goes on where it was, as soon as somebody runs the projection,
+//! if that is the same release of the program and the same log: rows are never
+//! made by two kinds of code.
 
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -22,7 +24,7 @@ use super::database::Database;
 use super::register::{self, Advance, Entry, Version, now_us, number};
 use super::schema::{self, quoted};
 use super::table::Table;
-use crate::Store;
+use crate::{Event as _, Store};
 use crate::view::feed::{Batch, Batching, Feed};
 use crate::view::projection::query;
 use crate::view::projector::{Trouble, told};
@@ -79,6 +81,8 @@ struct Rebuilding {
     generation: i64,
     /// The last event it has looked at.
     anchor: Option<Anchor>,
+    /// The program that made the rows there are.
+    producer: Option<String>,
 }
 
 /// What to do after a step.
@@ -105,12 +109,25 @@ impl<P: Projection> Rebuild<P> {
         if let Err(trouble) = self.until_done(stop) {
             // What can be tried again is, when the projector next looks; what
             // happened is told meanwhile.
-            let reason = told(&*trouble);
-            let _ = self.connection.execute(
-                "UPDATE factum_rebuild SET reason = ?3 WHERE name = ?1 AND version = ?2",
-                (self.version.name, self.version.version, reason),
-            );
+            // If that cannot be written down, the next attempt has the same to tell.
+            let _ = self.tell(&told(&*trouble));
         }
+    }
+
+    /// Writes down what keeps it, as long as it is the runner's.
+    pub fn tell(&mut self, reason: &str) -> rusqlite::Result<()> {
+        let database = self.database.clone();
+        let _turn = database.turn();
+        let version = self.version;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if ours(version, self.epoch, &transaction)?.is_some() {
+            transaction.execute(
+                "UPDATE factum_rebuild SET reason = ?3 WHERE name = ?1 AND version = ?2
+                    AND state IN ('requested', 'running', 'cancelling')",
+                (version.name, version.version, reason),
+            )?;
+        }
+        transaction.commit()
     }
 
     fn until_done(&mut self, stop: &Stop) -> Result<(), Trouble> {
@@ -135,12 +152,18 @@ impl<P: Projection> Rebuild<P> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let Some(entry) = ours(version, self.epoch, &transaction)? else { return Ok(None) };
         let Some(rebuilding) = rebuilding(version, &transaction)? else { return Ok(None) };
+        let goes_on = rebuilding.producer.as_deref() == Some(P::Event::PRODUCER)
+            && match &rebuilding.anchor {
+                Some(anchor) => anchor.is_in(&self.store)?,
+                None => true,
+            };
         let (generation, next) = match rebuilding.state.as_str() {
-            "running" => (rebuilding.generation, Anchor::next(rebuilding.anchor.as_ref())),
-            "requested" => {
+            "running" if goes_on => (rebuilding.generation, Anchor::next(rebuilding.anchor.as_ref())),
+            "running" | "requested" => {
                 let generation = entry.generation + 1;
                 let table = schema::table(P::NAME, P::VERSION, generation);
                 transaction.execute_batch(&schema::create_table::<P::Row>(&table))?;
+                begin_anew(version, &transaction)?;
                 (generation, Position::FIRST)
             }
             _ => {
@@ -151,9 +174,17 @@ impl<P: Projection> Rebuild<P> {
         };
         transaction.execute(
             "UPDATE factum_rebuild SET state = 'running', generation = ?3, next_position = ?4, log_end = ?5,
-                began_us = ?6, began_position = ?4, updated_us = ?6, reason = NULL
+                began_us = ?6, began_position = ?4, updated_us = ?6, reason = NULL, producer = ?7
              WHERE name = ?1 AND version = ?2",
-            (version.name, version.version, generation, number(next), number(log_end), now_us()),
+            (
+                version.name,
+                version.version,
+                generation,
+                number(next),
+                number(log_end),
+                now_us(),
+                P::Event::PRODUCER,
+            ),
         )?;
         transaction.commit()?;
         self.table = Some(Table::of::<P::Row>(schema::table(P::NAME, P::VERSION, generation)));
@@ -240,12 +271,27 @@ fn ours(version: Version, epoch: i64, connection: &Connection) -> rusqlite::Resu
 fn rebuilding(version: Version, connection: &Connection) -> rusqlite::Result<Option<Rebuilding>> {
     connection
         .prepare_cached(
-            "SELECT state, generation, last_position, last_event_id FROM factum_rebuild WHERE name = ?1 AND version = ?2",
+            "SELECT state, generation, last_position, last_event_id, producer FROM factum_rebuild WHERE name = ?1 AND version = ?2",
         )?
         .query_row((version.name, version.version), |row| {
-            Ok(Rebuilding { state: row.get(0)?, generation: row.get(1)?, anchor: register::anchor(row)? })
+            Ok(Rebuilding {
+                state: row.get("state")?,
+                generation: row.get("generation")?,
+                anchor: register::anchor(row)?,
+                producer: row.get("producer")?,
+            })
         })
         .optional()
+}
+
+/// Forgets how far it had come.
+fn begin_anew(version: Version, connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute(
+        "UPDATE factum_rebuild SET events = 0, last_position = NULL, last_event_id = NULL
+         WHERE name = ?1 AND version = ?2",
+        (version.name, version.version),
+    )?;
+    Ok(())
 }
 
 fn advance(

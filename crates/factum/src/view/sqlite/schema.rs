@@ -45,10 +45,20 @@ CREATE TABLE IF NOT EXISTS factum_rebuild (
     reason          TEXT,
     PRIMARY KEY (name, version)
 ) STRICT;
+    producer        TEXT,
 ";
 
 /// A name as SQL takes it.
 pub(super) fn quoted(name: &str) -> String {
+/// Brings the tables of an earlier version up to date.
+pub(super) fn bring_up_to_date(connection: &Connection) -> rusqlite::Result<()> {
+    let has_producer = "SELECT count(*) FROM pragma_table_info('factum_rebuild') WHERE name = 'producer'";
+    if connection.query_row(has_producer, [], |row| row.get::<_, i64>(0))? == 0 {
+        connection.execute_batch("ALTER TABLE factum_rebuild ADD COLUMN producer TEXT")?;
+    }
+    Ok(())
+}
+
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
