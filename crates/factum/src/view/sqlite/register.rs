@@ -113,7 +113,9 @@ impl Version {
 
     pub fn insert(self, connection: &Connection, columns: &str) -> rusqlite::Result<()> {
         connection.execute(
-            "INSERT INTO factum_projection (name, version, columns) VALUES (?1, ?2, ?3)",
+            // Paused from the first moment, if the projection is.
+            "INSERT INTO factum_projection (name, version, columns, is_paused) VALUES (?1, ?2, ?3,
+                (SELECT coalesce(max(is_paused), 0) FROM factum_projection WHERE name = ?1))",
             (self.name, self.version, columns),
         )?;
         Ok(())

@@ -104,8 +104,11 @@ fn a_new_version_grows_beside_the_old_and_takes_its_name_when_it_has_caught_up()
     // Paused before it has begun, so that it is seen growing.
     place.control().pause("tallies").unwrap();
     let new = quick(store.project(TalliesV2)).in_database(&place.database).unwrap();
-    place.control().pause("tallies").unwrap();
-    assert_eq!(place.control().status_of("tallies").unwrap().len(), 2);
+    until("both are paused", || {
+        let versions = place.control().status_of("tallies").unwrap();
+        versions.len() == 2 && versions.iter().all(|version| version.phase == Phase::Paused)
+    });
+    assert_eq!(shown("SELECT count(*) FROM tallies_v2"), Some(0), "a pause holds for versions to come");
     place.control().resume("tallies").unwrap();
     all_projected(&new);
     until("the new version is shown", || shown("SELECT cents FROM tallies") == Some((0..50).sum()));
