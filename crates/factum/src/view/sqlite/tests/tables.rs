@@ -168,3 +168,15 @@ fn what_does_not_fit_the_database_is_refused() {
     assert!(matches!(none.map(drop), Err(ControlError::NoDatabase { .. })));
     assert!(matches!(place.control().pause("talies"), Err(ControlError::Unknown { .. })));
 }
+
+#[test]
+fn looking_at_a_database_of_others_changes_nothing_of_it() {
+    let place = Place::new();
+    let path = place.dir.path().join("foreign.db");
+    let foreign = rusqlite::Connection::open(&path).unwrap();
+    foreign.execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1);").unwrap();
+    drop(foreign);
+    let before = std::fs::read(&path).unwrap();
+    assert!(matches!(Control::open(&path).map(drop), Err(ControlError::NoProjections { .. })));
+    assert!(std::fs::read(&path).unwrap() == before, "not even its journal mode");
+}
