@@ -55,7 +55,8 @@ impl<P: Projection> Projecting<P> {
     }
 
     /// Stores rows and checkpoint after at most this time of gathering events,
-    /// 100 ms unless told otherwise.
+    /// 100 ms unless told otherwise. In a database never longer than a quarter of
+    /// the lease, so that whoever gathers is not taken to be gone.
     pub fn batch_gather_max(mut self, gather: Duration) -> Self {
         self.batching.gather_max = gather;
         self

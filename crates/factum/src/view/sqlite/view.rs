@@ -107,11 +107,12 @@ impl<P: Projection> Projecting<P> {
     /// on. Rows and checkpoint are stored in one transaction.
     pub fn in_database(self, database: &Database) -> Result<DatabaseView<P>, InDatabaseError> {
         let query = query::<P>()?;
-        let (store, batching) = (self.store.clone(), self.batching);
+        let store = self.store.clone();
         let progress = Progress::new(store.clone(), P::NAME, P::VERSION);
         let reader = Mutex::new(database.connection()?);
         let sink = self.sink(database)?;
         let projector = Projector::start(P::NAME, store, query, batching, progress, sink)
+        let batching = sink.batching;
             .map_err(|source| InDatabaseError::Thread { name: P::NAME, source })?;
         let names: Vec<_> = P::Row::columns().iter().map(|column| quoted(column.name)).collect();
         let view = quoted(&schema::view(P::NAME, P::VERSION));
@@ -136,7 +137,7 @@ impl<P: Projection> Projecting<P> {
             projection: Arc::new(self.projection),
             store: self.store,
             database: database.clone(),
-            batching: self.batching,
+            batching: self.batching.within(self.lease),
             lease: self.lease,
             connection,
             epoch: None,
@@ -147,7 +148,9 @@ impl<P: Projection> Projecting<P> {
     }
 
     /// How long a runner may be silent before another takes over; 3 seconds
-    /// unless told otherwise. One that was only slow then writes nothing more.
+    /// unless told otherwise. One that was only slow then writes nothing more. A
+    /// batch is gathered for at most a quarter of it, whatever
+    /// [`batch_gather_max`](Self::batch_gather_max) says.
     pub fn lease(self, lease: Duration) -> Self {
         Self { lease: lease.max(Duration::from_millis(20)), ..self }
     }

@@ -180,3 +180,13 @@ fn looking_at_a_database_of_others_changes_nothing_of_it() {
     assert!(matches!(Control::open(&path).map(drop), Err(ControlError::NoProjections { .. })));
     assert!(std::fs::read(&path).unwrap() == before, "not even its journal mode");
 }
+
+#[test]
+fn nobody_gathers_for_longer_than_the_lease_allows() {
+    let (store, place) = (Store::memory(), Place::new());
+    let hour = Duration::from_secs(3_600);
+    let sink = quick(store.project(Tallies)).batch_gather_max(hour).sink(&place.database).unwrap();
+    assert_eq!(sink.batching.gather_max, Duration::from_millis(50));
+    let sink = store.project(Tallies).batch_gather_max(Duration::ZERO).sink(&place.database).unwrap();
+    assert_eq!(sink.batching.gather_max, Duration::ZERO);
+}
