@@ -111,6 +111,15 @@ impl Version {
             .optional()
     }
 
+    /// Describes its columns in other words.
+    pub fn describe(self, connection: &Connection, columns: &str) -> rusqlite::Result<()> {
+        connection.execute(
+            "UPDATE factum_projection SET columns = ?3 WHERE name = ?1 AND version = ?2",
+            (self.name, self.version, columns),
+        )?;
+        Ok(())
+    }
+
     pub fn insert(self, connection: &Connection, columns: &str) -> rusqlite::Result<()> {
         connection.execute(
             // Paused from the first moment, if the projection is.

@@ -41,9 +41,10 @@ pub enum InDatabaseError {
     /// It is not well defined.
     #[error(transparent)]
     Definition(#[from] DefinitionError),
-    /// The columns of its rows are not those of its table.
+    /// The columns of its rows are not those of its table, or are read in another
+    /// way, or its rows are found by another key.
     #[error(
-        "the rows of {name} have other columns than version {version} has in the database: raise its VERSION (stored: {stored}; now: {now})"
+        "the rows of {name} have other columns, or another key, than version {version} has in the database: raise its VERSION (stored: {stored}; now: {now})"
     )]
     OtherColumns {
         /// The projection.
@@ -111,8 +112,8 @@ impl<P: Projection> Projecting<P> {
         let progress = Progress::new(store.clone(), P::NAME, P::VERSION);
         let reader = Mutex::new(database.connection()?);
         let sink = self.sink(database)?;
-        let projector = Projector::start(P::NAME, store, query, batching, progress, sink)
         let batching = sink.batching;
+        let projector = Projector::start(P::NAME, store, query, batching, progress, sink)
             .map_err(|source| InDatabaseError::Thread { name: P::NAME, source })?;
         let names: Vec<_> = P::Row::columns().iter().map(|column| quoted(column.name)).collect();
         let view = quoted(&schema::view(P::NAME, P::VERSION));
@@ -163,11 +164,9 @@ fn prepare<P: Projection>(
     connection: &mut Connection,
 ) -> Result<(), InDatabaseError> {
     let version = Version { name: P::NAME, version: P::VERSION };
-    let columns = schema::columns::<P::Row>();
+    let columns = schema::described::<P::Row>();
     let _turn = database.turn();
-    let entry =
-        register(version, &columns, connection, || schema::create_table::<P::Row>(&first_table::<P>()))
-            .map_err(|source| database.error(source))?;
+    let entry = register::<P>(version, &columns, connection).map_err(|source| database.error(source))?;
     let Some(entry) = entry else { return Ok(()) };
     if entry.columns != columns {
         return Err(InDatabaseError::OtherColumns {
@@ -188,27 +187,33 @@ pub(super) fn other_store<P: Projection>(anchor: &Anchor) -> InDatabaseError {
     InDatabaseError::OtherStore { name: P::NAME, id: anchor.id.clone(), position: anchor.position }
 }
 
-fn first_table<P: Projection>() -> String {
-    schema::table(P::NAME, P::VERSION, 1)
-}
-
 /// What the register says of a version; `None` if it was entered just now, with
-/// its table.
-fn register(
+/// its table. Indexes that are new are made there and then.
+fn register<P: Projection>(
     version: Version,
     columns: &str,
     connection: &mut Connection,
-    create_table: impl FnOnce() -> String,
 ) -> rusqlite::Result<Option<Entry>> {
+    let Version { name, version: number } = version;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if let Some(entry) = version.entry(&transaction)? {
+    if let Some(mut entry) = version.entry(&transaction)? {
+        // Once they were described as SQL defines them, and nothing more was known.
+        if entry.columns == schema::columns::<P::Row>() {
+            version.describe(&transaction, columns)?;
+            columns.clone_into(&mut entry.columns);
+        }
+        if entry.columns == columns {
+            let table = schema::table(name, number, entry.generation);
+            transaction.execute_batch(&schema::create_indexes::<P::Row>(&table))?;
+            transaction.commit()?;
+        }
         return Ok(Some(entry));
     }
-    let Version { name, version: number } = version;
     version.insert(&transaction, columns)?;
-    transaction.execute_batch(&create_table())?;
+    let table = schema::table(name, number, 1);
+    transaction.execute_batch(&schema::create_table::<P::Row>(&table))?;
     let view = schema::view(name, number);
-    transaction.execute_batch(&schema::point_view(&view, &schema::table(name, number, 1)))?;
+    transaction.execute_batch(&schema::point_view(&view, &table))?;
     // The first version is shown while it grows; a later one once it has caught up.
     if version.active(&transaction)?.is_none() {
         version.activate(&transaction)?;

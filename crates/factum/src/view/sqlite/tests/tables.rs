@@ -169,6 +169,85 @@ fn what_does_not_fit_the_database_is_refused() {
     assert!(matches!(place.control().pause("talies"), Err(ControlError::Unknown { .. })));
 }
 
+/// Rows of one projection, as three programs have them that say nothing of
+/// another version.
+macro_rules! notes {
+    ($projection:ident, $row:ident { $($(#[$attribute:ident])? $field:ident: $ty:ty),* }) => {
+        #[derive(Row, Clone, Debug, PartialEq)]
+        struct $row { $($(#[$attribute])? $field: $ty),* }
+
+        struct $projection;
+
+        impl Projection for $projection {
+            const NAME: &'static str = "notes";
+            type Event = Account;
+            type Row = $row;
+
+            fn project(&self, _: &Account, _: &RecordedEvent, rows: &mut Rows<'_, $row>) {
+                rows.put($row { $($field: Default::default()),* });
+            }
+        }
+    };
+}
+
+notes!(Notes, Note { #[key] who: String, what: String, at: u32 });
+notes!(Indexed, IndexedNote { #[key] who: String, #[index] what: String, at: u32 });
+notes!(OtherKey, NoteByBoth { #[key] who: String, #[key] what: String, at: u32 });
+notes!(OtherKind, NoteOfMany { #[key] who: String, what: Vec<String>, at: u32 });
+notes!(Truth, NoteOfTruth { #[key] who: String, what: String, at: bool });
+
+#[test]
+fn a_column_that_is_read_in_another_way_is_another_column() {
+    let (store, place) = (Store::memory(), Place::new());
+    store.record(deposit("a", 1)).run().unwrap();
+    all_projected(&quick(store.project(Notes)).in_database(&place.database).unwrap());
+    let refused = [
+        store.project(OtherKey).in_database(&place.database).map(drop),
+        store.project(OtherKind).in_database(&place.database).map(drop),
+        store.project(Truth).in_database(&place.database).map(drop),
+    ];
+    let said = refused.map(|refused| match refused {
+        Err(error @ InDatabaseError::OtherColumns { .. }) => error.to_string(),
+        other => panic!("{other:?}"),
+    });
+    assert!(
+        said[1].contains("stored: who text key, what text, at integer; now: who text key, what json, at integer"),
+        "{}",
+        said[1]
+    );
+}
+
+#[test]
+fn an_index_is_made_where_the_rows_are() {
+    let (store, place) = (Store::memory(), Place::new());
+    store.record(deposit("a", 1)).run().unwrap();
+    all_projected(&quick(store.project(Notes)).in_database(&place.database).unwrap());
+    let notes = quick(store.project(Indexed)).in_database(&place.database).unwrap();
+    all_projected(&notes);
+    let plan = notes.query(|connection| {
+        let ask = "EXPLAIN QUERY PLAN SELECT who FROM notes WHERE what = 'x'";
+        connection.query_row(ask, [], |row| row.get::<_, String>(3))
+    });
+    assert!(plan.unwrap().contains("notes_v1_1_what"));
+    assert_eq!(notes.rows().unwrap().len(), 1, "the rows stayed");
+    drop(notes);
+    // A program without it is right, too.
+    all_projected(&quick(store.project(Notes)).in_database(&place.database).unwrap());
+}
+
+#[test]
+fn a_table_that_was_described_by_its_columns_alone_is_taken_over() {
+    let (store, place) = (Store::memory(), Place::new());
+    store.record(deposit("a", 1)).run().unwrap();
+    all_projected(&quick(store.project(Notes)).in_database(&place.database).unwrap());
+    let writer = place.database.writer().unwrap();
+    let before = r#""who" TEXT NOT NULL, "what" TEXT NOT NULL, "at" INTEGER NOT NULL"#;
+    writer.execute("UPDATE factum_projection SET columns = ?1", [before]).unwrap();
+    all_projected(&quick(store.project(Notes)).in_database(&place.database).unwrap());
+    let other = store.project(OtherKind).in_database(&place.database).map(drop);
+    assert!(matches!(other, Err(InDatabaseError::OtherColumns { .. })), "it is described in full now");
+}
+
 #[test]
 fn looking_at_a_database_of_others_changes_nothing_of_it() {
     let place = Place::new();
