@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use factum_core::{Position, Timestamp};
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension as _, Row, Transaction, TransactionBehavior,
+};
 
 use super::database::connect;
 use super::register::{is_fresh, phase_of, position};
@@ -264,21 +266,22 @@ impl Control {
     /// Removes the rows and the checkpoint of a version that is not in use, such
     /// as the one before.
     pub fn remove(&self, name: &str, version: u32) -> Result<(), ControlError> {
-        let found = self.status_of(name)?;
-        if found.iter().any(|status| status.version == version && status.is_active) {
-            return Err(ControlError::InUse { name: name.to_owned(), version });
-        }
-        let remove = || -> rusqlite::Result<()> {
-            let transaction = self.connection.unchecked_transaction()?;
-            let generations: Option<(i64, Option<i64>)> = transaction
+        self.status_of(name)?;
+        // Nobody else writes from here on, so what is looked at stays so.
+        let remove = || -> rusqlite::Result<bool> {
+            let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+            let found: Option<(bool, i64, Option<i64>)> = transaction
                 .query_row(
-                    "SELECT p.generation, r.generation FROM factum_projection p
+                    "SELECT p.is_active, p.generation, r.generation FROM factum_projection p
                      LEFT JOIN factum_rebuild r USING (name, version) WHERE name = ?1 AND version = ?2",
                     (name, version),
-                    |row| Ok((row.get(0)?, row.get(1)?)),
+                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
                 )
                 .optional()?;
-            let Some((used, rebuilt)) = generations else { return Ok(()) };
+            let Some((is_active, used, rebuilt)) = found else { return Ok(true) };
+            if is_active {
+                return Ok(false);
+            }
             let view = quoted(&schema::view(name, version));
             transaction.execute_batch(&format!("DROP VIEW IF EXISTS {view}"))?;
             for generation in [Some(used), rebuilt].into_iter().flatten() {
@@ -289,9 +292,13 @@ impl Control {
                 let delete = format!("DELETE FROM {register} WHERE name = ?1 AND version = ?2");
                 transaction.execute(&delete, (name, version))?;
             }
-            transaction.commit()
+            transaction.commit()?;
+            Ok(true)
         };
-        remove().map_err(|source| self.error(source))
+        match remove().map_err(|source| self.error(source))? {
+            true => Ok(()),
+            false => Err(ControlError::InUse { name: name.to_owned(), version }),
+        }
     }
 
     fn write(&self, sql: &str, name: &str) -> Result<(), ControlError> {

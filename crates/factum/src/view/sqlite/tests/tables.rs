@@ -261,6 +261,27 @@ fn looking_at_a_database_of_others_changes_nothing_of_it() {
 }
 
 #[test]
+fn a_version_that_comes_into_use_meanwhile_is_not_removed() {
+    let (store, place) = (Store::memory(), Place::new());
+    let old = place.tallies(&store);
+    let new = quick(store.project(TalliesV2)).in_database(&place.database).unwrap();
+    until("the new version is in use", || place.control().status_of("tallies").unwrap()[1].is_active);
+    drop((old, new));
+    let mut writer = place.database.writer().unwrap();
+    let swap = writer.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+    swap.execute("UPDATE factum_projection SET is_active = (version = 1)", []).unwrap();
+    std::thread::scope(|scope| {
+        let removed = scope.spawn(|| place.control().remove("tallies", 1));
+        // Time enough to have looked.
+        std::thread::sleep(Duration::from_millis(200));
+        swap.commit().unwrap();
+        let removed = removed.join().unwrap();
+        assert!(matches!(removed, Err(ControlError::InUse { version: 1, .. })), "{removed:?}");
+    });
+    assert_eq!(place.control().status_of("tallies").unwrap().len(), 2);
+}
+
+#[test]
 fn nobody_gathers_for_longer_than_the_lease_allows() {
     let (store, place) = (Store::memory(), Place::new());
     let hour = Duration::from_secs(3_600);
