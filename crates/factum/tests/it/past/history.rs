@@ -235,6 +235,22 @@ fn a_statement_is_data_too() {
 }
 
 #[test]
+fn a_statement_forges_nothing_on_a_terminal() {
+    let (store, _) = clocked(StoreOptions::default());
+    let metadata = [("actor".to_owned(), json!("eve\n\u{9b}2J"))].into_iter().collect();
+    let context = Context { metadata, ..Context::default() };
+    let note = "paid\u{9b}2K\u{202e}".to_owned();
+    store.record(Account::Opened { id: "ada".into(), owner: note.clone() }).context(context).run().unwrap();
+    let explain = || store.load(Balance::of("ada")).explain();
+    let told = explain().only(move |_| note.clone()).from(Position::new(1)).run().unwrap().to_string();
+    assert!(told.contains(r#"= "paid\u{9b}2K\u{202e}""#), "{told}");
+    let told = explain().run().unwrap().to_string();
+    assert!(told.contains(r"by eve\n\u{9b}2J"), "{told}");
+    assert!(told.contains(r#"paid\u{9b}2K\u{202e}"#), "{told}");
+    assert!(!told.chars().any(|c| c != '\n' && factum_core::name::is_forbidden(c)), "{told:?}");
+}
+
+#[test]
 fn a_bounded_statement_begins_with_what_was_brought_forward() {
     let store = dispute();
     let explain = || store.load(Balance::of("123")).explain().only(|balance| balance.cents);
