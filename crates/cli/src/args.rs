@@ -419,6 +419,8 @@ pub enum ProjectionVerb {
     Resume(ProjectionArgs),
     /// Make the rows once more from the first event, beside those in use, and swap
     Rebuild(RebuildArgs),
+    /// Remove the rows and the checkpoint of a version that is not in use
+    Remove(RemoveArgs),
 }
 
 /// `projection status`, `pause` and `resume`
@@ -449,6 +451,24 @@ pub struct RebuildArgs {
     /// End the rebuild that is under way
     #[arg(long)]
     pub cancel: bool,
+}
+
+/// `projection remove`
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The version that is shown under the projection's name is refused. Others come back only when a program of \
+that version is started again, which projects all events once more.")]
+pub struct RemoveArgs {
+    /// The projection
+    pub name: String,
+    /// Its version
+    pub version: u32,
+    /// The SQLite database it is kept in
+    #[arg(long, env = "FACTUM_DATABASE", value_name = "FILE")]
+    pub database: PathBuf,
+    /// Only say how much that would remove
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `completions`

@@ -122,6 +122,15 @@ pub struct RebuildStatus {
     pub reason: Option<String>,
 }
 
+/// What goes with a version of a projection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Removal {
+    /// How many rows it has.
+    pub rows: u64,
+    /// From how many events.
+    pub events: u64,
+}
+
 /// Why a projection cannot be seen or steered.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -147,6 +156,19 @@ pub enum ControlError {
         name: String,
         /// Those there are.
         known: Vec<String>,
+    },
+    /// There is no such version of it.
+    #[error(
+        "there is no version {version} of {name}; there are: {}",
+        known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    UnknownVersion {
+        /// The projection.
+        name: String,
+        /// What was given.
+        version: u32,
+        /// Those there are.
+        known: Vec<u32>,
     },
     /// The active version of it is not to be removed.
     #[error("version {version} of {name} is the one in use: only another version can be removed")]
@@ -263,10 +285,33 @@ impl Control {
         Ok(count.unsigned_abs())
     }
 
+    /// What [`remove`](Self::remove) would remove; an error if it would refuse.
+    pub fn removal(&self, name: &str, version: u32) -> Result<Removal, ControlError> {
+        let found = self.version_of(name, version)?;
+        if found.is_active {
+            return Err(ControlError::InUse { name: name.to_owned(), version });
+        }
+        let count = format!("SELECT count(*) FROM {}", quoted(&schema::view(name, version)));
+        let rows: i64 =
+            self.connection.query_row(&count, [], |row| row.get(0)).map_err(|source| self.error(source))?;
+        Ok(Removal { rows: rows.unsigned_abs(), events: found.events })
+    }
+
+    fn version_of(&self, name: &str, version: u32) -> Result<ProjectionStatus, ControlError> {
+        let mut versions = self.status_of(name)?;
+        match versions.iter().position(|status| status.version == version) {
+            Some(place) => Ok(versions.swap_remove(place)),
+            None => {
+                let known = versions.into_iter().map(|status| status.version).collect();
+                Err(ControlError::UnknownVersion { name: name.to_owned(), version, known })
+            }
+        }
+    }
+
     /// Removes the rows and the checkpoint of a version that is not in use, such
     /// as the one before.
     pub fn remove(&self, name: &str, version: u32) -> Result<(), ControlError> {
-        self.status_of(name)?;
+        self.version_of(name, version)?;
         // Nobody else writes from here on, so what is looked at stays so.
         let remove = || -> rusqlite::Result<bool> {
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;

@@ -35,7 +35,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use control::{Control, ControlError, ProjectionStatus, RebuildState, RebuildStatus};
+pub use control::{Control, ControlError, ProjectionStatus, RebuildState, RebuildStatus, Removal};
 pub use database::{Database, DatabaseError};
 pub use rusqlite;
 pub use view::{DatabaseView, InDatabaseError, ReadRowsError};

@@ -128,7 +128,11 @@ fn a_new_version_grows_beside_the_old_and_takes_its_name_when_it_has_caught_up()
 
     let control = place.control();
     assert!(matches!(control.remove("tallies", 2), Err(ControlError::InUse { .. })));
+    let removal = control.removal("tallies", 1).unwrap();
+    assert_eq!((removal.rows, removal.events), (1, 51));
+    assert!(matches!(control.removal("tallies", 2), Err(ControlError::InUse { .. })));
     control.remove("tallies", 1).unwrap();
+    assert!(matches!(control.remove("tallies", 1), Err(ControlError::UnknownVersion { .. })));
     assert_eq!(shown("SELECT events FROM tallies_v1"), None);
     assert_eq!(place.status("tallies").version, 2);
 }
