@@ -52,9 +52,7 @@ impl Finding {
 
     /// Whether it is the same change of the same sample.
     pub fn is_about_the_same(&self, other: &Self) -> bool {
-        self.title == other.title
-            && self.change == other.change
-            && self.lines.first() == other.lines.first()
+        self.title == other.title && self.change == other.change && self.lines.first() == other.lines.first()
     }
 
     pub fn advising(self, advice: String) -> Self {

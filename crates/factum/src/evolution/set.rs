@@ -37,7 +37,9 @@ impl Member {
             category: E::OWN_CATEGORY,
             shapes: E::shapes,
             specimens: E::specimens,
-            recode: |stored| unwind::catch(stored, |stored| Ok(E::decode(stored)?.map(|event| event.encode()))),
+            recode: |stored| {
+                unwind::catch(stored, |stored| Ok(E::decode(stored)?.map(|event| event.encode())))
+            },
             read: |stored| Ok(unwind::decode::<E>(stored)?.map(drop)),
         }
     }

@@ -103,7 +103,7 @@ impl Comparison<'_> {
                         let change = if is_lower { Change::VersionLowered } else { Change::VersionAdded };
                         self.report.findings.push(finding(change));
                     }
-                    self.add(specimen);
+                    self.add(member, newest, specimen);
                 }
                 (Some(before), Some(specimen)) => self.version(member, newest, before, specimen),
                 (Some(before), None) => {
@@ -125,7 +125,8 @@ impl Comparison<'_> {
     /// upcasters of its own.
     fn again(&mut self, member: &Member, newest: &Specimen) {
         let shape = &newest.shape;
-        let is_its = |version: &&Version| version.event_type == shape.name && version.version <= shape.version;
+        let is_its =
+            |version: &&Version| version.event_type == shape.name && version.version <= shape.version;
         for version in self.now.events.iter().filter(is_its) {
             for finding in form::of_samples(member, newest, version) {
                 if !self.report.findings.iter().any(|known| known.is_about_the_same(&finding)) {
@@ -140,9 +141,10 @@ impl Comparison<'_> {
     }
 
     /// A version nobody has stored yet.
-    fn add(&mut self, specimen: &Specimen) {
+    fn add(&mut self, member: &Member, newest: &Specimen, specimen: &Specimen) {
         let mut version = Version::of(specimen);
         version.samples = self.samples(specimen);
+        self.report.findings.extend(form::of_samples(member, newest, &version));
         self.now.events.push(version);
     }
 
@@ -191,7 +193,12 @@ impl Comparison<'_> {
                 .into_iter()
                 .filter(|sample| !before.samples.iter().any(|known| form::says_the_same(known, sample)))
                 .collect();
-            if findings.is_empty() && !fresh.is_empty() {
+            // Nothing is locked that would be refused by the next check.
+            let refused =
+                form::of_samples(member, newest, &Version { samples: fresh.clone(), ..now.clone() });
+            if !refused.is_empty() {
+                findings.extend(refused);
+            } else if findings.is_empty() && !fresh.is_empty() {
                 let new = fresh
                     .iter()
                     .fold(named(Change::OptionalPartAdded), |finding, sample| finding.plus(sample.get()));
