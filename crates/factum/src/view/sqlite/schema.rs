@@ -1,6 +1,6 @@
 //! The names and definitions of everything in the database.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::view::{Column, Kind, Row};
 
@@ -52,11 +52,19 @@ CREATE TABLE IF NOT EXISTS factum_rebuild (
 
 /// Brings the tables of an earlier version up to date.
 pub(super) fn bring_up_to_date(connection: &Connection) -> rusqlite::Result<()> {
-    let has_producer = "SELECT count(*) FROM pragma_table_info('factum_rebuild') WHERE name = 'producer'";
-    if connection.query_row(has_producer, [], |row| row.get::<_, i64>(0))? == 0 {
-        connection.execute_batch("ALTER TABLE factum_rebuild ADD COLUMN producer TEXT")?;
+    let has_producer = || {
+        let columns = "SELECT count(*) FROM pragma_table_info('factum_rebuild') WHERE name = 'producer'";
+        connection.query_row(columns, [], |row| Ok(row.get::<_, i64>(0)? > 0))
+    };
+    if has_producer()? {
+        return Ok(());
     }
-    Ok(())
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    // Again, now that nobody else can write.
+    if !has_producer()? {
+        transaction.execute_batch("ALTER TABLE factum_rebuild ADD COLUMN producer TEXT")?;
+    }
+    transaction.commit()
 }
 
 /// A name as SQL takes it.

@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use factum_core::{Read, RecordedEvent, Start};
 
 use super::*;
+use crate::Rows;
+use crate::event::{DecodeError, Decoded, EncodeError, Encoded, Shape, Stored};
+use crate::evolution::Specimen;
 use crate::view::feed::{Batch, Batching};
 use crate::view::projector::Sink as _;
 use crate::view::sqlite::rebuild::{Rebuild, Then};
 use crate::view::sqlite::{RebuildState, RebuildStatus};
-use crate::event::{DecodeError, Decoded, EncodeError, Encoded, Shape, Stored};
-use crate::evolution::Specimen;
 use crate::view::tests::panics::{Parcel, Parcels, record_old_parcel};
 use crate::view::tests::{Account, Tally, deposit, visit};
-use crate::Rows;
 
 fn rebuild(place: &Place) -> RebuildStatus {
     place.status("tallies").rebuild.unwrap()
@@ -272,11 +272,33 @@ fn an_interrupted_rebuild_of_another_log_begins_anew() {
 }
 
 #[test]
+fn whoever_was_superseded_tells_nothing() {
+    let (store, place) = (Store::memory(), Place::new());
+    let mut sink = quick(store.project(Tallies)).sink(&place.database).unwrap();
+    sink.begin().unwrap();
+    place.control().rebuild("tallies").unwrap();
+    let (projection, database) = (Arc::new(Tallies), place.database.clone());
+    let epoch = sink.epoch.unwrap();
+    let mut slow = Rebuild::new(projection, store.clone(), database, Batching::default(), epoch).unwrap();
+    slow.begin().unwrap();
+    slow.tell("the disk is full").unwrap();
+    assert_eq!(rebuild(&place).reason.as_deref(), Some("the disk is full"));
+    place.database.writer().unwrap().execute("UPDATE factum_projection SET epoch = epoch + 1", []).unwrap();
+    slow.tell("too late").unwrap();
+    assert_eq!(rebuild(&place).reason.as_deref(), Some("the disk is full"));
+}
+
+#[test]
 fn a_register_of_before_is_brought_up_to_date() {
     let (store, place) = (Store::memory(), Place::new());
     store.record((0..2_000).map(|cents| deposit("a", cents)).collect::<Vec<_>>()).run().unwrap();
     interrupted(&store, &place);
-    place.database.writer().unwrap().execute_batch("ALTER TABLE factum_rebuild DROP COLUMN producer").unwrap();
+    place
+        .database
+        .writer()
+        .unwrap()
+        .execute_batch("ALTER TABLE factum_rebuild DROP COLUMN producer")
+        .unwrap();
     let database = Database::open(place.dir.path().join("views.db")).unwrap();
     // Who knows whose rows these are.
     let tallies = quick(store.project(Tallies)).in_database(&database).unwrap();
@@ -295,7 +317,8 @@ fn a_rebuild_that_panics_while_it_decodes_fails_once() {
     until("it is paused", || place.status("parcels").phase == Phase::Paused);
     record_old_parcel(&store);
     place.control().rebuild("parcels").unwrap();
-    let failed = || place.status("parcels").rebuild.is_some_and(|rebuild| rebuild.state == RebuildState::Failed);
+    let failed =
+        || place.status("parcels").rebuild.is_some_and(|rebuild| rebuild.state == RebuildState::Failed);
     until("the rebuild has failed", failed);
     let reason = place.status("parcels").rebuild.unwrap().reason.unwrap();
     assert!(reason.contains("position 1 (ParcelSent") && reason.contains("no scale is that old"), "{reason}");
