@@ -106,8 +106,6 @@ fn differences<R: Row>(expected: &R, actual: &R) -> Vec<String> {
     let fields = R::columns().iter().zip(expected.iter().zip(&actual));
     let unlike = fields.filter(|(_, (expected, actual))| expected != actual);
     unlike
-        .map(|(column, (expected, actual))| {
-            format!("    {}: expected {expected}, was {actual}", column.name)
-        })
+        .map(|(column, (expected, actual))| format!("    {}: expected {expected}, was {actual}", column.name))
         .collect()
 }

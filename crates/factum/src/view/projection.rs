@@ -121,7 +121,11 @@ pub(crate) fn query<P: Projection>() -> Result<Query, DefinitionError> {
     let name = P::NAME;
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     let is_name = name.bytes().all(is_plain) && name.starts_with(|c: char| c.is_ascii_lowercase());
-    if !is_name || name.len() > 48 || names_a_version(name) || ["factum_", "sqlite_"].iter().any(|taken| name.starts_with(taken)) {
+    if !is_name
+        || name.len() > 48
+        || names_a_version(name)
+        || ["factum_", "sqlite_"].iter().any(|taken| name.starts_with(taken))
+    {
         return Err(DefinitionError::Name { name });
     }
     let is_no_key = |column: &&super::Column| {

@@ -14,7 +14,9 @@ impl From<ControlError> for Failure {
                 Self::not_found(error).hint("name it with --database FILE or FACTUM_DATABASE")
             }
             ControlError::InUse { name, .. } => {
-                let hint = format!("a newer version takes its place once it has caught up; `factum projection status {name}` shows that");
+                let hint = format!(
+                    "a newer version takes its place once it has caught up; `factum projection status {name}` shows that"
+                );
                 Self::new(Exit::Unavailable, error).hint(hint)
             }
             ControlError::Unknown { .. } | ControlError::UnknownVersion { .. } => {

@@ -16,8 +16,7 @@ use crate::render::{Out, text};
 pub fn run(args: RemoveArgs, out: &mut Out) -> Result<(), Failure> {
     let (control, versions) = found(&args.database, Some(&args.name))?;
     let removal = control.removal(&args.name, args.version)?;
-    let running =
-        versions.iter().any(|status| status.version == args.version && status.heartbeat.is_some());
+    let running = versions.iter().any(|status| status.version == args.version && status.heartbeat.is_some());
     if !args.dry_run {
         control.remove(&args.name, args.version)?;
     }
@@ -32,14 +31,11 @@ pub fn run(args: RemoveArgs, out: &mut Out) -> Result<(), Failure> {
     if out.format != Format::Text {
         return rows::one(out, &shown);
     }
-    let what =
-        format!("{} from {}", text::counted(shown.rows, "row"), text::counted(shown.events, "event"));
+    let what = format!("{} from {}", text::counted(shown.rows, "row"), text::counted(shown.events, "event"));
     match args.dry_run {
-        true => writeln!(
-            out,
-            "{} {}: {what} would be removed; nothing was changed",
-            shown.name, shown.version
-        )?,
+        true => {
+            writeln!(out, "{} {}: {what} would be removed; nothing was changed", shown.name, shown.version)?
+        }
         false => writeln!(out, "{} {} is removed: {what}", shown.name, shown.version)?,
     }
     if running {

@@ -107,10 +107,9 @@ actual, 1 row
 #[test]
 fn other_failures_say_what_they_are_about() {
     let said = failure(|| {
-        let _ = given(()).when(Balance::of("ada"), |balance| withdraw(balance, 1)).then_view(
-            Wealths,
-            [wealth("ada", 1, None)],
-        );
+        let _ = given(())
+            .when(Balance::of("ada"), |balance| withdraw(balance, 1))
+            .then_view(Wealths, [wealth("ada", 1, None)]);
     });
     assert!(said.contains("the decision was rejected\n  Short { by: 1 }"), "{said}");
     assert!(said.ends_with("actual, no row"), "{said}");

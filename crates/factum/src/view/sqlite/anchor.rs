@@ -30,7 +30,11 @@ impl From<&RecordedEvent> for Anchor {
 
 impl Anchor {
     /// Of a checkpoint before `next` that has just projected these events.
-    pub fn before(next: Position, events: &[RecordedEvent], store: &Store) -> Result<Option<Self>, ReadError> {
+    pub fn before(
+        next: Position,
+        events: &[RecordedEvent],
+        store: &Store,
+    ) -> Result<Option<Self>, ReadError> {
         let Some(position) = next.previous() else { return Ok(None) };
         let last = events.last().map(Self::from);
         if last.as_ref().is_some_and(|last| last.position == position) {

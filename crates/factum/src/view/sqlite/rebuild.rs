@@ -24,12 +24,12 @@ use super::database::Database;
 use super::register::{self, Advance, Entry, Version, now_us, number};
 use super::schema::{self, quoted};
 use super::table::Table;
-use crate::{Event as _, Store};
 use crate::view::feed::{Batch, Batching, Feed};
 use crate::view::projection::query;
 use crate::view::projector::{Trouble, told};
 use crate::view::worker::{Stop, Worker};
 use crate::view::{Poison, Projection};
+use crate::{Event as _, Store};
 
 /// A rebuild under way; dropping it interrupts it.
 pub(super) struct Rebuilder(Worker);

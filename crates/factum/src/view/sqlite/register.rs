@@ -1,8 +1,8 @@
 //! The register: how far each projection has come, who runs it and what was
 //! asked of it, in the same database and the same transactions as its rows.
 
-use factum_core::clock::{Clock as _, SystemClock};
 use factum_core::Position;
+use factum_core::clock::{Clock as _, SystemClock};
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 
 use super::anchor::Anchor;

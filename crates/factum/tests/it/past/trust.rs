@@ -3,12 +3,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use factum::{EventStore, Position, ReadError};
 use factum::snapshot::{
     MemorySnapshots, SnapshotKey, SnapshotPolicy, SnapshotStats, SnapshotStore, Snapshots,
 };
+use factum::{EventStore, Position, ReadError};
 use factum_core::{
-    Append, AppendError, AppendFuture, Appended, Events, Read, StorageError, Subscribe, SubscribeError, Subscription,
+    Append, AppendError, AppendFuture, Appended, Events, Read, StorageError, Subscribe, SubscribeError,
+    Subscription,
 };
 use parking_lot::Mutex;
 

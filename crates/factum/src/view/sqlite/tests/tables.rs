@@ -194,11 +194,45 @@ macro_rules! notes {
     };
 }
 
-notes!(Notes, Note { #[key] who: String, what: String, at: u32 });
-notes!(Indexed, IndexedNote { #[key] who: String, #[index] what: String, at: u32 });
-notes!(OtherKey, NoteByBoth { #[key] who: String, #[key] what: String, at: u32 });
+notes!(
+    Notes,
+    Note {
+        #[key]
+        who: String,
+        what: String,
+        at: u32
+    }
+);
+notes!(
+    Indexed,
+    IndexedNote {
+        #[key]
+        who: String,
+        #[index]
+        what: String,
+        at: u32
+    }
+);
+notes!(
+    OtherKey,
+    NoteByBoth {
+        #[key]
+        who: String,
+        #[key]
+        what: String,
+        at: u32
+    }
+);
 notes!(OtherKind, NoteOfMany { #[key] who: String, what: Vec<String>, at: u32 });
-notes!(Truth, NoteOfTruth { #[key] who: String, what: String, at: bool });
+notes!(
+    Truth,
+    NoteOfTruth {
+        #[key]
+        who: String,
+        what: String,
+        at: bool
+    }
+);
 
 #[test]
 fn a_column_that_is_read_in_another_way_is_another_column() {
@@ -215,7 +249,9 @@ fn a_column_that_is_read_in_another_way_is_another_column() {
         other => panic!("{other:?}"),
     });
     assert!(
-        said[1].contains("stored: who text key, what text, at integer; now: who text key, what json, at integer"),
+        said[1].contains(
+            "stored: who text key, what text, at integer; now: who text key, what json, at integer"
+        ),
         "{}",
         said[1]
     );
