@@ -382,17 +382,19 @@ fn an_upcaster_that_cannot_take_what_its_type_allows_is_told_at_once() {
 #[test]
 fn every_enum_that_has_a_type_reads_what_is_locked() {
     paid!(ByJson(version = 2, upcast(1 = in_euros)) { #[id] id: TillId, cents: u64, currency: String });
+    paid!(Alike(version = 2, upcast(1 = in_euros)) { #[id] id: TillId, cents: u64, currency: String });
     paid!(Misspelt(version = 2, upcast(1 = wrongly)) { #[id] id: TillId, cents: u64, currency: String });
+    paid!(AsWrong(version = 2, upcast(1 = wrongly)) { #[id] id: TillId, cents: u64, currency: String });
     let lock = Lock::of::<First>();
     accept::<ByJson>(&lock.path).unwrap();
-    check::<(ByJson, ByJson)>(&lock.path).unwrap();
+    check::<(ByJson, Alike)>(&lock.path).unwrap();
     let report = lock.report::<(ByJson, Misspelt)>();
     assert!(report.changes().all(|change| change == Change::StoredFormChanged));
     let text = report.to_string();
     assert!(text.contains("missing field `currency`") && text.contains("Misspelt reads it"), "{text}");
     accept::<(ByJson, Misspelt)>(&lock.path).unwrap_err();
     // Once each, though both of the same kind say it.
-    assert_eq!(lock.changes::<(Misspelt, Misspelt)>().len(), lock.changes::<Misspelt>().len());
+    assert_eq!(lock.changes::<(Misspelt, AsWrong)>().len(), lock.changes::<Misspelt>().len());
 }
 
 mod both {
@@ -434,7 +436,7 @@ fn a_variant_that_is_gone_is_noticed() {
         ]
     );
     let report = lock.report::<only_cash::Paid>();
-    assert_eq!(report.changes().collect::<Vec<_>>(), [Change::StoredFormChanged]);
+    assert_eq!(report.changes().collect::<Vec<_>>(), [Change::StoredFormChanged; 2], "one for each sample");
     assert!(report.to_string().contains("unknown variant `Card`"), "{report}");
 }
 
@@ -516,7 +518,8 @@ fn samples_go_through_json_upcasters_when_the_type_is_gone() {
     paid!(Misspelt(version = 2, upcast(1 = wrongly)) { #[id] id: TillId, cents: u64, currency: String });
     assert_eq!(changes::<First, ByJson>(true), [Change::VersionAdded]);
     let lock = Lock::of::<First>();
-    assert_eq!(lock.changes::<Misspelt>(), [Change::VersionAdded, Change::StoredFormChanged]);
+    let changes = lock.changes::<Misspelt>();
+    assert_eq!((changes[0], &changes[1..]), (Change::VersionAdded, &[Change::StoredFormChanged; 4][..]));
     let text = lock.report::<Misspelt>().to_string();
     assert!(text.contains("Paid, version 1\n    - {\"id\":\"id\""), "{text}");
     assert!(text.contains("missing field `currency`"), "{text}");
