@@ -462,6 +462,8 @@ pub struct RemoveArgs {
     /// The projection
     pub name: String,
     /// Its version
+    // Not `version`, which is the flag that prints the program's.
+    #[arg(id = "version_removed", value_name = "VERSION")]
     pub version: u32,
     /// The SQLite database it is kept in
     #[arg(long, env = "FACTUM_DATABASE", value_name = "FILE")]
