@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-const FILES: [&str; 3] = ["streams.proto", "gossip.proto", "server_features.proto"];
+const FILES: [&str; 4] = ["streams.proto", "gossip.proto", "server_features.proto", "factum/store.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
@@ -17,6 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // Payloads share the buffer they arrived in.
         .bytes(".event_store.client.streams")
         .bytes(".event_store.client.StreamIdentifier")
+        .bytes(".factum.store.v1")
         .compile_fds_with_config(files, messages)?;
     Ok(())
 }

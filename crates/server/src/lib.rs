@@ -12,7 +12,7 @@
 //! What the protocol means by a stream (its metadata, its deletion, what of it
 //! can still be read) is in [`rules`], which speaks only of the port; what the
 //! calls look like is in `factum-wire`; what happens during a call is in
-//! `streams`.
+//! `streams`. Factum's own protocol, which is the port itself, is in `store`.
 //!
 //! Invariants: only loopback addresses are served, because there is no
 //! encryption and no authentication yet; the store is read on threads that may
@@ -28,6 +28,7 @@ mod health;
 pub mod rules;
 mod serve;
 mod stopping;
+mod store;
 mod streams;
 
 pub use serve::{ServeError, Services, check_address, serve};

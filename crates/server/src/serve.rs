@@ -15,6 +15,7 @@ use std::time::Duration;
 use factum_core::{Clock, EventStore, SystemClock};
 use factum_wire::proto::gossip::gossip_server::GossipServer;
 use factum_wire::proto::server_features::server_features_server::ServerFeaturesServer;
+use factum_wire::proto::store::store_server::StoreServer;
 use factum_wire::proto::streams::streams_server::StreamsServer;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
@@ -26,6 +27,7 @@ use crate::features::FeaturesService;
 use crate::gossip::GossipService;
 use crate::health;
 use crate::stopping::{self, Stopping};
+use crate::store::StoreService;
 use crate::streams::StreamsService;
 
 /// The longest message taken: the largest event, and room for its labels.
@@ -116,11 +118,14 @@ pub async fn serve(
 }
 
 fn routes(services: &Services, address: SocketAddr, stopping: Stopping) -> Routes {
+    let store = StoreServer::new(StoreService::new(services.store.clone(), stopping.clone()))
+        .max_decoding_message_size(factum_wire::store::MESSAGE_BYTES_MAX);
     let streams = StreamsServer::new(StreamsService::new(services.clone(), stopping))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let gossip = GossipService::new(address.ip().to_string(), address.port(), services.clock.clone());
     Routes::from(health::routes(services.store.clone()).fallback(absent))
         .add_service(streams)
+        .add_service(store)
         .add_service(GossipServer::new(gossip))
         .add_service(ServerFeaturesServer::new(FeaturesService))
 }

@@ -1,4 +1,7 @@
-//! The KurrentDB protocol in our own words: messages, conversions, statuses.
+//! The protocols: KurrentDB's in our own words, and Factum's own.
+//!
+//! What follows is about the first; the second is in [`store`], and what
+//! connects to a server over it, behind the feature `client`, in `client`.
 //!
 //! The messages are described in `proto/`, with the packages, names and field
 //! numbers that clients of KurrentDB and EventStoreDB 20 and later expect.
@@ -12,10 +15,12 @@
 //!
 //! Invariants: no request panics, whatever its bytes; what is refused is
 //! refused with the status, trailers and text that the clients look at
-//! ([`failure`]); nothing here reads a store, a clock or a socket.
+//! ([`failure`]); nothing here but `client` reads a store, a clock or a socket.
 
 pub mod append;
 pub mod batch;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod delete;
 pub mod event;
 pub mod expectation;
@@ -26,6 +31,7 @@ pub mod gossip;
 pub mod id;
 pub mod position;
 pub mod read;
+pub mod store;
 pub mod stream;
 
 pub use failure::Failure;
@@ -60,6 +66,11 @@ pub mod proto {
         pub mod rpc {
             tonic::include_proto!("google.rpc");
         }
+    }
+
+    /// Factum's own protocol.
+    pub mod store {
+        tonic::include_proto!("factum.store.v1");
     }
 
     pub use event_store::client::{self, gossip, server_features, streams};

@@ -1,13 +1,14 @@
-//! What clients of the KurrentDB protocol send. Bytes of chance are seldom a
+//! What clients send, of KurrentDB and of Factum itself. Bytes of chance are seldom a
 //! message, so that most are put together from fields: numbers near those the
 //! messages have, and values that are often messages themselves.
 
 use bolero::TypeGenerator;
 use factum_core::{Clock, ManualClock, Timestamp};
 use factum_wire::proto::client::Uuid;
+use factum_wire::proto::store as port;
 use factum_wire::proto::streams::{AppendReq, BatchAppendReq, DeleteReq, ReadReq, TombstoneReq};
 use factum_wire::read::ReadRequest;
-use factum_wire::{append, batch, delete, id};
+use factum_wire::{append, batch, delete, id, store};
 use prost::Message;
 
 use crate::bytes_up_to;
@@ -142,15 +143,50 @@ fn decode_as_everything(bytes: &[u8]) {
     }
 }
 
+/// The same of Factum's own protocol, in both directions.
+fn decode_as_the_port(bytes: &[u8]) {
+    let refused = |error: store::Malformed| {
+        assert!(!store::status::of_malformed(&error).message().is_empty());
+    };
+    if let Ok(message) = port::Append::decode(bytes)
+        && let Err(error) = store::append::decode(message)
+    {
+        refused(error);
+    }
+    if let Ok(message) = port::Answer::decode(bytes)
+        && let Err(error) = store::append::decode_answer(message)
+    {
+        refused(error);
+    }
+    if let Ok(message) = port::ReadRequest::decode(bytes)
+        && let Err(error) = store::read::decode(message)
+    {
+        refused(error);
+    }
+    if let Ok(message) = port::Begin::decode(bytes)
+        && let Err(error) = store::subscribe::decode(message)
+    {
+        refused(error);
+    }
+    if let Ok(message) = port::Signal::decode(bytes)
+        && let Err(error) = store::subscribe::decode_signal(message)
+    {
+        refused(error);
+    }
+}
+
 #[test]
 fn requests_of_chance() {
-    bolero::check!()
-        .with_max_len(1 << 12)
-        .with_generator(bytes_up_to(300))
-        .for_each(|bytes| decode_as_everything(bytes));
+    bolero::check!().with_max_len(1 << 12).with_generator(bytes_up_to(300)).for_each(|bytes| {
+        decode_as_everything(bytes);
+        decode_as_the_port(bytes);
+    });
 }
 
 #[test]
 fn requests_put_together() {
-    bolero::check!().with_type::<Vec<Field>>().for_each(|fields| decode_as_everything(&encoded(fields)));
+    bolero::check!().with_type::<Vec<Field>>().for_each(|fields| {
+        decode_as_everything(&encoded(fields));
+        decode_as_the_port(&encoded(fields));
+    });
 }

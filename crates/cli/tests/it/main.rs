@@ -16,6 +16,8 @@ mod program;
 #[cfg(feature = "sqlite")]
 mod projection;
 mod refusals;
+#[cfg(all(feature = "serve", feature = "client"))]
+mod remote;
 #[cfg(feature = "serve")]
 mod serve;
 mod stores;

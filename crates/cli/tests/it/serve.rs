@@ -10,17 +10,20 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::program::Place;
 
-struct Server {
+pub struct Server {
     child: Child,
-    address: String,
+    pub address: String,
     store: String,
 }
 
 impl Server {
-    fn start(place: &Place, words: &[&str]) -> Self {
+    pub fn start(place: &Place, words: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_factum"));
         command.current_dir(place.dir()).env_clear().env("FACTUM_STORE", "store");
-        command.args(["serve", "--listen", "127.0.0.1:0", "--format", "ndjson"]).args(words);
+        command.args(["serve", "--format", "ndjson"]).args(words);
+        if !words.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -39,7 +42,7 @@ impl Server {
     }
 
     /// Asks it to end; its exit code and how long that took.
-    fn stop(mut self, signal: Signal) -> (Option<i32>, Duration, String) {
+    pub fn stop(mut self, signal: Signal) -> (Option<i32>, Duration, String) {
         let begun = Instant::now();
         kill_process(Pid::from_child(&self.child), signal).unwrap();
         while begun.elapsed() < Duration::from_secs(20) {

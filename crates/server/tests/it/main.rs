@@ -8,7 +8,9 @@ mod calls;
 mod ending;
 mod host;
 mod node;
+mod patience;
 mod python;
+mod remote;
 mod rust;
 
 /// A file that is not named above would be tests nobody runs.
