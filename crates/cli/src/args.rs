@@ -462,6 +462,8 @@ pub enum ProjectionVerb {
     Resume(ProjectionArgs),
     /// Make the rows once more from the first event, beside those in use, and swap
     Rebuild(RebuildArgs),
+    /// Remove the rows and the checkpoint of a version that is not in use
+    Remove(RemoveArgs),
 }
 
 /// `projection status`, `pause` and `resume`
@@ -478,7 +480,7 @@ pub struct ProjectionArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The rows in use stay readable until the new ones take their place, in one transaction. What is recorded \
-meanwhile is in both. An interrupt, or --cancel from elsewhere, ends the rebuild and leaves the rows in use. \
+meanwhile is in both. Asked for while one is under way, it begins anew. An interrupt, or --cancel from elsewhere, ends the rebuild and leaves the rows in use. \
 If the program that runs the projection is killed, the rebuild goes on when it is started again.")]
 pub struct RebuildArgs {
     /// The projection; may be left out if there is one
@@ -492,6 +494,26 @@ pub struct RebuildArgs {
     /// End the rebuild that is under way
     #[arg(long)]
     pub cancel: bool,
+}
+
+/// `projection remove`
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The version that is shown under the projection's name is refused. Others come back only when a program of \
+that version is started again, which projects all events once more.")]
+pub struct RemoveArgs {
+    /// The projection
+    pub name: String,
+    /// Its version
+    // Not `version`, which is the flag that prints the program's.
+    #[arg(id = "version_removed", value_name = "VERSION")]
+    pub version: u32,
+    /// The SQLite database it is kept in
+    #[arg(long, env = "FACTUM_DATABASE", value_name = "FILE")]
+    pub database: PathBuf,
+    /// Only say how much that would remove
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `completions`

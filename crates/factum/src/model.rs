@@ -68,8 +68,9 @@ pub trait Model: Clone + Send + Sync + 'static {
 /// What a model folds and holds, as data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelShape {
-    /// Raised when the same events are to give another state:
-    /// `#[folds(Account, version = 2)]`.
+    /// Raised when the same events are to give another state, because `evolve`,
+    /// a rule of `evolve_at`, an upcaster, a `From` or a serde default does
+    /// something else: `#[folds(Account, version = 2)]`.
     pub version: u32,
     /// The events it is folded from.
     pub events: Vec<Shape>,

@@ -74,6 +74,20 @@ pub enum WhyUnreadable {
         /// In its words.
         reason: String,
     },
+    /// An upcaster panicked.
+    #[error("the upcaster from version {from} panicked: {said}")]
+    UpcasterPanicked {
+        /// The version it was to be read as.
+        from: u32,
+        /// In its words.
+        said: String,
+    },
+    /// The `From` or the `Deserialize` of the event panicked.
+    #[error("the code that reads it panicked: {said}")]
+    Panicked {
+        /// In its words.
+        said: String,
+    },
     /// The bytes do not have the shape of the type.
     #[error(
         "its data does not have the shape of this version: {0}; raise the version and add an upcaster, or give new fields a default"

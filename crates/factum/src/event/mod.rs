@@ -19,6 +19,7 @@ pub mod codec;
 pub mod error;
 pub mod id;
 pub mod shape;
+pub(crate) mod unwind;
 pub mod upcast;
 
 use std::sync::OnceLock;

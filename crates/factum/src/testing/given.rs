@@ -12,10 +12,11 @@ use factum_core::{
 use super::fact::Fact;
 use super::outcome::Outcome;
 use super::report::{self, Report};
+use super::view;
 use super::world::{self, TestTime};
 use crate::command::{ACTOR, Context};
 use crate::emitted::{Emitted, IntoEvents};
-use crate::{Decide, DecideError, Model, Moment, Store};
+use crate::{Decide, DecideError, Model, Moment, Projection, Store};
 
 /// A history to decide on: events, several of them, or `()` for none.
 ///
@@ -165,6 +166,39 @@ impl Given {
         self.as_of(Moment::Now).then_model(model, look)
     }
 
+    /// What the rows of a projection are after all this, in any order. It is also
+    /// replayed in every way it may be interrupted, as by
+    /// [`check::replay`](crate::view::check::replay).
+    #[track_caller]
+    pub fn then_view<P: Projection<Row: Debug + PartialEq>>(
+        self,
+        projection: P,
+        rows: impl IntoIterator<Item = P::Row>,
+    ) -> Self {
+        let actual = view::rows_now(&self.store, &projection);
+        view::expect::<P>(rows, actual, |title| self.projected::<P>(&title, self.end(), &[]));
+        self
+    }
+
+    /// What was there, what a decision added, and what of it a projection reads.
+    pub(super) fn projected<P: Projection>(
+        &self,
+        title: &str,
+        seeded: u64,
+        added: &[RecordedEvent],
+    ) -> Report {
+        let mut report = Report::about(title);
+        let mut events = self.seeded(seeded);
+        report.numbered("given", 0, &events);
+        let added = facts(added);
+        if !added.is_empty() {
+            report.numbered("recorded by the decision", events.len(), &added);
+            events.extend(added);
+        }
+        view::not_read::<P>(&mut report, &events);
+        report
+    }
+
     /// For models as they were at a position, a revision or a time.
     pub fn as_of(self, moment: impl Into<Moment>) -> Past {
         Past { given: self, moment: moment.into() }
@@ -257,7 +291,7 @@ impl Given {
 }
 
 /// A moment of the past to look at.
-#[must_use = "nothing is looked at until `then_model`"]
+#[must_use = "nothing is looked at until `then_model` or `then_view`"]
 pub struct Past {
     given: Given,
     moment: Moment,
@@ -272,6 +306,21 @@ impl Past {
             Err(error) => panic!("{}", report::chain("the model cannot be folded", &error)),
         }
         self.given
+    }
+
+    /// What the rows of a projection were at that moment, in any order.
+    #[track_caller]
+    pub fn then_view<P: Projection<Row: Debug + PartialEq>>(
+        self,
+        projection: P,
+        rows: impl IntoIterator<Item = P::Row>,
+    ) -> Given {
+        let Self { given, moment } = self;
+        let actual = view::rows_as_of(&given.store, projection, moment);
+        view::expect::<P>(rows, actual, |title| {
+            given.projected::<P>(&format!("{title} at that moment"), given.end(), &[])
+        });
+        given
     }
 }
 
