@@ -96,7 +96,7 @@ where
         let state = match self.state.take() {
             Some(warm) => {
                 let mut state = Arc::unwrap_or_clone(warm);
-                state.advance(&**store.events(), &self.boundary, Until::Edge)?;
+                state.advance_within(&**store.events(), &self.boundary, Until::Edge, store.patience())?;
                 store.snapshot_if_due(&self.boundary, None, &mut state).take(store);
                 state
             }

@@ -19,6 +19,7 @@ use crate::boundary::{Boundary, Guard};
 use crate::draft::{ReadBack, unplaced};
 use crate::model::FoldError;
 use crate::snapshot::Mark;
+use crate::stopwatch::Patience;
 use crate::store::StoreError;
 use crate::{EventStore, Model};
 
@@ -67,6 +68,17 @@ impl<M: Model> Folded<M> {
         boundary: &Boundary,
         until: Until,
     ) -> Result<u64, StoreError> {
+        self.advance_within(store, boundary, until, Patience::endless())
+    }
+
+    /// The same, given up when it takes too long.
+    pub(crate) fn advance_within(
+        &mut self,
+        store: &dyn EventStore,
+        boundary: &Boundary,
+        until: Until,
+        patience: Patience,
+    ) -> Result<u64, StoreError> {
         let end = match until {
             // One read is one moment.
             _ if is_one_guarded_stream(boundary) => None,
@@ -78,8 +90,8 @@ impl<M: Model> Folded<M> {
         };
         let until = end.map_or(until, Until::Position);
         let before = self.events;
-        self.fold_streams(store, boundary, until)?;
-        self.fold_query(store, boundary, until)?;
+        self.fold_streams(store, boundary, until, patience)?;
+        self.fold_query(store, boundary, until, patience)?;
         self.up_to = self.up_to.max(end).max(self.last);
         self.is_behind = false;
         Ok(self.events - before)
@@ -90,6 +102,7 @@ impl<M: Model> Folded<M> {
         store: &dyn EventStore,
         boundary: &Boundary,
         until: Until,
+        patience: Patience,
     ) -> Result<(), StoreError> {
         for (part, bounds) in boundary.parts.iter().enumerate() {
             let Selection::Stream(stream) = &bounds.read else { continue };
@@ -99,6 +112,7 @@ impl<M: Model> Folded<M> {
                 self.model.apply(part, &event)?;
                 self.revisions[part] = Some(event.revision);
                 self.note(event.position);
+                self.bear(patience)?;
             }
         }
         Ok(())
@@ -110,6 +124,7 @@ impl<M: Model> Folded<M> {
         store: &dyn EventStore,
         boundary: &Boundary,
         until: Until,
+        patience: Patience,
     ) -> Result<(), StoreError> {
         let Some(query) = union(boundary) else { return Ok(()) };
         let from = self.up_to.map_or(Start::Edge, |up_to| Start::Position(up_to.next()));
@@ -123,8 +138,14 @@ impl<M: Model> Folded<M> {
                 }
             }
             self.note(event.position);
+            self.bear(patience)?;
         }
         Ok(())
+    }
+
+    fn bear(&self, patience: Patience) -> Result<(), StoreError> {
+        let too_long = |max| StoreError::TooLong { model: M::NAME, max, events: self.events };
+        patience.lost_at(self.events).map_or(Ok(()), |max| Err(too_long(max)))
     }
 
     /// Folds events that were just appended, as they will be read back.

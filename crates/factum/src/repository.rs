@@ -201,7 +201,8 @@ impl<M: Model> Finding<M> {
         let warm = self.store.warm(&boundary).lock().as_deref().cloned();
         let folded = match warm {
             Some(mut folded) => {
-                folded.advance(&**self.store.events(), &boundary, Until::Edge)?;
+                let patience = self.store.patience();
+                folded.advance_within(&**self.store.events(), &boundary, Until::Edge, patience)?;
                 folded
             }
             None => self.store.fold(self.model, &boundary, Moment::Now)?,

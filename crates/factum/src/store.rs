@@ -17,6 +17,7 @@ use crate::load::Loading;
 use crate::model::{BoundaryError, FoldError};
 use crate::recording::Recording;
 use crate::snapshot::{SnapshotStats, Snapshots, Taking};
+use crate::stopwatch::Patience;
 use crate::warm::{Slot, WarmStates};
 use crate::{Boundary, Decide, Model};
 
@@ -37,6 +38,7 @@ struct Inner {
     ids: Arc<dyn NewIds>,
     snapshots: Option<Snapshots>,
     advisor: Advisor,
+    load_max: Option<Duration>,
     /// What its receipts say.
     durability: OnceLock<Durability>,
 }
@@ -72,6 +74,10 @@ pub struct StoreOptions {
     /// Called with each model that becomes too slow, once; on the thread that
     /// loaded it.
     pub on_advice: Option<OnAdvice>,
+    /// How long a model may take to load before it is given up with
+    /// [`StoreError::TooLong`], as commands on it are; no limit if nothing is
+    /// said. It is looked at every 256 events.
+    pub load_max: Option<Duration>,
 }
 
 impl Default for StoreOptions {
@@ -82,6 +88,7 @@ impl Default for StoreOptions {
             snapshots: None,
             load_budget: Duration::from_millis(50),
             on_advice: None,
+            load_max: None,
         }
     }
 }
@@ -108,6 +115,18 @@ pub enum StoreError {
     /// A stored event could not be folded.
     #[error(transparent)]
     Fold(#[from] FoldError),
+    /// A model took longer to load than [`load_max`](StoreOptions::load_max).
+    #[error(
+        "loading {model} was given up after {max:?} and {events} events: let it have snapshots, or allow more time"
+    )]
+    TooLong {
+        /// The model's name.
+        model: &'static str,
+        /// How long it may take.
+        max: Duration,
+        /// How many events it was folded from by then.
+        events: u64,
+    },
     /// A model does not say which events it reads.
     #[error(transparent)]
     Boundary(#[from] BoundaryError),
@@ -182,6 +201,7 @@ impl Store {
             ids: options.ids,
             snapshots: options.snapshots,
             advisor: Advisor::new(options.load_budget, options.on_advice),
+            load_max: options.load_max,
             durability: OnceLock::new(),
         }))
     }
@@ -269,6 +289,11 @@ impl Store {
 
     pub(crate) fn advisor(&self) -> &Advisor {
         &self.0.advisor
+    }
+
+    /// How long a fold that begins now may take.
+    pub(crate) fn patience(&self) -> Patience {
+        Patience::of(self.0.load_max)
     }
 
     pub(crate) fn new_id(&self) -> Uuid {

@@ -306,7 +306,8 @@ impl<M: Model> Aggregate<M> {
         let Some(mut settled) = self.settled.take().or_else(warm) else {
             return shop.store.fold(self.model.clone(), &self.boundary, Moment::Now);
         };
-        settled.advance(&**shop.store.events(), &self.boundary, Until::Edge)?;
+        let patience = shop.store.patience();
+        settled.advance_within(&**shop.store.events(), &self.boundary, Until::Edge, patience)?;
         let before = self.looked_at.as_ref();
         shop.store.snapshot_if_due(&self.boundary, before, &mut settled).take(&shop.store);
         Ok(settled)

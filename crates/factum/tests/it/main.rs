@@ -14,6 +14,7 @@ mod homes;
 mod hot;
 mod moments;
 mod past;
+mod patience;
 mod properties;
 mod readable;
 mod rejections;
