@@ -35,6 +35,7 @@ mod monitoring;
 mod node;
 mod operations;
 mod projections;
+mod prompt;
 mod room;
 pub mod rules;
 mod serve;

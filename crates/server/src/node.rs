@@ -41,7 +41,7 @@ impl Node {
         let end = self.end()?;
         Ok(json!({
             "members": [{
-                "instanceId": self.instance,
+                "instanceId": self.instance.to_string(),
                 "timeStamp": self.clock.now().to_string(),
                 "state": "Leader",
                 "isAlive": true,

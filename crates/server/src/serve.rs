@@ -23,6 +23,7 @@ use factum_wire::proto::sessions::streams_service_server::StreamsServiceServer;
 use factum_wire::proto::store::store_server::StoreServer;
 use factum_wire::proto::streams::streams_server::StreamsServer;
 use factum_wire::proto::users::users_server::UsersServer;
+use futures_util::StreamExt as _;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::transport::Server;
@@ -39,6 +40,7 @@ use crate::monitoring::MonitoringService;
 use crate::node::Node;
 use crate::operations::OperationsService;
 use crate::projections::ProjectionsService;
+use crate::prompt::Prompt;
 use crate::room::Room;
 use crate::sessions::SessionsService;
 use crate::stopping::{self, Asking, Stopping};
@@ -132,6 +134,8 @@ pub async fn serve(
     let registry = Registry::new(services.clone(), stopping.clone());
     let asking = Asking::default();
     let asked = asking.clone();
+    let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let connections = connections.map(|connection| connection.map(Prompt::new));
     let server = Server::builder()
         .accept_http1(true)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -140,7 +144,7 @@ pub async fn serve(
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .add_routes(routes(&services, &registry, address, stopping, asking))
-        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async move {
+        .serve_with_incoming_shutdown(connections, async move {
             tokio::select! {
                 () = shutdown => {}
                 () = asked.asked() => {}
