@@ -12,7 +12,7 @@
 //! What the protocol means by a stream (its metadata, its deletion, what of it
 //! can still be read) is in [`rules`], which speaks only of the port; what the
 //! calls look like is in `factum-wire`; what happens during a call is in
-//! `streams`.
+//! `streams`; the streams of links that nobody writes are in `system`.
 //!
 //! Invariants: only loopback addresses are served, because there is no
 //! encryption and no authentication yet; the store is read on threads that may
@@ -29,5 +29,6 @@ pub mod rules;
 mod serve;
 mod stopping;
 mod streams;
+mod system;
 
 pub use serve::{ServeError, Services, check_address, serve};

@@ -100,6 +100,12 @@ pub enum Failure {
     /// Stored bytes are damaged.
     #[error("{0}")]
     Damaged(String),
+    /// The caller may not do this.
+    #[error("Access Denied: {0}")]
+    AccessDenied(String),
+    /// What is asked for does not exist.
+    #[error("{0}")]
+    NotFound(String),
     /// Nothing of that name is here.
     #[error("{0}")]
     Absent(String),
@@ -121,6 +127,8 @@ impl Failure {
             Self::Full(_) => Code::ResourceExhausted,
             Self::Storage(_) => Code::Internal,
             Self::Damaged(_) => Code::DataLoss,
+            Self::AccessDenied(_) => Code::PermissionDenied,
+            Self::NotFound(_) => Code::NotFound,
             Self::Absent(_) => Code::Unimplemented,
         }
     }
@@ -133,6 +141,7 @@ impl Failure {
             Self::WrongExpected { .. } => Some("wrong-expected-version"),
             Self::AppendTooLarge { .. } => Some("maximum-append-size-exceeded"),
             Self::EventTooLarge { .. } => Some("maximum-append-event-size-exceeded"),
+            Self::AccessDenied(_) => Some("access-denied"),
             _ => None,
         }
     }
@@ -194,6 +203,7 @@ impl Failure {
                     max_append_event_size: size(*limit),
                 }),
             ),
+            Self::AccessDenied(_) => (Code::PermissionDenied, any(&client::AccessDenied {})),
             Self::TimedOut => (Code::DeadlineExceeded, any(&client::Timeout {})),
             Self::WrongExpected { expected, actual, .. } => {
                 (Code::AlreadyExists, any(&wrong_expected(*expected, *actual)))

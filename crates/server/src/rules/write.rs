@@ -25,6 +25,8 @@ use factum_wire::Failure;
 
 use crate::blocking::blocking;
 use crate::failure;
+use crate::system::correlation;
+use crate::system::name::refuse_change;
 
 use super::metadata::StreamMetadata;
 use super::named::Named;
@@ -71,13 +73,16 @@ impl From<Failure> for Refusal {
 /// by this call, not by the first poll, so that the order of calls is kept.
 pub fn write(
     store: Arc<dyn EventStore>,
-    write: Write,
+    mut write: Write,
 ) -> impl Future<Output = Result<Written, Refusal>> + Send + 'static {
-    let hopeful = (!write.named.is_metadata && !write.events.is_empty()).then(|| {
+    write.events = write.events.into_iter().map(correlation::tagged).collect();
+    let allowed = refuse_change(&write.named);
+    let hopeful = (allowed.is_ok() && !write.named.is_metadata && !write.events.is_empty()).then(|| {
         let append = Append::to(write.named.stream.clone(), write.expected, write.events.iter().cloned());
         store.append_async(append.expecting(write.named.metadata.clone(), NoStream))
     });
     async move {
+        allowed?;
         let mut repeated = None;
         if let Some(appending) = hopeful {
             match appending.await {

@@ -58,15 +58,15 @@ impl DerefMut for Client {
     }
 }
 
-fn identifier(name: &str) -> Option<StreamIdentifier> {
+pub fn identifier(name: &str) -> Option<StreamIdentifier> {
     Some(stream::encode(&StreamName::new(name.to_owned()).unwrap()))
 }
 
-fn event(kind: &str) -> NewEvent {
+pub fn event(kind: &str) -> NewEvent {
     NewEvent::json(kind, &serde_json::json!({})).unwrap()
 }
 
-fn events(kind: &str, count: usize) -> Vec<NewEvent> {
+pub fn events(kind: &str, count: usize) -> Vec<NewEvent> {
     (0..count).map(|_| event(kind)).collect()
 }
 
@@ -109,7 +109,12 @@ pub async fn append(client: &mut Client, stream: &str, events: &[NewEvent]) -> u
     }
 }
 
-fn read_options(of: StreamOption, count: CountOption, filter: FilterOption, compatibility: u32) -> ReadReq {
+pub fn read_options(
+    of: StreamOption,
+    count: CountOption,
+    filter: FilterOption,
+    compatibility: u32,
+) -> ReadReq {
     ReadReq {
         options: Some(read_req::Options {
             stream_option: Some(of),
@@ -123,19 +128,19 @@ fn read_options(of: StreamOption, count: CountOption, filter: FilterOption, comp
     }
 }
 
-fn of_stream(name: &str, from: RevisionOption) -> StreamOption {
+pub fn of_stream(name: &str, from: RevisionOption) -> StreamOption {
     StreamOption::Stream(StreamOptions { stream_identifier: identifier(name), revision_option: Some(from) })
 }
 
-fn of_all(from: AllOption) -> StreamOption {
+pub fn of_all(from: AllOption) -> StreamOption {
     StreamOption::All(AllOptions { all_option: Some(from) })
 }
 
-fn follows() -> CountOption {
+pub fn follows() -> CountOption {
     CountOption::Subscription(SubscriptionOptions {})
 }
 
-fn unfiltered() -> FilterOption {
+pub fn unfiltered() -> FilterOption {
     FilterOption::NoFilter(Empty {})
 }
 
@@ -144,12 +149,12 @@ pub fn follow_all() -> ReadReq {
     read_options(of_all(AllOption::Start(Empty {})), follows(), unfiltered(), 1)
 }
 
-fn at(position: u64) -> AllOption {
+pub fn at(position: u64) -> AllOption {
     AllOption::Position(Position { commit_position: position, prepare_position: position })
 }
 
 /// All answers to a read, in short.
-async fn told(client: &mut Client, request: ReadReq) -> Vec<String> {
+pub async fn told(client: &mut Client, request: ReadReq) -> Vec<String> {
     let mut answers = client.read(request).await.unwrap().into_inner();
     let mut told = Vec::new();
     while let Some(answer) = answers.message().await.unwrap() {
@@ -158,7 +163,7 @@ async fn told(client: &mut Client, request: ReadReq) -> Vec<String> {
     told
 }
 
-fn short(content: Content) -> String {
+pub fn short(content: Content) -> String {
     match content {
         Content::Event(event) => format!("event {}", event.event.unwrap().stream_revision),
         Content::StreamNotFound(_) => "not found".to_owned(),
@@ -238,7 +243,7 @@ fn what_fails_before_the_first_answer_fails_the_call() {
     });
 }
 
-fn prefix_filter(prefix: &str, multiplier: u32) -> FilterOptions {
+pub fn prefix_filter(prefix: &str, multiplier: u32) -> FilterOptions {
     FilterOptions {
         filter: Some(Filter::EventType(Expression { regex: String::new(), prefix: vec![prefix.to_owned()] })),
         window: Some(Window::Max(5)),

@@ -10,6 +10,7 @@ mod host;
 mod node;
 mod python;
 mod rust;
+mod system;
 
 /// A file that is not named above would be tests nobody runs.
 #[test]
