@@ -1,6 +1,6 @@
 //! Queries: which events matter, by category, type and tag.
 
-use crate::{Category, EventType, RecordedEvent, Tag};
+use crate::{Category, EventType, RecordedEvent, Revision, StreamName, Tag, Tags};
 
 /// Selects events: those that match at least one of its items.
 ///
@@ -74,6 +74,12 @@ impl Query {
         self.items.iter().any(|item| item.selects(event))
     }
 
+    /// Whether an event like this may be selected: where in its stream it will
+    /// stand is left open.
+    pub fn may_select(&self, stream: &StreamName, event_type: &EventType, tags: &Tags) -> bool {
+        self.items.iter().any(|item| item.may_select(stream, event_type, tags))
+    }
+
     /// Whether every event is, because an item asks for nothing.
     pub fn selects_all(&self) -> bool {
         self.items.iter().any(QueryItem::asks_nothing)
@@ -83,11 +89,16 @@ impl Query {
 impl QueryItem {
     /// Whether this event matches.
     pub fn selects(&self, event: &RecordedEvent) -> bool {
-        let is_of = |category: &Category| event.stream.category() == Some(category.as_str());
+        (!self.begins_stream || event.revision == Revision::FIRST)
+            && self.may_select(&event.stream, &event.event_type, &event.tags)
+    }
+
+    /// As [`Query::may_select`].
+    pub fn may_select(&self, stream: &StreamName, event_type: &EventType, tags: &Tags) -> bool {
+        let is_of = |category: &Category| stream.category() == Some(category.as_str());
         (self.categories.is_empty() || self.categories.iter().any(is_of))
-            && (self.types.is_empty() || self.types.contains(&event.event_type))
-            && self.tags.iter().all(|tag| event.tags.contains(tag))
-            && (!self.begins_stream || event.revision == crate::Revision::FIRST)
+            && (self.types.is_empty() || self.types.contains(event_type))
+            && self.tags.iter().all(|tag| tags.contains(tag))
     }
 
     /// Whether every event matches.

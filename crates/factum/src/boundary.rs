@@ -58,8 +58,8 @@ impl Boundary {
     /// The events that carry all of these keys as tags.
     pub fn tagged(keys: &[&dyn Key], selected: &Selected) -> Result<Self, BoundaryError> {
         let types = selected.get();
-        if let Some(key) = types.untagged_key {
-            return Err(BoundaryError::NothingTagged { key });
+        if let Some(error) = &types.nothing {
+            return Err(error.clone());
         }
         let tags = keys.iter().map(|key| key.tag()).collect::<Result<Vec<_>, _>>()?;
         let item = |types: &[EventType]| QueryItem {
@@ -105,7 +105,7 @@ impl Part {
         match &self.read {
             Selection::All => true,
             Selection::Stream(name) => name == stream,
-            Selection::Query(query) => query.matches(event_type, tags),
+            Selection::Query(query) => query.may_select(stream, event_type, tags),
         }
     }
 }

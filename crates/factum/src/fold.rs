@@ -19,6 +19,7 @@ use crate::boundary::{Boundary, Guard};
 use crate::draft::{ReadBack, unplaced};
 use crate::model::FoldError;
 use crate::snapshot::Mark;
+use crate::stopwatch::Patience;
 use crate::store::StoreError;
 use crate::{EventStore, Model};
 
@@ -67,22 +68,31 @@ impl<M: Model> Folded<M> {
         boundary: &Boundary,
         until: Until,
     ) -> Result<u64, StoreError> {
-        let until = match until {
-            // One moment for all parts.
-            Until::Edge if !is_one_guarded_stream(boundary) => match store.last_position()? {
-                None => return Ok(0),
-                Some(last) if Some(last) == self.up_to => return Ok(0),
-                Some(last) => Until::Position(last),
+        self.advance_within(store, boundary, until, Patience::endless())
+    }
+
+    /// The same, given up when it takes too long.
+    pub(crate) fn advance_within(
+        &mut self,
+        store: &dyn EventStore,
+        boundary: &Boundary,
+        until: Until,
+        patience: Patience,
+    ) -> Result<u64, StoreError> {
+        let end = match until {
+            // One read is one moment.
+            _ if is_one_guarded_stream(boundary) => None,
+            Until::Revision(_) => None,
+            _ => match last_of(store, until)? {
+                Some(last) if Some(last) > self.up_to => Some(last),
+                _ => return Ok(0),
             },
-            other => other,
         };
+        let until = end.map_or(until, Until::Position);
         let before = self.events;
-        self.fold_streams(store, boundary, until)?;
-        self.fold_query(store, boundary, until)?;
-        self.up_to = match until {
-            Until::Position(position) => self.up_to.max(Some(position)),
-            _ => self.up_to.max(self.last),
-        };
+        self.fold_streams(store, boundary, until, patience)?;
+        self.fold_query(store, boundary, until, patience)?;
+        self.up_to = self.up_to.max(end).max(self.last);
         self.is_behind = false;
         Ok(self.events - before)
     }
@@ -92,6 +102,7 @@ impl<M: Model> Folded<M> {
         store: &dyn EventStore,
         boundary: &Boundary,
         until: Until,
+        patience: Patience,
     ) -> Result<(), StoreError> {
         for (part, bounds) in boundary.parts.iter().enumerate() {
             let Selection::Stream(stream) = &bounds.read else { continue };
@@ -101,6 +112,7 @@ impl<M: Model> Folded<M> {
                 self.model.apply(part, &event)?;
                 self.revisions[part] = Some(event.revision);
                 self.note(event.position);
+                self.bear(patience)?;
             }
         }
         Ok(())
@@ -112,6 +124,7 @@ impl<M: Model> Folded<M> {
         store: &dyn EventStore,
         boundary: &Boundary,
         until: Until,
+        patience: Patience,
     ) -> Result<(), StoreError> {
         let Some(query) = union(boundary) else { return Ok(()) };
         let from = self.up_to.map_or(Start::Edge, |up_to| Start::Position(up_to.next()));
@@ -125,8 +138,14 @@ impl<M: Model> Folded<M> {
                 }
             }
             self.note(event.position);
+            self.bear(patience)?;
         }
         Ok(())
+    }
+
+    fn bear(&self, patience: Patience) -> Result<(), StoreError> {
+        let too_long = |max| StoreError::TooLong { model: M::NAME, max, events: self.events };
+        patience.lost_at(self.events).map_or(Ok(()), |max| Err(too_long(max)))
     }
 
     /// Folds events that were just appended, as they will be read back.
@@ -195,6 +214,19 @@ impl<M: Model> Folded<M> {
             }
         }
     }
+}
+
+/// The last event that belongs to a moment, so that all parts are read as they were
+/// at the same one. A moment that is not over ends where the log ends now.
+fn last_of(store: &dyn EventStore, until: Until) -> Result<Option<Position>, StoreError> {
+    Ok(match until {
+        Until::Position(position) => store.last_position()?.min(Some(position)),
+        Until::Time(time) => {
+            let last = Read::all().backward().from(Start::Time(time)).limit(1);
+            store.read(last)?.next().transpose()?.map(|event| event.position)
+        }
+        Until::Edge | Until::Revision(_) => store.last_position()?,
+    })
 }
 
 /// Then the end of the stream is moment enough.

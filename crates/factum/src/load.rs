@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::fold::Folded;
 use crate::history::{Comparing, Explaining, Happened, Tracing, Verifying};
 use crate::moment::Moment;
-use crate::stopwatch::Stopwatch;
+use crate::stopwatch::{Patience, Stopwatch};
 use crate::store::{Store, StoreError};
 use crate::{Boundary, Model};
 
@@ -127,7 +127,7 @@ impl Store {
         moment: Moment,
     ) -> Result<Folded<M>, StoreError> {
         let watch = Stopwatch::start();
-        let (mut folded, events) = self.fold_unnoticed(model, boundary, moment)?;
+        let (mut folded, events) = self.fold_unnoticed(model, boundary, moment, self.patience())?;
         let time = watch.elapsed();
         let has_snapshots = self.keeper::<M>().is_some();
         self.advisor().note(TypeId::of::<M>(), M::NAME, events, time, has_snapshots);
@@ -144,12 +144,13 @@ impl Store {
         model: M,
         boundary: &Boundary,
         moment: Moment,
+        patience: Patience,
     ) -> Result<(Folded<M>, u64), StoreError> {
         let log = &**self.events();
         let end = || moment.end(log, boundary).ok();
         let snapshot = self.keeper::<M>().and_then(|keeper| keeper.newest(log, boundary, end));
         let mut folded = snapshot.unwrap_or_else(|| Folded::new(model));
-        let events = folded.advance(log, boundary, moment.until(log, boundary)?)?;
+        let events = folded.advance_within(log, boundary, moment.until(log, boundary)?, patience)?;
         Ok((folded, events))
     }
 }

@@ -1,10 +1,12 @@
 //! [`Store`]: where events are kept, as the domain sees it.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use factum_core::{AppendError, EventStore, MemoryStore, ReadError, SubscribeError};
+use factum_core::{
+    AppendError, Durability, EventStore, MemoryStore, ReadError, StorageError, SubscribeError,
+};
 use uuid::Uuid;
 
 use crate::advice::{Advice, Advisor, OnAdvice};
@@ -15,6 +17,7 @@ use crate::load::Loading;
 use crate::model::{BoundaryError, FoldError};
 use crate::recording::Recording;
 use crate::snapshot::{SnapshotStats, Snapshots, Taking};
+use crate::stopwatch::Patience;
 use crate::warm::{Slot, WarmStates};
 use crate::{Boundary, Decide, Model};
 
@@ -24,6 +27,7 @@ use crate::{Boundary, Decide, Model};
 /// |---|---|
 /// | [`Store::memory`] | in this process, gone with it: for tests |
 /// | [`Store::open`] | on this disk, durable when answered |
+/// | `Store::connect`, with the feature `client` | where a server keeps them |
 /// | [`Store::over`] | wherever another [`EventStore`] keeps them |
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
@@ -34,6 +38,9 @@ struct Inner {
     ids: Arc<dyn NewIds>,
     snapshots: Option<Snapshots>,
     advisor: Advisor,
+    load_max: Option<Duration>,
+    /// What its receipts say.
+    durability: OnceLock<Durability>,
 }
 
 /// Where event ids come from.
@@ -67,6 +74,10 @@ pub struct StoreOptions {
     /// Called with each model that becomes too slow, once; on the thread that
     /// loaded it.
     pub on_advice: Option<OnAdvice>,
+    /// How long a model may take to load before it is given up with
+    /// [`StoreError::TooLong`], as commands on it are; no limit if nothing is
+    /// said. It is looked at every 256 events.
+    pub load_max: Option<Duration>,
 }
 
 impl Default for StoreOptions {
@@ -77,6 +88,7 @@ impl Default for StoreOptions {
             snapshots: None,
             load_budget: Duration::from_millis(50),
             on_advice: None,
+            load_max: None,
         }
     }
 }
@@ -87,7 +99,13 @@ impl Default for StoreOptions {
 pub enum StoreError {
     /// The store refused or failed an append.
     #[error(transparent)]
-    Append(#[from] AppendError),
+    Append(AppendError),
+    /// The store failed while it recorded, and could not say whether it did, also
+    /// when it was handed the same events again.
+    #[error(
+        "whether it was recorded is unknown, also after it was handed over again: load the model before you do it again, or repeat it under the idempotency key it was given"
+    )]
+    Unknown(#[source] StorageError),
     /// The store could not read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -97,6 +115,18 @@ pub enum StoreError {
     /// A stored event could not be folded.
     #[error(transparent)]
     Fold(#[from] FoldError),
+    /// A model took longer to load than [`load_max`](StoreOptions::load_max).
+    #[error(
+        "loading {model} was given up after {max:?} and {events} events: let it have snapshots, or allow more time"
+    )]
+    TooLong {
+        /// The model's name.
+        model: &'static str,
+        /// How long it may take.
+        max: Duration,
+        /// How many events it was folded from by then.
+        events: u64,
+    },
     /// A model does not say which events it reads.
     #[error(transparent)]
     Boundary(#[from] BoundaryError),
@@ -119,6 +149,15 @@ pub enum StoreError {
     },
 }
 
+impl From<AppendError> for StoreError {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Unknown(why) => Self::Unknown(why),
+            other => Self::Append(other),
+        }
+    }
+}
+
 impl Store {
     /// In this process's memory.
     pub fn memory() -> Self {
@@ -139,6 +178,20 @@ impl Store {
         Ok(Self::over(Arc::new(log), options))
     }
 
+    /// On a server, such as `kurrentdb://127.0.0.1:2113?tls=false`; `factum serve`
+    /// is one. Needs no runtime. What of a decision was lost with a connection
+    /// is an error that says so, never an event recorded twice.
+    #[cfg(feature = "client")]
+    pub fn connect(url: &str) -> Result<Self, factum_wire::client::ConnectError> {
+        Self::connect_with(url, StoreOptions::default())
+    }
+
+    /// The same, told more.
+    #[cfg(feature = "client")]
+    pub fn connect_with(url: &str, options: StoreOptions) -> Result<Self, factum_wire::client::ConnectError> {
+        Ok(Self::over(Arc::new(factum_wire::client::RemoteStore::connect(url)?), options))
+    }
+
     /// Over any store.
     pub fn over(port: Arc<dyn EventStore>, options: StoreOptions) -> Self {
         let states = WarmStates::new(options.warm_states_max);
@@ -148,6 +201,8 @@ impl Store {
             ids: options.ids,
             snapshots: options.snapshots,
             advisor: Advisor::new(options.load_budget, options.on_advice),
+            load_max: options.load_max,
+            durability: OnceLock::new(),
         }))
     }
 
@@ -236,8 +291,22 @@ impl Store {
         &self.0.advisor
     }
 
+    /// How long a fold that begins now may take.
+    pub(crate) fn patience(&self) -> Patience {
+        Patience::of(self.0.load_max)
+    }
+
     pub(crate) fn new_id(&self) -> Uuid {
         self.0.ids.next()
+    }
+
+    pub(crate) fn known_durability(&self) -> Option<Durability> {
+        self.0.durability.get().copied()
+    }
+
+    /// A receipt said so.
+    pub(crate) fn note_durability(&self, durability: Durability) {
+        let _ = self.0.durability.set(durability);
     }
 
     /// Where the state of this boundary is kept.

@@ -54,6 +54,11 @@ impl Log {
         Self::open_named(disk, "this disk", options)
     }
 
+    #[cfg(test)]
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
     fn open_named(disk: Arc<dyn Disk>, path: &str, options: LogOptions) -> Result<Self, OpenError> {
         let is_there = look(&*disk, path, options.create, options.access)?;
         let lock = lock(&*disk, path, &options)?;

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use factum_core::{AppendError, ErrorKind, InvalidAppend, NewEvent, ReadError, SubscribeError};
+use factum_core::{AppendError, ErrorKind, InvalidAppend, NewEvent, ReadError, StorageError, SubscribeError};
 use factum_wire::Failure;
 
 /// Of an append. Conflicts are answered by the rules; what comes here of them
@@ -10,6 +10,7 @@ use factum_wire::Failure;
 pub fn of_append(error: AppendError) -> Failure {
     match &error {
         AppendError::Overloaded { .. } => Failure::Busy,
+        AppendError::Storage(StorageError::Closed) => Failure::NotReady,
         AppendError::Invalid(InvalidAppend::TooLarge { limit, .. }) => {
             Failure::AppendTooLarge { limit: *limit }
         }
@@ -22,7 +23,10 @@ pub fn of_append(error: AppendError) -> Failure {
 
 /// Of a read.
 pub fn of_read(error: ReadError) -> Failure {
-    of_kind(error.kind(), &error)
+    match error {
+        ReadError::Storage(StorageError::Closed) => Failure::NotReady,
+        other => of_kind(other.kind(), &other),
+    }
 }
 
 /// Of a subscription.

@@ -3,32 +3,47 @@
 //! ```text
 //!   a client ──h2──┐                           ┌─► rules ──► dyn EventStore
 //!   a client ──h2──┼─► one listener ─► streams ┤
-//!   a probe ──http─┘        │                  └─► pages (reads, on threads
-//!                           └─► gossip, features,     that may wait)
-//!                               health, absent
+//!   a probe ──http─┘        │         sessions └─► pages (reads, on threads
+//!                           │                         that may wait)
+//!                           ├─► features, gossip, monitoring, operations,
+//!                           │   projections, users
+//!                           └─► health, info, absent
 //! ```
 //!
 //! [`serve()`] takes a listener, the store, and a future that says when to stop.
 //! What the protocol means by a stream (its metadata, its deletion, what of it
 //! can still be read) is in [`rules`], which speaks only of the port; what the
 //! calls look like is in `factum-wire`; what happens during a call is in
-//! `streams`; the streams of links that nobody writes are in `system`.
+//! `streams`, and for consumer groups in `groups`; the streams of links that nobody
+//! writes are in `system`. Factum's own protocol, which is the port itself, is in
+//! `store`.
 //!
 //! Invariants: only loopback addresses are served, because there is no
 //! encryption and no authentication yet; the store is read on threads that may
 //! wait, in bounded pages, and never on those of the runtime; a client that
-//! does not read is not read for; nothing is ever removed from the store.
+//! does not read is not read for; what is to be appended has room or is turned
+//! away; nothing is ever removed from the store.
 
 mod absent;
 mod blocking;
 mod failure;
 mod features;
 mod gossip;
+mod groups;
 mod health;
+mod info;
+mod monitoring;
+mod node;
+mod operations;
+mod projections;
+mod room;
 pub mod rules;
 mod serve;
+mod sessions;
 mod stopping;
+mod store;
 mod streams;
 mod system;
+mod users;
 
 pub use serve::{ServeError, Services, check_address, serve};

@@ -14,8 +14,15 @@ use std::time::Duration;
 
 use factum_core::{Clock, EventStore, SystemClock};
 use factum_wire::proto::gossip::gossip_server::GossipServer;
+use factum_wire::proto::monitoring::monitoring_server::MonitoringServer;
+use factum_wire::proto::operations::operations_server::OperationsServer;
+use factum_wire::proto::persistent_subscriptions::persistent_subscriptions_server::PersistentSubscriptionsServer;
+use factum_wire::proto::projections::projections_server::ProjectionsServer;
 use factum_wire::proto::server_features::server_features_server::ServerFeaturesServer;
+use factum_wire::proto::sessions::streams_service_server::StreamsServiceServer;
+use factum_wire::proto::store::store_server::StoreServer;
 use factum_wire::proto::streams::streams_server::StreamsServer;
+use factum_wire::proto::users::users_server::UsersServer;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::transport::Server;
@@ -24,12 +31,27 @@ use tonic::transport::server::TcpIncoming;
 use crate::absent::absent;
 use crate::features::FeaturesService;
 use crate::gossip::GossipService;
+use crate::groups::registry::Registry;
+use crate::groups::{GroupsService, page};
 use crate::health;
-use crate::stopping::{self, Stopping};
+use crate::info;
+use crate::monitoring::MonitoringService;
+use crate::node::Node;
+use crate::operations::OperationsService;
+use crate::projections::ProjectionsService;
+use crate::room::Room;
+use crate::sessions::SessionsService;
+use crate::stopping::{self, Asking, Stopping};
+use crate::store::StoreService;
 use crate::streams::StreamsService;
+use crate::users::UsersService;
 
 /// The longest message taken: the largest event, and room for its labels.
 const MESSAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// The longest message that may hold many events. Longer than what is recorded
+/// at once, so that somebody who sends more than that is told so.
+const TRANSACTION_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// How long connections may take to end.
 const GRACE: Duration = Duration::from_secs(5);
@@ -39,6 +61,10 @@ const GRACE: Duration = Duration::from_secs(5);
 const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 const CALL_WINDOW: u32 = 2 * 1024 * 1024;
 
+/// How many calls one connection may have under way, subscriptions included;
+/// KurrentDB allows 100.
+const CALLS_MAX: u32 = 1_024;
+
 /// What is served.
 #[derive(Clone)]
 pub struct Services {
@@ -46,12 +72,21 @@ pub struct Services {
     pub store: Arc<dyn EventStore>,
     /// What `$maxAge` and the times of answers go by.
     pub clock: Arc<dyn Clock>,
+    /// For what is to be appended.
+    pub(crate) room: Room,
 }
 
 impl Services {
     /// A store, by the machine's clock.
     pub fn of(store: Arc<dyn EventStore>) -> Self {
-        Self { store, clock: Arc::new(SystemClock) }
+        Self { store, clock: Arc::new(SystemClock), room: Room::default() }
+    }
+
+    /// With room for so many bytes of events that are to be appended, over all
+    /// calls, instead of 256 MiB. Who waits for room longer than this is told
+    /// that the server is too busy.
+    pub fn with_room(self, bytes_max: u32, patience: Duration) -> Self {
+        Self { room: Room::of(bytes_max, patience), ..self }
     }
 }
 
@@ -83,8 +118,8 @@ pub fn check_address(address: SocketAddr) -> Result<(), ServeError> {
     }
 }
 
-/// Serves until `shutdown` is done, and then until what was under way is
-/// answered, for a few seconds at most.
+/// Serves until `shutdown` is done or a client asks for it, and then until what
+/// was under way is answered, for a few seconds at most.
 pub async fn serve(
     listener: TcpListener,
     services: Services,
@@ -94,34 +129,65 @@ pub async fn serve(
     check_address(address)?;
     let (stop, stopping) = stopping::stop();
     let mut stopped = stopping.clone();
+    let registry = Registry::new(services.clone(), stopping.clone());
+    let asking = Asking::default();
+    let asked = asking.clone();
     let server = Server::builder()
         .accept_http1(true)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .initial_stream_window_size(CALL_WINDOW)
+        .max_concurrent_streams(CALLS_MAX)
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-        .add_routes(routes(&services, address, stopping))
+        .add_routes(routes(&services, &registry, address, stopping, asking))
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async move {
-            shutdown.await;
+            tokio::select! {
+                () = shutdown => {}
+                () = asked.asked() => {}
+            }
             stop.now();
         });
     let overdue = async {
         stopped.said().await;
         tokio::time::sleep(GRACE).await;
     };
-    tokio::select! {
+    let served = tokio::select! {
         served = server => served.map_err(ServeError::Transport),
         () = overdue => Ok(()),
-    }
+    };
+    // Groups write down how far they are, consumers or not.
+    registry.ended().await;
+    served
 }
 
-fn routes(services: &Services, address: SocketAddr, stopping: Stopping) -> Routes {
-    let streams = StreamsServer::new(StreamsService::new(services.clone(), stopping))
+fn routes(
+    services: &Services,
+    registry: &Registry,
+    address: SocketAddr,
+    stopping: Stopping,
+    asking: Asking,
+) -> Routes {
+    let groups = GroupsService::new(services.clone(), registry.clone());
+    let node = Arc::new(Node::new(services, address.ip().to_string(), address.port()));
+    let store = StoreServer::new(StoreService::new(services.store.clone(), stopping.clone()))
+        .max_decoding_message_size(factum_wire::store::MESSAGE_BYTES_MAX);
+    let streams = StreamsServer::new(StreamsService::new(services.clone(), stopping.clone()))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
-    let gossip = GossipService::new(address.ip().to_string(), address.port(), services.clock.clone());
-    Routes::from(health::routes(services.store.clone()).fallback(absent))
+    let sessions = StreamsServiceServer::new(SessionsService::new(services.clone()))
+        .max_decoding_message_size(TRANSACTION_BYTES_MAX);
+    let plain =
+        health::routes(services.store.clone(), stopping.clone()).merge(info::routes(Arc::clone(&node)));
+    let plain = plain.merge(page::routes(groups.clone()));
+    Routes::from(plain.fallback(absent))
         .add_service(streams)
-        .add_service(GossipServer::new(gossip))
+        .add_service(sessions)
+        .add_service(PersistentSubscriptionsServer::new(groups))
+        .add_service(store)
+        .add_service(GossipServer::new(GossipService(Arc::clone(&node))))
+        .add_service(MonitoringServer::new(MonitoringService::new(node, stopping)))
+        .add_service(OperationsServer::new(OperationsService::new(asking, registry.clone())))
+        .add_service(ProjectionsServer::new(ProjectionsService::new(services.store.clone())))
+        .add_service(UsersServer::new(UsersService))
         .add_service(ServerFeaturesServer::new(FeaturesService))
 }
 

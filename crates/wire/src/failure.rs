@@ -17,6 +17,7 @@ use tonic::{Code, Status};
 use uuid::Uuid;
 
 use crate::expectation;
+use crate::groups::GroupKey;
 use crate::proto::{client, google};
 use crate::stream;
 
@@ -79,6 +80,27 @@ pub enum Failure {
     /// A subscription begins where the log has not come to.
     #[error("Trying to read from an invalid position.")]
     FollowBeyondEnd,
+    /// No user has this name.
+    #[error("User '{login}' is not found.")]
+    UserNotFound {
+        #[allow(missing_docs)]
+        login: String,
+    },
+    /// No projection has this name.
+    #[error("Projection '{name}' not found")]
+    ProjectionNotFound {
+        #[allow(missing_docs)]
+        name: String,
+    },
+    /// No scavenge with this id is under way.
+    #[error("Scavenge id was invalid.")]
+    ScavengeNotFound {
+        #[allow(missing_docs)]
+        id: String,
+    },
+    /// It makes sense, but not of what it was asked of.
+    #[error("{0}")]
+    Refused(String),
     /// The deadline of an append in a batch has passed.
     #[error("Operation timed out: the deadline passed before the append was answered")]
     TimedOut,
@@ -106,6 +128,38 @@ pub enum Failure {
     /// What is asked for does not exist.
     #[error("{0}")]
     NotFound(String),
+    /// There is no such group of consumers, or no longer.
+    #[error("Subscription group {} on stream {} does not exist.", group.name, group.source.as_str())]
+    GroupDoesNotExist {
+        #[allow(missing_docs)]
+        group: GroupKey,
+    },
+    /// There is one already.
+    #[error("Subscription group {} on stream {} exists.", group.name, group.source.as_str())]
+    GroupExists {
+        #[allow(missing_docs)]
+        group: GroupKey,
+    },
+    /// A group cannot do or be that.
+    #[error("Subscription group {} on stream {} failed: '{reason}'", group.name, group.source.as_str())]
+    GroupFailed {
+        #[allow(missing_docs)]
+        group: GroupKey,
+        /// Why.
+        reason: String,
+    },
+    /// A group has as many consumers as it may.
+    #[error("Maximum subscriptions reached for subscription group {} on stream {}.", group.name, group.source.as_str())]
+    GroupFull {
+        #[allow(missing_docs)]
+        group: GroupKey,
+    },
+    /// A consumer must join its group again.
+    #[error("Subscription group {} on stream {} was dropped.", group.name, group.source.as_str())]
+    GroupDropped {
+        #[allow(missing_docs)]
+        group: GroupKey,
+    },
     /// Nothing of that name is here.
     #[error("{0}")]
     Absent(String),
@@ -120,7 +174,17 @@ impl Failure {
             | Self::AppendTooLarge { .. }
             | Self::EventTooLarge { .. }
             | Self::FollowBeyondEnd => Code::InvalidArgument,
-            Self::StreamDeleted { .. } | Self::WrongExpected { .. } => Code::FailedPrecondition,
+            Self::StreamDeleted { .. }
+            | Self::WrongExpected { .. }
+            | Self::GroupFull { .. }
+            | Self::Refused(_) => Code::FailedPrecondition,
+            Self::GroupDoesNotExist { .. }
+            | Self::UserNotFound { .. }
+            | Self::ProjectionNotFound { .. }
+            | Self::ScavengeNotFound { .. } => Code::NotFound,
+            Self::GroupExists { .. } => Code::AlreadyExists,
+            Self::GroupFailed { .. } => Code::Internal,
+            Self::GroupDropped { .. } => Code::Cancelled,
             Self::ReadBeyondEnd { .. } => Code::Unknown,
             Self::TimedOut | Self::Unknown(_) => Code::Aborted,
             Self::Busy | Self::NotReady => Code::Unavailable,
@@ -142,6 +206,13 @@ impl Failure {
             Self::AppendTooLarge { .. } => Some("maximum-append-size-exceeded"),
             Self::EventTooLarge { .. } => Some("maximum-append-event-size-exceeded"),
             Self::AccessDenied(_) => Some("access-denied"),
+            Self::GroupDoesNotExist { .. } => Some("persistent-subscription-does-not-exist"),
+            Self::GroupExists { .. } => Some("persistent-subscription-exists"),
+            Self::GroupFailed { .. } => Some("persistent-subscription-failed"),
+            Self::GroupFull { .. } => Some("maximum-subscribers-reached"),
+            Self::GroupDropped { .. } => Some("persistent-subscription-dropped"),
+            Self::UserNotFound { .. } => Some("user-not-found"),
+            Self::ScavengeNotFound { .. } => Some("scavenge-not-found"),
             _ => None,
         }
     }
@@ -164,6 +235,17 @@ impl Failure {
                 ("proposed-append-event-size", bytes.to_string()),
                 ("maximum-append-event-size", limit.to_string()),
             ],
+            Self::GroupFailed { group, reason } => {
+                let mut trailers = of_group(group);
+                trailers.push(("reason", reason.clone()));
+                trailers
+            }
+            Self::GroupDoesNotExist { group }
+            | Self::GroupExists { group }
+            | Self::GroupFull { group }
+            | Self::GroupDropped { group } => of_group(group),
+            Self::UserNotFound { login } => vec![("login-name", login.clone())],
+            Self::ScavengeNotFound { id } => vec![("scavenge-id", id.clone())],
             _ => Vec::new(),
         }
     }
@@ -221,8 +303,12 @@ impl Failure {
             | Self::Damaged(_) => self.to_string(),
             _ => detail.type_url.rsplit('.').next().unwrap_or_default().to_owned(),
         };
-        google::rpc::Status { code: code as i32, message, details: Some(detail) }
+        google::rpc::Status { code: code as i32, message, details: vec![detail] }
     }
+}
+
+fn of_group(group: &GroupKey) -> Vec<(&'static str, String)> {
+    vec![("stream-name", group.source.as_str().to_owned()), ("group-name", group.name.clone())]
 }
 
 fn wrong_expected(expected: ExpectedRevision, actual: Option<Revision>) -> client::WrongExpectedVersion {
@@ -243,7 +329,7 @@ fn wrong_expected(expected: ExpectedRevision, actual: Option<Revision>) -> clien
     }
 }
 
-fn any<M: Message + Name>(detail: &M) -> Any {
+pub(crate) fn any<M: Message + Name>(detail: &M) -> Any {
     Any { type_url: format!("type.googleapis.com/{}", M::full_name()), value: detail.encode_to_vec() }
 }
 

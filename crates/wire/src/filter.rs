@@ -25,6 +25,10 @@ const STEPS_MAX: usize = 100_000;
 /// The longest expression taken.
 const EXPRESSION_BYTES_MAX: usize = 16 * 1024;
 
+/// The most prefixes taken, and the most bytes of all of them.
+const PREFIXES_MAX: usize = 1_024;
+const PREFIXES_BYTES_MAX: usize = 64 * 1024;
+
 /// Which events of the log a client wants.
 #[derive(Debug)]
 pub struct Filter {
@@ -83,6 +87,11 @@ impl Filter {
         }
     }
 
+    /// Whether matching may take long.
+    pub fn is_expression(&self) -> bool {
+        matches!(self.rule, Rule::Expression(_))
+    }
+
     /// Whether the client wants this event.
     pub fn matches(&self, event: &RecordedEvent) -> Result<bool, Failure> {
         let text = match self.of {
@@ -109,6 +118,13 @@ impl Rule {
 
     fn decode(expression: Expression) -> Result<Self, Failure> {
         if expression.regex.is_empty() {
+            let (count, bytes) =
+                (expression.prefix.len(), expression.prefix.iter().map(String::len).sum::<usize>());
+            if count > PREFIXES_MAX || bytes > PREFIXES_BYTES_MAX {
+                return Err(invalid(&format!(
+                    "the filter has {count} prefixes of {bytes} bytes, and at most {PREFIXES_MAX} of {PREFIXES_BYTES_MAX} bytes are allowed: use shorter ones that cover them"
+                )));
+            }
             return Ok(Self::Prefixes(expression.prefix));
         }
         if expression.regex.len() > EXPRESSION_BYTES_MAX {
@@ -207,11 +223,14 @@ mod tests {
             (FilterOptions { checkpoint_interval_multiplier: 0, ..good.clone() }, "Multiplier is 0"),
             (options(Subject::EventType(regex("(a"))), "cannot be understood"),
             (options(Subject::EventType(regex(&"a".repeat(EXPRESSION_BYTES_MAX + 1)))), "at most"),
+            (options(Subject::EventType(prefixes(&["a"; PREFIXES_MAX + 1]))), "1025 prefixes"),
+            (options(Subject::EventType(prefixes(&[&"a".repeat(PREFIXES_BYTES_MAX + 1)]))), "65537 bytes"),
         ];
         for (options, says) in rows {
             let failure = Filter::decode(options, true).unwrap_err();
             assert!(failure.to_string().contains(says), "{failure}");
         }
+        assert!(Filter::decode(options(Subject::EventType(prefixes(&["a"; PREFIXES_MAX]))), true).is_ok());
         assert!(Filter::decode(FilterOptions { checkpoint_interval_multiplier: 0, ..good }, false).is_ok());
     }
 

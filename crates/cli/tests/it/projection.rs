@@ -1,4 +1,4 @@
-//! `projection status|pause|resume|rebuild` against a program that runs one: this
+//! `projection status|pause|resume|rebuild|remove` against a program that runs one: this
 //! test, which the verbs see from another process.
 
 use std::time::Duration;
@@ -182,6 +182,61 @@ fn a_rebuild_makes_the_rows_again() {
     let said = bank.place.fails(7, Bank::words("rebuild", &[]));
     assert!(said.contains("nobody runs balances: start the program that projects it"), "{said}");
     assert_eq!(bank.status()["rebuild"]["state"], "done", "nothing was asked for");
+}
+
+/// The balances as the next version of the program makes them.
+struct NextBalances;
+
+impl Projection for NextBalances {
+    const NAME: &'static str = "balances";
+    const VERSION: u32 = 2;
+    type Event = Account;
+    type Row = Balance;
+
+    fn project(&self, event: &Account, recorded: &RecordedEvent, rows: &mut Rows<'_, Balance>) {
+        Balances.project(event, recorded, rows);
+    }
+}
+
+#[test]
+fn a_version_is_removed_unless_it_is_in_use() {
+    let mut bank = Bank::new();
+    let refused = bank.place.fails(7, Bank::words("remove", &["balances", "1"]));
+    assert!(refused.contains("version 1 of balances is the one in use"), "{refused}");
+    let said = bank.place.fails(4, Bank::words("remove", &["balances", "2"]));
+    assert!(said.contains("there is no version 2 of balances; there are: 1"), "{said}");
+
+    bank.balances = None;
+    let next = bank.store.project(NextBalances).in_database(&bank.database).unwrap();
+    let is_in_use = || bank.place.json(Bank::words("status", &[]))[1]["in_use"] == true;
+    for _ in 0..500 {
+        if is_in_use() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(is_in_use());
+    let before = bank.place.json(Bank::words("status", &[]));
+    let plan = bank.place.ok(Bank::words("remove", &["balances", "1", "--dry-run"]));
+    assert_eq!(plan, "balances 1: 2 rows from 3 events would be removed; nothing was changed\n");
+    assert_eq!(bank.place.json(Bank::words("status", &[])).as_array().unwrap().len(), 2);
+    assert_eq!(before[0]["version"], 1);
+    let plan = bank.place.json(Bank::words("remove", &["balances", "1", "--dry-run"]));
+    assert_eq!(
+        plan,
+        json!({"name": "balances", "version": 1, "rows": 2, "events": 3, "running": false, "removed": false})
+    );
+    let refused = bank.place.fails(7, Bank::words("remove", &["balances", "2", "--dry-run"]));
+    assert!(refused.contains("version 2 of balances is the one in use"), "{refused}");
+
+    let said = bank.place.ok(Bank::words("remove", &["balances", "1"]));
+    assert_eq!(said, "balances 1 is removed: 2 rows from 3 events\n");
+    assert_eq!(bank.place.json(Bank::words("status", &[])).as_array().unwrap().len(), 1);
+    assert_eq!(bank.ada(), 6, "what is in use stays");
+    let connection = bank.database.connection().unwrap();
+    let left = "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'balances_v1%'";
+    assert_eq!(connection.query_row(left, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+    drop(next);
 }
 
 /// Long enough to be interrupted.

@@ -19,6 +19,7 @@ pub mod codec;
 pub mod error;
 pub mod id;
 pub mod shape;
+pub(crate) mod unwind;
 pub mod upcast;
 
 use std::sync::OnceLock;
@@ -135,6 +136,17 @@ pub struct Stored<'a> {
 
 impl<'a> From<&'a RecordedEvent> for Stored<'a> {
     fn from(event: &'a RecordedEvent) -> Self {
+        Self {
+            event_type: event.event_type.as_str(),
+            schema_version: event.schema_version,
+            content_type: &event.content_type,
+            data: &event.data,
+        }
+    }
+}
+
+impl<'a> From<&'a Encoded> for Stored<'a> {
+    fn from(event: &'a Encoded) -> Self {
         Self {
             event_type: event.event_type.as_str(),
             schema_version: event.schema_version,

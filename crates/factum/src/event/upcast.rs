@@ -11,10 +11,12 @@
 //! the compiler checks that no version is left out. JSON upcasters are for
 //! shapes that no longer exist as types.
 
+use std::panic::catch_unwind;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Codec, DecodeError, Decoded, Stored, WhyUnreadable};
+use super::{Codec, DecodeError, Decoded, Stored, WhyUnreadable, unwind};
 
 /// Brings the JSON of one version to the next.
 pub type JsonUpcaster = fn(Value) -> Result<Value, String>;
@@ -60,7 +62,7 @@ pub fn decode_fields<T: DeserializeOwned>(
 ) -> Result<Decoded<T>, DecodeError> {
     let version = stored.schema_version;
     let read = || -> Result<Decoded<T>, WhyUnreadable> {
-        let codec = Codec::of(stored.content_type)?;
+        // Before its codec: that too may be one this program does not know.
         if version > newest {
             match newer {
                 Newer::Refuse => return Err(WhyUnreadable::NewerVersion { newest }),
@@ -68,6 +70,7 @@ pub fn decode_fields<T: DeserializeOwned>(
                 Newer::Read => {}
             }
         }
+        let codec = Codec::of(stored.content_type)?;
         if version >= newest {
             return codec.decode(stored.data).map(Decoded::Event);
         }
@@ -77,7 +80,10 @@ pub fn decode_fields<T: DeserializeOwned>(
         let mut value: Value = codec.decode(stored.data)?;
         for (step, upcaster) in upcasters.iter().enumerate().skip((version - oldest) as usize) {
             let from = oldest + step as u32;
-            value = upcaster(value).map_err(|reason| WhyUnreadable::Upcaster { from, reason })?;
+            // A panic would not say which event it was, and end whoever reads many.
+            value = catch_unwind(|| upcaster(value))
+                .map_err(|panic| WhyUnreadable::UpcasterPanicked { from, said: unwind::said(&*panic) })?
+                .map_err(|reason| WhyUnreadable::Upcaster { from, reason })?;
         }
         serde_json::from_value(value).map(Decoded::Event).map_err(WhyUnreadable::shape)
     };

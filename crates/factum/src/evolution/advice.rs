@@ -48,7 +48,8 @@ pub enum Change {
     FieldTypeChanged,
     /// Cents that become euros: the same shape, another meaning.
     MeaningChanged,
-    /// Something in the type of a field can be there that could not before.
+    /// Something in the type of a field can be there that could not before, or
+    /// no sample shows it yet.
     OptionalPartAdded,
     /// What was stored cannot be read, or is written differently.
     StoredFormChanged,
@@ -142,7 +143,7 @@ impl Change {
             Self::FieldTypeRenamed => "another type of a field, stored in the same way",
             Self::FieldTypeChanged => "another type of a field",
             Self::MeaningChanged => "the same shape with another meaning",
-            Self::OptionalPartAdded => "something new inside a field that may be missing",
+            Self::OptionalPartAdded => "data of a form that no sample has yet",
             Self::StoredFormChanged => "a stored sample is not read and written as before",
             Self::TypeRenamed => "a type stored under another name",
             Self::TypeRemoved => "a stored type that is gone",
@@ -183,7 +184,7 @@ impl Change {
             Self::MeaningChanged => {
                 "raise the version and convert in an upcaster; better, a new field whose name says what it means"
             }
-            Self::OptionalPartAdded => "accept it: stored events are read without it",
+            Self::OptionalPartAdded => "accept it: stored events are read as before",
             Self::StoredFormChanged => {
                 "have its types read and write what is stored, or raise the version and add an upcaster"
             }

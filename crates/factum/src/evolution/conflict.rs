@@ -56,6 +56,11 @@ pub fn among(members: &[Member]) -> Vec<Conflict> {
                 )
             } else if known.version != shape.version {
                 ("in different versions", "let both hold the same struct of this event")
+            } else if known.oldest != shape.oldest {
+                (
+                    "back to different versions",
+                    "give both the same upcasters, or let both hold the same struct",
+                )
             } else if known.fields != shape.fields || known.tags != shape.tags {
                 ("in different shapes", "rename one, by `prefix` or `name`, or let both hold the same struct")
             } else if *into != stream {

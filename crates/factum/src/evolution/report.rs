@@ -50,6 +50,11 @@ impl Finding {
         self
     }
 
+    /// Whether it is the same change of the same sample.
+    pub fn is_about_the_same(&self, other: &Self) -> bool {
+        self.title == other.title && self.change == other.change && self.lines.first() == other.lines.first()
+    }
+
     pub fn advising(self, advice: String) -> Self {
         Self { advice, ..self }
     }

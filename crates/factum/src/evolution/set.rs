@@ -1,6 +1,6 @@
 //! Sets of events: one enum, or several in a tuple.
 
-use crate::event::{DecodeError, Decoded, EncodeError, Encoded, Event, Shape, Stored};
+use crate::event::{DecodeError, Decoded, EncodeError, Encoded, Event, Shape, Stored, unwind};
 
 use super::Specimen;
 
@@ -37,8 +37,10 @@ impl Member {
             category: E::OWN_CATEGORY,
             shapes: E::shapes,
             specimens: E::specimens,
-            recode: |stored| Ok(E::decode(stored)?.map(|event| event.encode())),
-            read: |stored| Ok(E::decode(stored)?.map(drop)),
+            recode: |stored| {
+                unwind::catch(stored, |stored| Ok(E::decode(stored)?.map(|event| event.encode())))
+            },
+            read: |stored| Ok(unwind::decode::<E>(stored)?.map(drop)),
         }
     }
 

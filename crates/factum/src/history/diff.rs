@@ -6,6 +6,8 @@ use json_patch::PatchOperation;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::printable::Printable;
+
 /// What is not the same in two states.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -97,8 +99,8 @@ impl fmt::Display for Diff {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The whole state is at the empty path.
-        let path = if self.path.is_empty() { "(all)" } else { &self.path };
-        match (&self.old, &self.new) {
+        let path = Printable(if self.path.is_empty() { "(all)" } else { &self.path });
+        match (self.old.as_ref().map(Printable), self.new.as_ref().map(Printable)) {
             (Some(old), Some(new)) => write!(f, "~ {path}  {old} → {new}"),
             (None, Some(new)) => write!(f, "+ {path}  {new}"),
             (Some(old), None) => write!(f, "- {path}  {old}"),
@@ -137,6 +139,14 @@ mod tests {
             assert_eq!(diff.to_string(), expected, "{old} to {new}");
             assert_eq!(diff.is_empty(), old == new);
         }
+    }
+
+    #[test]
+    fn forges_nothing_on_a_terminal() {
+        let old = json!({"a\n+ /b  1": "\u{9b}2J"});
+        let new = json!({"a\n+ /b  1": "\u{202e}txt"});
+        let told = Diff::between(&old, &new).to_string();
+        assert_eq!(told, r#"~ /a\n+ ~1b  1  "\u{9b}2J" → "\u{202e}txt""#);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod changes;
 pub mod diff;
 pub mod happened;
 mod ordered;
+mod printable;
 pub mod statement;
 pub mod verify;
 

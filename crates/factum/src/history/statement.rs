@@ -9,7 +9,7 @@
 //! ```
 
 use std::collections::HashMap;
-use std::fmt::{self, Display, Write as _};
+use std::fmt::{self, Display};
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::printable::Printable;
 use super::{Diff, Tracing, shown};
 use crate::command::actor_of;
 use crate::store::StoreError;
@@ -228,7 +229,7 @@ impl Display for Statement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let events = self.entries.len();
         writeln!(f, "{}: {events} {}", self.model, if events == 1 { "event" } else { "events" })?;
-        writeln!(f, "    = {}", self.before)?;
+        writeln!(f, "    = {}", Printable(&self.before))?;
         for entry in &self.entries {
             writeln!(f)?;
             entry.fmt(f)?;
@@ -256,26 +257,11 @@ impl Display for Entry {
             Some(Cause { id, .. }) => write!(f, ", because of event {id}")?,
             None => {}
         }
-        writeln!(f, "\n    {}", self.data)?;
+        writeln!(f, "\n    {}", Printable(&self.data))?;
         for difference in &self.changes.differences {
             writeln!(f, "    {difference}")?;
         }
-        writeln!(f, "    = {}", self.state)
-    }
-}
-
-/// Text of others, which cannot begin a line or move a cursor.
-struct Printable<'a>(&'a str);
-
-impl Display for Printable<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.chars() {
-            match character.is_control() {
-                true => write!(f, "{}", character.escape_default())?,
-                false => f.write_char(character)?,
-            }
-        }
-        Ok(())
+        writeln!(f, "    = {}", Printable(&self.state))
     }
 }
 

@@ -68,7 +68,11 @@ impl<M: Model> Keeper<'_, M> {
         };
         match self.kept.check(log, boundary, position, &bytes) {
             Ok(folded) => Some(folded),
-            Err(why) => {
+            Err(Unusable::Unknown) => {
+                self.kept.meter.count(|stats| stats.unread += 1);
+                None
+            }
+            Err(Unusable::Discarded(why)) => {
                 self.kept.meter.discarded(why);
                 // It will be discarded again if it stays.
                 let _ = self.shared.store.remove(key, position);
@@ -96,6 +100,20 @@ impl<M: Model> Keeper<'_, M> {
     }
 }
 
+/// Why a snapshot is not used.
+enum Unusable {
+    /// It never will be.
+    Discarded(Discarded),
+    /// The log could not be asked.
+    Unknown,
+}
+
+impl From<Discarded> for Unusable {
+    fn from(why: Discarded) -> Self {
+        Self::Discarded(why)
+    }
+}
+
 /// The last event that was looked at.
 pub(super) fn anchor_of<M: Model>(log: &dyn EventStore, folded: &Folded<M>) -> Result<Anchor, SnapshotError> {
     let position = folded.up_to.max(folded.last).ok_or(SnapshotError::NothingHappened)?;
@@ -111,25 +129,26 @@ impl<M: Model> Kept<M> {
         boundary: &Boundary,
         position: Position,
         bytes: &[u8],
-    ) -> Result<Folded<M>, Discarded> {
+    ) -> Result<Folded<M>, Unusable> {
         let (header, state) = format::read(bytes)?;
         if header.model != type_name::<M>() || header.anchor.position != position.get() {
-            return Err(Discarded::Foreign);
+            return Err(Discarded::Foreign.into());
         }
         if header.fold != self.fold || header.reads != subject::reads(boundary) {
-            return Err(Discarded::Outdated);
+            return Err(Discarded::Outdated.into());
         }
         let model = (self.decode)(&state).map_err(|_| Discarded::Outdated)?;
         let again = (self.encode)(&model).map_err(|_| Discarded::Outdated)?;
         if !format::is_same_shape(&state, &again) {
-            return Err(Discarded::Outdated);
+            return Err(Discarded::Outdated.into());
         }
         if model.boundary().ok().as_ref() != Some(boundary) {
-            return Err(Discarded::Foreign);
+            return Err(Discarded::Foreign.into());
         }
-        // A log that cannot be read is none that can vouch for it.
-        if Anchor::at(log, position).ok().flatten().as_ref() != Some(&header.anchor) {
-            return Err(Discarded::NotThisLog);
+        // A log that cannot be read now vouches for nothing, and is none against it.
+        let anchor = Anchor::at(log, position).map_err(|_| Unusable::Unknown)?;
+        if anchor.as_ref() != Some(&header.anchor) {
+            return Err(Discarded::NotThisLog.into());
         }
         Ok(Folded {
             model,

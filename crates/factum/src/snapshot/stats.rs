@@ -43,7 +43,8 @@ pub struct SnapshotStats {
     pub foreign: u64,
     /// Discarded as [`Discarded::NotThisLog`].
     pub not_this_log: u64,
-    /// How often the snapshot store could not be read.
+    /// How often the snapshot store could not be read, or the log that has to
+    /// vouch for a snapshot; which stays, then.
     pub unread: u64,
     /// Bytes of all that were taken, compressed.
     pub bytes: u64,

@@ -36,7 +36,8 @@ pub fn reads(boundary: &Boundary) -> Vec<String> {
 }
 
 /// Changes with the events that are folded, the fields of the state, and the
-/// version given to the model; not with the bodies of its functions.
+/// version given to the model; not with what functions do: `evolve` and the rules
+/// of `evolve_at`, upcasters, conversions, defaults of missing fields.
 pub fn fold_of<M: Model>() -> String {
     format!("{:016x}", xxh3_64(format!("{:?}", M::shapes()).as_bytes()))
 }

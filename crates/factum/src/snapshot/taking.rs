@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use factum_core::Position;
 
+use crate::stopwatch::Patience;
 use crate::store::{Store, StoreError};
 use crate::{Model, Moment};
 
@@ -68,7 +69,8 @@ impl<M: Model> Taking<M> {
             return Err(SnapshotError::NotRegistered { model: M::NAME });
         };
         let boundary = self.model.boundary().map_err(StoreError::from)?;
-        let (folded, _) = self.store.fold_unnoticed(self.model, &boundary, Moment::Now)?;
+        let (folded, _) =
+            self.store.fold_unnoticed(self.model, &boundary, Moment::Now, Patience::endless())?;
         keeper.take(&**self.store.events(), &boundary, &folded)
     }
 }

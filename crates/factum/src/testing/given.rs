@@ -12,10 +12,11 @@ use factum_core::{
 use super::fact::Fact;
 use super::outcome::Outcome;
 use super::report::{self, Report};
+use super::view;
 use super::world::{self, TestTime};
 use crate::command::{ACTOR, Context};
 use crate::emitted::{Emitted, IntoEvents};
-use crate::{Decide, DecideError, Model, Moment, Store};
+use crate::{Decide, DecideError, Model, Moment, Projection, Store};
 
 /// A history to decide on: events, several of them, or `()` for none.
 ///
@@ -45,12 +46,12 @@ impl Given {
     #[must_use = "nothing is tested until `when` or `then_model`"]
     #[track_caller]
     pub fn and(self, events: impl IntoEvents) -> Self {
-        let Emitted { events, producer_metadata, error } = Emitted::of(events);
+        let Emitted { events, error } = Emitted::of(events);
         if let Some(error) = error {
             panic!("{}", report::chain("a given event cannot be stored", &error));
         }
         for event in events {
-            let one = Emitted { events: vec![event], producer_metadata, error: None };
+            let one = Emitted { events: vec![event], error: None };
             if let Err(error) = self.store.record(one).context(self.context.clone()).run() {
                 panic!("{}", report::chain("a given event cannot be recorded", &error));
             }
@@ -165,6 +166,39 @@ impl Given {
         self.as_of(Moment::Now).then_model(model, look)
     }
 
+    /// What the rows of a projection are after all this, in any order. It is also
+    /// replayed in every way it may be interrupted, as by
+    /// [`check::replay`](crate::view::check::replay).
+    #[track_caller]
+    pub fn then_view<P: Projection<Row: Debug + PartialEq>>(
+        self,
+        projection: P,
+        rows: impl IntoIterator<Item = P::Row>,
+    ) -> Self {
+        let actual = view::rows_now(&self.store, &projection);
+        view::expect::<P>(rows, actual, |title| self.projected::<P>(&title, self.end(), &[]));
+        self
+    }
+
+    /// What was there, what a decision added, and what of it a projection reads.
+    pub(super) fn projected<P: Projection>(
+        &self,
+        title: &str,
+        seeded: u64,
+        added: &[RecordedEvent],
+    ) -> Report {
+        let mut report = Report::about(title);
+        let mut events = self.seeded(seeded);
+        report.numbered("given", 0, &events);
+        let added = facts(added);
+        if !added.is_empty() {
+            report.numbered("recorded by the decision", events.len(), &added);
+            events.extend(added);
+        }
+        view::not_read::<P>(&mut report, &events);
+        report
+    }
+
     /// For models as they were at a position, a revision or a time.
     pub fn as_of(self, moment: impl Into<Moment>) -> Past {
         Past { given: self, moment: moment.into() }
@@ -257,7 +291,7 @@ impl Given {
 }
 
 /// A moment of the past to look at.
-#[must_use = "nothing is looked at until `then_model`"]
+#[must_use = "nothing is looked at until `then_model` or `then_view`"]
 pub struct Past {
     given: Given,
     moment: Moment,
@@ -273,6 +307,21 @@ impl Past {
         }
         self.given
     }
+
+    /// What the rows of a projection were at that moment, in any order.
+    #[track_caller]
+    pub fn then_view<P: Projection<Row: Debug + PartialEq>>(
+        self,
+        projection: P,
+        rows: impl IntoIterator<Item = P::Row>,
+    ) -> Given {
+        let Self { given, moment } = self;
+        let actual = view::rows_as_of(&given.store, projection, moment);
+        view::expect::<P>(rows, actual, |title| {
+            given.projected::<P>(&format!("{title} at that moment"), given.end(), &[])
+        });
+        given
+    }
 }
 
 pub(super) fn facts(events: &[RecordedEvent]) -> Vec<Fact> {
@@ -280,7 +329,7 @@ pub(super) fn facts(events: &[RecordedEvent]) -> Vec<Fact> {
 }
 
 pub(super) fn emitted(emitted: &Emitted) -> Vec<Fact> {
-    emitted.events.iter().map(Fact::from).collect()
+    emitted.events.iter().map(|made| Fact::from(&made.encoded)).collect()
 }
 
 fn answer_text<R: Debug>(answer: &Result<Emitted, R>) -> Vec<String> {

@@ -47,6 +47,7 @@ mod given;
 mod history;
 mod outcome;
 mod report;
+mod view;
 mod wait;
 mod world;
 

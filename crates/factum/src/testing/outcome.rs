@@ -7,11 +7,12 @@ use factum_core::RecordedEvent;
 use super::fact::Fact;
 use super::given::{Given, emitted, facts};
 use super::report::{self, Report};
+use super::view;
 use crate::emitted::{Emitted, IntoEvents};
-use crate::{Model, Store};
+use crate::{Model, Projection, Store};
 
 /// What a decision came to. Expectations can be chained.
-#[must_use = "nothing is expected yet: call `then`, `then_rejected` or `then_nothing`"]
+#[must_use = "nothing is expected yet: call `then`, `then_rejected`, `then_nothing` or `then_view`"]
 pub struct Outcome<M, R> {
     given: Given,
     /// How many events there were before the decision.
@@ -67,6 +68,25 @@ impl<M: Model, R: Debug> Outcome<M, R> {
     #[track_caller]
     pub fn then_rejected_if(self, is_right: impl FnOnce(&R) -> bool) -> Expected<M, R> {
         self.then_rejected_as("for which the closure says true", is_right)
+    }
+
+    /// The rows of a projection after it, in any order, whatever it came to. See
+    /// [`Given::then_view`].
+    #[track_caller]
+    pub fn then_view<P: Projection<Row: Debug + PartialEq>>(
+        self,
+        projection: P,
+        rows: impl IntoIterator<Item = P::Row>,
+    ) -> Expected<M, R> {
+        let actual = view::rows_now(self.store(), &projection);
+        view::expect::<P>(rows, actual, |title| {
+            let mut report = self.given.projected::<P>(&title, self.seeded, self.recorded());
+            if let Err(rejection) = &self.answer {
+                report.lines("the decision was rejected", &[format!("{rejection:?}")]);
+            }
+            report
+        });
+        Expected(self)
     }
 
     #[track_caller]
@@ -153,6 +173,19 @@ impl<M: Model, R> Expected<M, R> {
     pub fn then_model<O: Model>(self, model: O, look: impl FnOnce(&O)) -> Self {
         self.0.given.clone().then_model(model, look);
         self
+    }
+
+    /// The rows of a projection after it, in any order. See [`Given::then_view`].
+    #[track_caller]
+    pub fn then_view<P: Projection<Row: Debug + PartialEq>>(
+        self,
+        projection: P,
+        rows: impl IntoIterator<Item = P::Row>,
+    ) -> Self
+    where
+        R: Debug,
+    {
+        self.0.then_view(projection, rows)
     }
 
     /// The events it recorded, with ids, times and metadata.

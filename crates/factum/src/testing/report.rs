@@ -55,6 +55,14 @@ impl Report {
         }
     }
 
+    /// A region of events with their positions, which begin here.
+    pub fn numbered(&mut self, heading: &str, first: usize, events: &[Fact]) {
+        self.line(format_args!("{heading}, {}", counted(events)));
+        for (place, event) in events.iter().enumerate() {
+            self.line(format_args!("  {}  {event}", first + place));
+        }
+    }
+
     /// Advice at the end.
     pub fn note(&mut self, text: &str) {
         self.line(format_args!("\n{text}"));
@@ -62,10 +70,7 @@ impl Report {
 
     /// What was there, and what of it the model reads.
     pub fn seeded<M: Model>(&mut self, seeded: &[Fact], model: &M) {
-        self.line(format_args!("given, {}", counted(seeded)));
-        for (position, event) in seeded.iter().enumerate() {
-            self.line(format_args!("  {position}  {event}"));
-        }
+        self.numbered("given", 0, seeded);
         let Ok(boundary) = model.boundary() else { return };
         let (selected, missed): (Vec<_>, Vec<_>) =
             seeded.iter().enumerate().partition(|(_, event)| reads(&boundary, event));

@@ -1,5 +1,7 @@
 //! The language says yes where it should, and whole failure texts where not.
 
+mod view;
+
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;

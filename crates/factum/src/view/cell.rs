@@ -8,11 +8,14 @@
 //!
 //! A field's [`Kind`] is known from its type, so the way back is never guessed.
 
+use std::fmt;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::column::{Column, Kind};
+use super::finite::is_finite;
 
 /// One value of a row.
 #[derive(Debug, Clone, PartialEq, PartialOrd)]
@@ -22,6 +25,18 @@ pub enum Cell {
     Integer(i64),
     Real(f64),
     Text(String),
+}
+
+/// As a test's failure shows it.
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("nothing"),
+            Self::Integer(number) => write!(f, "{number}"),
+            Self::Real(number) => write!(f, "{number:?}"),
+            Self::Text(text) => write!(f, "{text:?}"),
+        }
+    }
 }
 
 /// Why a field has no form as a cell, or a cell none as a field.
@@ -62,9 +77,12 @@ impl Column {
     /// A field of this column as a cell.
     pub fn write<T: Serialize>(&self, field: &T) -> Result<Cell, CellError> {
         let value = serde_json::to_value(field).map_err(|error| self.refuses(error))?;
+        // What is no number is `null` in JSON, as nothing is.
+        if has_null(&value) && !is_finite(field) {
+            return Err(CellError::NotFinite { column: self.name });
+        }
         match (self.kind, value) {
             (_, Value::Null) if self.is_nullable => Ok(Cell::Null),
-            (Kind::Real, Value::Null) => Err(CellError::NotFinite { column: self.name }),
             (Kind::Boolean, Value::Bool(truth)) => Ok(Cell::Integer(truth.into())),
             (Kind::Integer, Value::Number(number)) => match number.as_i64() {
                 Some(number) => Ok(Cell::Integer(number)),
@@ -102,6 +120,15 @@ impl Column {
     }
 }
 
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(values) => values.iter().any(has_null),
+        Value::Object(fields) => fields.values().any(has_null),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
 /// Whether the text of an enum is its JSON, and not the name of a variant.
 fn is_json(text: &str) -> bool {
     text.starts_with(['{', '"'])
@@ -124,7 +151,11 @@ mod tests {
         Closed {
             why: String,
         },
+        Measured(Option<u8>, Degrees),
     }
+
+    #[derive(Serialize, Deserialize, Debug, PartialEq)]
+    struct Degrees(f32);
 
     #[derive(Serialize, Deserialize, Debug, PartialEq)]
     struct Cents(i64);
@@ -147,6 +178,10 @@ mod tests {
         there_and_back('x', text("x"));
         there_and_back(Some("{}".to_owned()), text("{}"));
         there_and_back(None::<bool>, Cell::Null);
+        there_and_back(None::<f64>, Cell::Null);
+        there_and_back(Some(Degrees(1.5)), Cell::Real(1.5));
+        there_and_back(vec![None, Some(0.5)], text("[null,0.5]"));
+        there_and_back(State::Measured(None, Degrees(0.5)), text(r#"{"Measured":[null,0.5]}"#));
         there_and_back(Some(false), Cell::Integer(0));
         there_and_back(vec![1_u8, 2], text("[1,2]"));
         there_and_back(BTreeMap::from([("a".to_owned(), 1)]), text(r#"{"a":1}"#));
@@ -164,6 +199,12 @@ mod tests {
         assert!(refused(Column::of::<f64>("mean").write(&f64::NAN)).contains("not finite"));
         let said = Column::of::<i64>("cents").read::<i64>(Some(Cell::Text("x".into()))).unwrap_err();
         assert!(said.to_string().starts_with("column cents: "), "{said}");
+        assert!(refused(Column::of::<Option<f64>>("mean").write(&Some(f64::NAN))).contains("not finite"));
+        let said = refused(Column::of::<Option<Degrees>>("heat").write(&Some(Degrees(f32::INFINITY))));
+        assert!(said.contains("column heat: the number is not finite"), "{said}");
+        assert!(refused(Column::of::<Vec<f64>>("all").write(&vec![0.5, f64::NAN])).contains("not finite"));
+        let deep = BTreeMap::from([("a".to_owned(), State::Measured(None, Degrees(f32::NAN)))]);
+        assert!(refused(Column::of::<BTreeMap<String, State>>("map").write(&deep)).contains("not finite"));
         assert!(matches!(Column::of::<i64>("cents").read::<i64>(None), Err(CellError::Missing { .. })));
     }
 }

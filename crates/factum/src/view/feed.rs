@@ -31,6 +31,14 @@ impl Default for Batching {
     }
 }
 
+#[cfg(feature = "sqlite")]
+impl Batching {
+    /// Short enough to be heard of while the lease lasts, however slow events come.
+    pub fn within(self, lease: Duration) -> Self {
+        Self { gather_max: self.gather_max.min(lease / 4), ..self }
+    }
+}
+
 /// How many events of other types are passed over before the feed says so.
 const PASSED_OVER_MAX: u64 = 16_384;
 

@@ -1,7 +1,6 @@
 //! Folding a batch: from events to changes of rows, up to the first event that
 //! cannot be projected.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -9,8 +8,7 @@ use factum_core::{Position, RecordedEvent, Revision, StreamName};
 
 use super::rows::{Below, Change, Changes, Committed, Trouble};
 use super::{Projection, Row, RowKey, Rows};
-use crate::Event as _;
-use crate::event::Decoded;
+use crate::event::{Decoded, unwind};
 
 /// An event that cannot be projected. The projection stands before it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -96,7 +94,7 @@ fn fold_all<P: Projection>(
     look: Look,
 ) -> Result<(), Failed> {
     for (index, recorded) in events.iter().enumerate() {
-        let event = match P::Event::decode(recorded.into()) {
+        let event = match unwind::decode::<P::Event>(recorded.into()) {
             Ok(Decoded::Event(event)) => event,
             // Declared to be passed over by whoever defined the event.
             Ok(Decoded::SkippedVersion) => continue,
@@ -109,7 +107,9 @@ fn fold_all<P: Projection>(
         let caught = catch_unwind(AssertUnwindSafe(|| projection.project(&event, recorded, &mut rows)));
         match (caught, rows.into_trouble()) {
             (_, Some(Trouble::Below(error))) => return Err(Failed::Below(error)),
-            (Err(panic), _) => return Err(Failed::At(index, panicked(&*panic))),
+            (Err(panic), _) => {
+                return Err(Failed::At(index, format!("the projection panicked: {}", unwind::said(&*panic))));
+            }
             (_, Some(Trouble::Refused(reason))) => return Err(Failed::At(index, reason)),
             (Ok(()), None) => {}
         }
@@ -121,12 +121,6 @@ fn fold_all<P: Projection>(
         }
     }
     Ok(())
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> String {
-    let said = panic.downcast_ref::<&str>().copied();
-    let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("the projection panicked: {}", said.unwrap_or("without a word"))
 }
 
 /// Rows in memory.

@@ -72,7 +72,7 @@ struct MemorySink<P: Projection> {
 
 impl<P: Projection> Sink for MemorySink<P> {
     fn begin(&mut self) -> Result<Begin, Trouble> {
-        Ok(if self.has_failed { Begin::Wait(Phase::Failed) } else { Begin::At(self.next) })
+        Ok(if self.has_failed { Begin::Wait(Phase::Failed, self.next) } else { Begin::At(self.next) })
     }
 
     fn take(&mut self, batch: &Batch) -> Result<Option<Taken>, Trouble> {

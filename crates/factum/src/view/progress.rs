@@ -7,12 +7,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use event_listener::Event;
-use factum_core::clock::{Clock as _, SystemClock};
-use factum_core::{EventStoreExt as _, Position, ReadError};
+use factum_core::{Position, ReadError};
 use futures_timer::Delay;
 use parking_lot::{Condvar, Mutex};
 
 use super::Poison;
+use super::lag::Lag;
 use crate::{Receipt, Store};
 
 /// What a projection is doing.
@@ -83,6 +83,7 @@ struct Inner {
     moved_async: Event,
 }
 
+#[derive(Clone)]
 struct State {
     phase: Phase,
     /// Everything before this was looked at.
@@ -198,29 +199,19 @@ impl Progress {
 
     /// What it is doing, how far it has come, and how late it is.
     pub fn status(&self) -> Result<Status, ReadError> {
-        let events = self.0.store.events();
-        let end = events.last_position()?.map_or(Position::FIRST, Position::next);
-        let mut status = {
-            let state = self.0.state.lock();
-            Status {
-                name: self.0.name,
-                version: self.0.version,
-                phase: state.phase,
-                position: state.next.previous(),
-                events: state.events,
-                lag_events: end.get().saturating_sub(state.next.get()),
-                lag: Duration::ZERO,
-                poison: state.poison.clone(),
-                trouble: state.trouble.clone(),
-            }
-        };
-        if status.lag_events > 0
-            && let Some(late) = events.event_at(status.position.map_or(Position::FIRST, Position::next))?
-        {
-            let micros = SystemClock.now().as_micros().saturating_sub(late.recorded_at.as_micros());
-            status.lag = Duration::from_micros(micros.try_into().unwrap_or(0));
-        }
-        Ok(status)
+        let state = self.0.state.lock().clone();
+        let lag = Lag::of(&self.0.store, state.next)?;
+        Ok(Status {
+            name: self.0.name,
+            version: self.0.version,
+            phase: state.phase,
+            position: state.next.previous(),
+            events: state.events,
+            lag_events: lag.events(state.next),
+            lag: lag.time,
+            poison: state.poison,
+            trouble: state.trouble,
+        })
     }
 
     pub(crate) fn change(&self, change: impl FnOnce(&mut Moving<'_>)) {
@@ -244,10 +235,15 @@ impl Moving<'_> {
         (self.0.poison, self.0.trouble) = (None, None);
     }
 
-    /// It does not project.
-    pub fn waits(&mut self, phase: Phase) {
+    /// It does not project. The rows have everything before `next`, by a runner
+    /// elsewhere or by a rebuild.
+    pub fn waits(&mut self, phase: Phase, next: Position) {
         self.0.phase = phase;
+        self.0.next = self.0.next.max(next);
         self.0.trouble = None;
+        if phase != Phase::Failed {
+            self.0.poison = None;
+        }
     }
 
     /// It stands before this event.

@@ -53,6 +53,7 @@ use crate::Event;
 )]
 pub trait Projection: Send + Sync + 'static {
     /// What it is called, also in a database: lower case letters, digits and `_`.
+    /// Not as a version is called, `balances_v1` or `balances_v1_1`.
     const NAME: &'static str;
 
     /// Raise it when rows are made differently or have other columns: the new
@@ -76,7 +77,7 @@ pub trait Projection: Send + Sync + 'static {
 pub enum DefinitionError {
     /// Its name is none for a table.
     #[error(
-        "{name:?} cannot name a projection: take lower case letters, digits and `_`, up to 48 of them, and begin with a letter; `factum_` and `sqlite_` are taken"
+        "{name:?} cannot name a projection: take lower case letters, digits and `_`, up to 48 of them, and begin with a letter; names that begin with `factum_` or `sqlite_` are taken, and so are those that end as `_v1` or `_v1_2` do, which name versions and their tables"
     )]
     Name {
         /// Its name.
@@ -103,12 +104,28 @@ pub enum DefinitionError {
     },
 }
 
+/// Whether a version of another projection, or a table of it, may be called this.
+fn names_a_version(name: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_version = |text: &str| text.strip_prefix('v').is_some_and(is_number);
+    let mut parts = name.rsplit('_');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(last), Some(_), _) if is_version(last) => true,
+        (Some(last), Some(before), Some(_)) => is_number(last) && is_version(before),
+        _ => false,
+    }
+}
+
 /// The events a projection reads, if it is well defined.
 pub(crate) fn query<P: Projection>() -> Result<Query, DefinitionError> {
     let name = P::NAME;
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     let is_name = name.bytes().all(is_plain) && name.starts_with(|c: char| c.is_ascii_lowercase());
-    if !is_name || name.len() > 48 || ["factum_", "sqlite_"].iter().any(|taken| name.starts_with(taken)) {
+    if !is_name
+        || name.len() > 48
+        || names_a_version(name)
+        || ["factum_", "sqlite_"].iter().any(|taken| name.starts_with(taken))
+    {
         return Err(DefinitionError::Name { name });
     }
     let is_no_key = |column: &&super::Column| {

@@ -55,7 +55,8 @@ impl<P: Projection> Projecting<P> {
     }
 
     /// Stores rows and checkpoint after at most this time of gathering events,
-    /// 100 ms unless told otherwise.
+    /// 100 ms unless told otherwise. In a database never longer than a quarter of
+    /// the lease, so that whoever gathers is not taken to be gone.
     pub fn batch_gather_max(mut self, gather: Duration) -> Self {
         self.batching.gather_max = gather;
         self
@@ -89,8 +90,8 @@ pub(crate) trait Sink: Send + 'static {
 pub(crate) enum Begin {
     /// With the event at this position.
     At(Position),
-    /// Not now.
-    Wait(Phase),
+    /// Not now; the rows have everything before this position.
+    Wait(Phase, Position),
 }
 
 pub(crate) enum Taken {
@@ -199,8 +200,8 @@ impl<S: Sink> Run<S> {
                 self.progress.change(|progress| progress.at(next, 0, false));
                 Ok(Duration::ZERO)
             }
-            Begin::Wait(phase) => {
-                self.progress.change(|progress| progress.waits(phase));
+            Begin::Wait(phase, next) => {
+                self.progress.change(|progress| progress.waits(phase, next));
                 Ok(self.sink.tick_every())
             }
         }

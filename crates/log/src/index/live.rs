@@ -330,16 +330,21 @@ impl Live {
 
     /// Walks a stream's records in a live segment, newest first, until `visit`
     /// says false. Returns the next older segment of the stream if the walk
-    /// came to the stream's first record here; the stream's newest record here
-    /// is found from its head, or, if the head is in a later segment, by `from`.
+    /// came to the stream's first record here. It begins with the stream's newest
+    /// record here, or with the one at `from`, which an earlier walk came to.
     pub fn walk(
         &self,
         segment: u32,
         stream: StreamHash,
+        from: Option<u64>,
         mut visit: impl FnMut(FoundRecord) -> bool,
     ) -> Walked {
         let Some(live) = self.live_segment(segment) else { return Walked::NotHere };
-        let Some(mut ordinal) = self.newest_in(live, stream) else { return Walked::End(None) };
+        let from = match from {
+            Some(position) => position.checked_sub(live.first_position).map(|ordinal| ordinal as u32),
+            None => self.newest_in(live, stream),
+        };
+        let Some(mut ordinal) = from else { return Walked::End(None) };
         loop {
             let record = &live.records[ordinal as usize];
             let found = FoundRecord {

@@ -1,8 +1,9 @@
 //! Reads of one stream: from its head along the segments that hold its events.
 //!
 //! A forward read first walks back to where it begins, collecting offsets (4
-//! bytes for each event), then reads forwards; a backward read collects as it
-//! goes. Records are read singly or, where they lie close, many at once.
+//! bytes for each event that it may give), then reads forwards; a backward read
+//! collects as it goes. Appends are let in between two steps of a long walk.
+//! Records are read singly or, where they lie close, many at once.
 
 use std::collections::VecDeque;
 use std::ops::Deref;
@@ -17,6 +18,9 @@ use crate::index::live::Walked;
 use crate::index::units_to_offset;
 use crate::secret::StreamHash;
 use crate::segment::Segment;
+
+/// How many records of a live segment are passed before appends may go on.
+const STEP_RECORDS: u32 = 1_024;
 
 /// A stream as the engine knows it.
 #[derive(Clone)]
@@ -35,14 +39,11 @@ where
     let Some(newest) = newest_segment(&engine, hash, engine.committed_end())? else {
         return Err(ReadError::StreamNotFound { stream: place.name });
     };
-    let mut walk = Walk { segment: Some(newest), bounds: bounds.clone() };
+    let mut walk = Walk { segment: Some(newest), from: None, bounds: bounds.clone() };
     let mut spans = VecDeque::new();
     let mut skip = bounds.skip;
     if direction == Direction::Forward {
-        walk.bounds.limit = u64::MAX;
-        while let Some(span) = walk.next(&engine, hash)? {
-            spans.push_front(span);
-        }
+        spans = walk.all(&engine, hash, bounds.limit.saturating_add(skip))?;
         for span in &mut spans {
             skip -= span.drop_first(skip);
         }
@@ -61,7 +62,7 @@ pub fn count(engine: &Engine, name: StreamName, mut bounds: Bounds) -> Result<u6
         return Err(ReadError::StreamNotFound { stream: name });
     };
     bounds.limit = u64::MAX;
-    let mut walk = Walk { segment: Some(newest), bounds };
+    let mut walk = Walk { segment: Some(newest), from: None, bounds };
     let mut count = 0;
     while let Some(span) = walk.next(engine, hash)? {
         count += span.offsets.len() as u64;
@@ -74,7 +75,7 @@ fn newest_segment(engine: &Engine, hash: StreamHash, end: u64) -> Result<Option<
     let live = engine.live.read();
     let Some(head) = live.head(hash) else { return Ok(None) };
     let mut committed = false;
-    let walked = live.walk(head.segment, hash, |record| {
+    let walked = live.walk(head.segment, hash, None, |record| {
         committed = record.position < end;
         !committed
     });
@@ -114,10 +115,31 @@ impl Span {
 /// Goes along a stream's segments, newest first.
 struct Walk {
     segment: Option<u32>,
+    /// Where in a live segment it goes on.
+    from: Option<u64>,
     bounds: Bounds,
 }
 
 impl Walk {
+    /// All events within the bounds, oldest first, of which the first `limit`
+    /// are wanted: the newest ones are let go when enough older ones are found.
+    fn all(&mut self, engine: &Engine, hash: StreamHash, limit: u64) -> Result<VecDeque<Span>, StorageError> {
+        self.bounds.limit = u64::MAX;
+        let mut spans = VecDeque::<Span>::new();
+        let mut wanted = 0;
+        while let Some(span) = self.next(engine, hash)? {
+            wanted += span.offsets.len() as u64;
+            spans.push_front(span);
+            while let Some(newest) = spans.back()
+                && wanted - newest.offsets.len() as u64 >= limit
+            {
+                wanted -= newest.offsets.len() as u64;
+                spans.pop_back();
+            }
+        }
+        Ok(spans)
+    }
+
     /// The next older segment's events within the bounds, at most as many as
     /// are wanted.
     fn next(&mut self, engine: &Engine, hash: StreamHash) -> Result<Option<Span>, StorageError> {
@@ -135,23 +157,31 @@ impl Walk {
     }
 
     fn walk_live(&mut self, engine: &Engine, hash: StreamHash, segment: &Arc<Segment>) -> Option<Span> {
-        let Bounds { positions, revisions, limit, .. } = &self.bounds;
+        let Bounds { positions, revisions, limit, .. } = &mut self.bounds;
         let mut offsets = VecDeque::new();
-        let mut first_revision = 0;
+        let (mut first_revision, mut passed, mut next) = (0, 0, None);
         let live = engine.live.read();
-        let walked = live.walk(segment.number, hash, |record| {
+        let walked = live.walk(segment.number, hash, self.from.take(), |record| {
             if record.position < positions.start || record.revision < revisions.start {
                 return false;
             }
+            if passed == STEP_RECORDS {
+                // If the segment is sealed meanwhile, its index has the rest.
+                revisions.end = revisions.end.min(record.revision + 1);
+                next = Some(record.position);
+                return false;
+            }
+            passed += 1;
             if record.position < positions.end && record.revision < revisions.end {
                 offsets.push_front(record.offset);
                 first_revision = record.revision;
             }
             (offsets.len() as u64) < *limit
         });
+        self.from = next;
         self.segment = match walked {
             Walked::NotHere => return None,
-            Walked::Stopped => None,
+            Walked::Stopped => next.map(|_| segment.number),
             Walked::End(older) => older,
         };
         Some(Span { segment: segment.clone(), first_revision, offsets })
@@ -164,6 +194,13 @@ impl Walk {
         segment: &Arc<Segment>,
     ) -> Result<Span, StorageError> {
         let Bounds { positions, revisions, limit, .. } = &self.bounds;
+        let (first, end) = segment.committed(|committed| (committed.first_position, committed.end_position));
+        let nothing = || Span { segment: segment.clone(), first_revision: 0, offsets: VecDeque::new() };
+        if end <= positions.start {
+            // Not worth a look at its index.
+            self.segment = None;
+            return Ok(nothing());
+        }
         let index = engine.index(segment)?;
         let Some(stream) = index.find(hash) else {
             return Err(engine.corrupt(
@@ -176,7 +213,10 @@ impl Walk {
             return Err(engine.corrupt(segment, 0, "an index names as older a segment that is not"));
         }
         self.segment = stream.older_segment;
-        let first = segment.committed(|committed| committed.first_position);
+        if stream.first_revision + u64::from(stream.count) <= revisions.start {
+            self.segment = None;
+            return Ok(nothing());
+        }
         if stream.first_revision <= revisions.start || first <= positions.start {
             self.segment = None;
         }
@@ -339,7 +379,7 @@ pub fn find_revision(
     let mut bounds = Bounds::positions(0..end);
     bounds.revisions = revision..revision.saturating_add(1);
     bounds.limit = 1;
-    let walk = Walk { segment: Some(newest), bounds: bounds.clone() };
+    let walk = Walk { segment: Some(newest), from: None, bounds: bounds.clone() };
     let mut records = Records {
         place: place.clone(),
         bounds,
@@ -352,3 +392,6 @@ pub fn find_revision(
     };
     records.next(engine)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! What of the log clients get to see, and as what.
 
-use factum_core::{EventStore, Read, ReadError, RecordedEvent, Revision, Start, Timestamp};
+use factum_core::{EventStore, EventStoreExt, Read, ReadError, RecordedEvent, Revision, Start, Timestamp};
 use factum_wire::Failure;
 
 use crate::failure;
@@ -31,7 +31,12 @@ pub enum View {
 impl View {
     /// Looks at a stream, or at its metadata, of which only the last counts.
     pub fn of(store: &dyn EventStore, named: &Named, now: Timestamp) -> Result<Self, Failure> {
-        let standing = Standing::look(store, named)?;
+        let mut standing = Standing::look(store, named)?;
+        // The stream is looked at after its metadata: one that was deleted and
+        // begun again in between would be seen with the metadata it had before.
+        while store.last_revision(&named.metadata).map_err(failure::of_read)? != standing.metadata_at {
+            standing = Standing::look(store, named)?;
+        }
         let metadata = match &standing.state {
             State::Buried => return Ok(Self::Buried),
             _ if named.is_metadata => {

@@ -7,10 +7,12 @@ use factum_core::{
 use factum_wire::Failure;
 
 use crate::failure;
-use crate::system::link::TYPE;
 
 use super::clients_view::View;
 use super::named::Named;
+
+/// The type of links.
+pub const TYPE: &str = "$>";
 
 /// Whether an event is a link.
 pub fn is_link(event: &RecordedEvent) -> bool {

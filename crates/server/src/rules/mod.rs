@@ -25,8 +25,13 @@ pub mod link;
 pub mod metadata;
 pub mod named;
 pub mod remove;
+pub mod repeated;
 pub mod standing;
+pub mod transaction;
+pub mod turn;
 pub mod write;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transaction_tests;

@@ -1,10 +1,11 @@
 //! The tables of `write` and `remove`, row by row, and what reads make of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use factum_core::{
-    Append, ContentType, EventStore, EventStoreExt, EventType, ExpectedRevision, ManualClock, MemoryStore,
-    NewEvent, Position, Read, Revision, StreamName, Timestamp, Uuid,
+    Append, AppendError, AppendFuture, Appended, ContentType, EventStore, EventStoreExt, EventType, Events,
+    ExpectedRevision, ManualClock, MemoryStore, NewEvent, Position, Read, ReadError, Revision, Selection,
+    StreamName, Subscribe, SubscribeError, Subscription, Timestamp, Uuid,
 };
 use factum_wire::Failure;
 use serde_json::json;
@@ -296,6 +297,11 @@ async fn the_same_ids_again_are_answered_with_the_first_receipt() {
             (Exists, "de", At(4)),
             (Any, "dez", Wrong(4)),
             (Exists, "abz", Wrong(4)),
+            // They need not stand side by side.
+            (Any, "ac", At(2)),
+            (Exists, "eb", At(1)),
+            (Any, "acz", Wrong(4)),
+            (exact(0), "bd", Wrong(4)),
         ];
         for (expected, letters, outcome) in rows {
             let found = case.write("s", expected, events(letters)).await;
@@ -326,7 +332,27 @@ async fn repetitions_survive_a_delete_and_end_with_a_tombstone() {
         assert_eq!(case.write("s", expected, events("ab")).await, At(1), "{expected}");
     }
     assert_eq!(case.write("s", Exists, events("ab")).await, Wrong(1));
+    let other = |letters: &str| -> Vec<NewEvent> {
+        events(letters).into_iter().map(|event| NewEvent { data: "{}".into(), ..event }).collect()
+    };
+    let rows = [
+        (Any, events("az"), Wrong(1)),
+        (NoStream, events("az"), Wrong(1)),
+        (Any, events("ba"), At(0)),
+        (Any, other("ab"), At(1)),
+        (NoStream, other("ab"), At(1)),
+        (Exists, other("ab"), Wrong(1)),
+        (exact(0), other("b"), At(1)),
+        (exact(0), events("b"), At(1)),
+        (Any, other("az"), Wrong(1)),
+    ];
+    for (expected, events, outcome) in rows {
+        assert_eq!(case.write("s", expected, events.clone()).await, outcome, "{expected}, {events:?}");
+    }
     assert_eq!(case.length(), length);
+    assert_eq!(case.view("s"), View::NotFound { next: Revision::new(2) });
+    // Where the first id is new, so is the append, and it begins the stream again.
+    assert_eq!(case.write("s", Any, events("zb")).await, At(3));
     let case = Case::in_state("buried").await;
     for expected in [Any, NoStream, Exists, exact(0)] {
         assert_eq!(case.write("s", expected, events("ab")).await, Deleted, "{expected}");
@@ -378,6 +404,30 @@ async fn metadata_is_a_stream_of_which_the_last_counts() {
 }
 
 #[tokio::test]
+async fn metadata_again_is_answered_with_the_first_receipt() {
+    let says = |id: u128, value| metadata(value).with_id(Uuid::from_u128(id));
+    for expected in [Any, Exists] {
+        let case = Case::new();
+        case.says(json!({})).await;
+        let (one, two) = (says(1, json!({ "$maxCount": 1 })), says(2, json!({ "$maxCount": 2 })));
+        assert_eq!(case.write("$$s", expected, vec![one.clone()]).await, At(1));
+        assert_eq!(case.write("$$s", expected, vec![two.clone(), says(3, json!({}))]).await, At(3));
+        assert_eq!(case.write("$$s", expected, vec![one.clone()]).await, At(1));
+        assert_eq!(case.write("$$s", expected, vec![one.clone(), two.clone()]).await, At(2));
+        assert_eq!(case.write("$$s", expected, vec![one, says(4, json!({}))]).await, Wrong(3));
+        assert_eq!(case.length(), 4, "{expected}");
+        assert_eq!(case.write("$$s", expected, vec![says(4, json!({})), two]).await, At(5));
+    }
+    // What begins a deleted stream again stays its last word.
+    let case = Case::in_state("deleted").await;
+    let mine = || vec![says(1, json!({ "mine": 1 }))];
+    assert_eq!(case.write("$$s", Any, mine()).await, At(1));
+    assert_eq!((case.view("s"), case.length()), (range(2, 1), 5));
+    assert_eq!(case.write("$$s", Any, mine()).await, At(1));
+    assert_eq!((case.view("s"), case.length()), (range(2, 1), 5), "deleted events stay deleted");
+}
+
+#[tokio::test]
 async fn reads_see_what_metadata_leaves() {
     let case = Case::new();
     case.appended("abcde").await;
@@ -402,6 +452,61 @@ async fn reads_see_what_metadata_leaves() {
     case.appended("abcde").await;
     assert_eq!(case.write("$$s", Any, vec![bytes]).await, At(0));
     assert_eq!(case.view("s"), range(0, 4));
+}
+
+/// A store in which something happens right before a stream is read.
+struct Between {
+    store: Arc<dyn EventStore>,
+    stream: StreamName,
+    happens: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl EventStore for Between {
+    fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        self.store.append(append)
+    }
+
+    fn append_async(&self, append: Append) -> AppendFuture {
+        self.store.append_async(append)
+    }
+
+    fn read(&self, read: Read) -> Result<Events, ReadError> {
+        if read.selection == Selection::Stream(self.stream.clone())
+            && let Some(happens) = self.happens.lock().unwrap().take()
+        {
+            happens();
+        }
+        self.store.read(read)
+    }
+
+    fn count(&self, read: Read) -> Result<u64, ReadError> {
+        self.store.count(read)
+    }
+
+    fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {
+        self.store.subscribe(subscribe)
+    }
+
+    fn last_position(&self) -> Result<Option<Position>, ReadError> {
+        self.store.last_position()
+    }
+}
+
+#[tokio::test]
+async fn a_view_is_never_of_two_times() {
+    let case = Case::in_state("live").await;
+    let store = Arc::clone(&case.store);
+    let begun_again = move || {
+        let says = |value| Append::to(name("$$s"), Any, [metadata(value)]);
+        store.append(says(json!({ "$tb": i64::MAX }))).unwrap();
+        let again =
+            Append::to(name("s"), Any, events("c")).and_to(name("$$s"), Any, [metadata(json!({ "$tb": 2 }))]);
+        store.append(again).unwrap();
+    };
+    let happens = Mutex::new(Some(Box::new(begun_again) as Box<dyn FnOnce() + Send>));
+    let between = Between { store: Arc::clone(&case.store), stream: name("s"), happens };
+    let view = View::of(&between, &named("s"), factum_core::Clock::now(&*case.clock)).unwrap();
+    assert_eq!(view, range(2, 2), "the deleted events stay deleted");
 }
 
 #[tokio::test]

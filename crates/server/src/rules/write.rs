@@ -18,8 +18,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use factum_core::{
-    Append, AppendError, Appended, EventStore, ExpectedRevision, NewEvent, Position, Read, ReadError,
-    RecordedEvent, Revision, Start,
+    Append, AppendError, AppendFuture, Appended, EventStore, ExpectedRevision, NewEvent, Position, Revision,
+    Uuid,
 };
 use factum_wire::Failure;
 
@@ -30,7 +30,9 @@ use crate::system::name::refuse_change;
 
 use super::metadata::StreamMetadata;
 use super::named::Named;
+use super::repeated::{self, Known};
 use super::standing::{Standing, State};
+use super::turn::Turn;
 
 use ExpectedRevision::{Any, Exact, Exists, NoStream};
 
@@ -73,14 +75,21 @@ impl From<Failure> for Refusal {
 /// by this call, not by the first poll, so that the order of calls is kept.
 pub fn write(
     store: Arc<dyn EventStore>,
+    write: Write,
+) -> impl Future<Output = Result<Written, Refusal>> + Send + 'static {
+    write_in_turn(store, write, Turn::alone())
+}
+
+/// The same, behind the appends that this turn is behind.
+pub fn write_in_turn(
+    store: Arc<dyn EventStore>,
     mut write: Write,
+    turn: Turn,
 ) -> impl Future<Output = Result<Written, Refusal>> + Send + 'static {
     write.events = write.events.into_iter().map(correlation::tagged).collect();
     let allowed = refuse_change(&write.named);
-    let hopeful = (allowed.is_ok() && !write.named.is_metadata && !write.events.is_empty()).then(|| {
-        let append = Append::to(write.named.stream.clone(), write.expected, write.events.iter().cloned());
-        store.append_async(append.expecting(write.named.metadata.clone(), NoStream))
-    });
+    let is_hopeful = allowed.is_ok() && !write.named.is_metadata && !write.events.is_empty();
+    let hopeful = is_hopeful.then(|| hope(&*store, &write));
     async move {
         allowed?;
         let mut repeated = None;
@@ -96,8 +105,14 @@ pub fn write(
                 Err(error) => return Err(failure::of_append(error).into()),
             }
         }
-        deliberate(store, Arc::new(write), repeated).await
+        deliberate(store, Arc::new(write), repeated, turn).await
     }
+}
+
+/// The append, if its stream has no metadata.
+fn hope(store: &dyn EventStore, write: &Write) -> AppendFuture {
+    let append = Append::to(write.named.stream.clone(), write.expected, write.events.iter().cloned());
+    store.append_async(append.expecting(write.named.metadata.clone(), NoStream))
 }
 
 /// Looks, plans, and tries, until nobody comes between.
@@ -105,50 +120,129 @@ async fn deliberate(
     store: Arc<dyn EventStore>,
     write: Arc<Write>,
     repeated: Option<Written>,
+    mut turn: Turn,
 ) -> Result<Written, Refusal> {
     let mut is_new = false;
     loop {
+        turn.take_back();
+        let ahead = turn.comes().await;
         let (looking, at) = (Arc::clone(&write), Arc::clone(&store));
         let standing = blocking(move || Standing::look(&*at, &looking.named)).await?;
         if let Some(written) = repeated {
             return confirm(&standing, &write, written);
         }
-        if write.named.is_metadata && matches!(write.expected, Any | Exists) {
-            let (looking, at) = (Arc::clone(&write), Arc::clone(&store));
-            if let Some(written) = blocking(move || stands_last(&*at, &looking)).await?
-                && standing.state != State::Buried
-            {
-                return Ok(written);
+        let is_plain = !write.named.is_metadata && matches!(standing.state, State::Live(_));
+        let planned = plan(&standing, &write, is_new);
+        if let Some(metadata) = ahead {
+            let follows = is_plain && matches!(planned, Ok(Plan::Append(_)));
+            if !follows || metadata != standing.metadata_expected() {
+                // What the one ahead does was not there to be seen.
+                turn.comes_alone().await;
+                continue;
             }
         }
-        let plan = match plan(&standing, &write, is_new)? {
+        if !is_plain && let Some(written) = recorded_before(&store, &write, &standing).await? {
+            return Ok(written);
+        }
+        let plan = match planned? {
             Plan::Answer(written) => return Ok(written),
             Plan::Append(plan) => plan,
         };
-        match store.append_async(plan.append).await {
+        let appending = store.append_async(plan.append);
+        if is_plain {
+            turn.hand_over(standing.metadata_expected());
+        }
+        match appending.await {
             Ok(appended) => return Ok(plan.answer.unwrap_or_else(|| Written::of(&appended, plan.more))),
             Err(AppendError::Conflict { stream, actual, .. }) => {
+                is_new = false;
                 if !plan.looks_again && stream == *write.named.target() {
-                    return Err(Refusal::WrongExpected(actual));
+                    if ahead.is_none() {
+                        return Err(Refusal::WrongExpected(actual));
+                    }
+                    // The one ahead may only have to be tried again.
+                    turn.comes_alone().await;
                 }
             }
-            Err(AppendError::PartlyRepeated { id, .. }) => {
-                // Known from the first one on, and then not: neither the same
-                // nor another. Where the first one is new, so is the append.
-                if is_new || write.events.first().is_none_or(|first| first.id == id) {
-                    return Err(Refusal::WrongExpected(standing.last));
-                }
+            Err(AppendError::PartlyRepeated { id, .. }) if !is_new && !is_first(&write, id) => {
+                // Where the first id is new, so is the append.
                 is_new = true;
             }
-            Err(AppendError::IdReused { revision, id, .. }) => {
-                let looking = Arc::clone(&write);
-                let at = Arc::clone(&store);
-                let same = blocking(move || same_ids(&*at, &looking, revision, id)).await?;
-                return same.ok_or(Refusal::WrongExpected(standing.last));
-            }
-            Err(error) => return Err(failure::of_append(error).into()),
+            Err(error) => return judge_ids(&store, &write, &standing, error).await,
         }
     }
+}
+
+fn is_first(write: &Write, id: Uuid) -> bool {
+    write.events.first().is_some_and(|first| first.id == id)
+}
+
+/// What the ids of an append say where the plan does not ask the store for
+/// them, because it goes by the revision at which the stream was seen: whether
+/// it was recorded before.
+async fn recorded_before(
+    store: &Arc<dyn EventStore>,
+    write: &Arc<Write>,
+    standing: &Standing,
+) -> Result<Option<Written>, Refusal> {
+    if write.events.is_empty() || standing.state == State::Buried {
+        return Ok(None);
+    }
+    if write.named.is_metadata {
+        return match write.expected {
+            Any | Exists => match known(store, write).await? {
+                Known::All(written) => Ok(Some(written)),
+                Known::Partly => Err(Refusal::WrongExpected(standing.metadata_at)),
+                Known::New => Ok(None),
+            },
+            NoStream | Exact(_) => Ok(None),
+        };
+    }
+    // It has metadata, so that this can only be refused: what by is the question.
+    match hope(&**store, write).await {
+        Ok(appended) => confirm(standing, write, Written::of(&appended, 0)).map(Some),
+        Err(AppendError::Conflict { .. }) if write.expected == NoStream => {
+            let (looking, at) = (Arc::clone(write), Arc::clone(store));
+            match blocking(move || repeated::begins_with(&*at, &looking)).await? {
+                true => Err(Refusal::WrongExpected(standing.last)),
+                false => Ok(None),
+            }
+        }
+        Err(AppendError::Conflict { .. }) => Ok(None),
+        Err(AppendError::PartlyRepeated { id, .. }) if !is_first(write, id) => Ok(None),
+        Err(error) => judge_ids(store, write, standing, error).await.map(Some),
+    }
+}
+
+/// The store knows some of the ids: is it the same append to the protocol?
+async fn judge_ids(
+    store: &Arc<dyn EventStore>,
+    write: &Arc<Write>,
+    standing: &Standing,
+    error: AppendError,
+) -> Result<Written, Refusal> {
+    let side_by_side = match error {
+        AppendError::IdReused { revision, id, .. } => {
+            let (looking, at) = (Arc::clone(write), Arc::clone(store));
+            blocking(move || repeated::same_ids(&*at, looking.named.target(), &looking.events, revision, id))
+                .await?
+        }
+        AppendError::PartlyRepeated { .. } => None,
+        error => return Err(failure::of_append(error).into()),
+    };
+    match (side_by_side, write.expected) {
+        (Some(written), _) => confirm(standing, write, written),
+        (None, Any | Exists) => match known(store, write).await? {
+            Known::All(written) => confirm(standing, write, written),
+            Known::Partly | Known::New => Err(Refusal::WrongExpected(standing.last)),
+        },
+        (None, NoStream | Exact(_)) => Err(Refusal::WrongExpected(standing.last)),
+    }
+}
+
+async fn known(store: &Arc<dyn EventStore>, write: &Arc<Write>) -> Result<Known, Failure> {
+    let (looking, at) = (Arc::clone(write), Arc::clone(store));
+    blocking(move || repeated::known(&*at, &looking)).await
 }
 
 /// A repetition, unless what became of the stream forbids even that.
@@ -281,48 +375,4 @@ fn plan_metadata(standing: &Standing, write: &Write) -> Result<Plan, Refusal> {
     }
     let append = Append::to(metadata, expected, events);
     Ok(Plan::Append(Planned { append, looks_again, more: 0, answer: None }))
-}
-
-/// Whether exactly these ids stand at the end of the stream already.
-fn stands_last(store: &dyn EventStore, write: &Write) -> Result<Option<Written>, Failure> {
-    let count = write.events.len() as u64;
-    if count == 0 {
-        return Ok(None);
-    }
-    let read = Read::stream(write.named.target().clone()).backward().limit(count);
-    let last_first = collect(store, read)?;
-    let same = last_first.len() == write.events.len()
-        && last_first.iter().rev().zip(&write.events).all(|(stored, new)| stored.id == new.id);
-    Ok(last_first.first().filter(|_| same).map(written_at))
-}
-
-/// The receipt of the first time, if the ids are the same and only what they
-/// stand for differs. `id` was found at `revision`.
-fn same_ids(
-    store: &dyn EventStore,
-    write: &Write,
-    revision: Revision,
-    id: factum_core::Uuid,
-) -> Result<Option<Written>, Failure> {
-    let before = write.events.iter().position(|event| event.id == id).unwrap_or_default() as u64;
-    let Some(first) = revision.get().checked_sub(before) else { return Ok(None) };
-    let read = Read::stream(write.named.target().clone())
-        .from(Start::Revision(Revision::new(first)))
-        .limit(write.events.len() as u64);
-    let stored = collect(store, read)?;
-    let same = stored.len() == write.events.len()
-        && stored.iter().zip(&write.events).all(|(stored, new)| stored.id == new.id);
-    Ok(stored.last().filter(|_| same).map(written_at))
-}
-
-fn written_at(event: &RecordedEvent) -> Written {
-    Written { revision: Some(event.revision), position: Some(event.position) }
-}
-
-fn collect(store: &dyn EventStore, read: Read) -> Result<Vec<RecordedEvent>, Failure> {
-    match store.read(read) {
-        Ok(events) => events.collect::<Result<_, _>>().map_err(failure::of_read),
-        Err(ReadError::StreamNotFound { .. }) => Ok(Vec::new()),
-        Err(error) => Err(failure::of_read(error)),
-    }
 }

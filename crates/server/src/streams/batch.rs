@@ -6,13 +6,17 @@
 //!       └── read no further while too much is in flight, so that
 //!           HTTP/2 holds the client back ◄─────┘
 //! ```
+//!
+//! Appends to the same stream are recorded in the order in which they came:
+//! see [`turn`](crate::rules::turn).
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use factum_core::NewEvent;
+use factum_core::{NewEvent, StreamName};
 use factum_wire::batch::{self, Target};
 use factum_wire::proto::client::Uuid as WireId;
+use factum_wire::proto::streams::batch_append_req::ProposedMessage;
 use factum_wire::proto::streams::{BatchAppendReq, BatchAppendResp};
 use factum_wire::{Failure, event, id, stream};
 use futures_util::future::BoxFuture;
@@ -23,12 +27,14 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 use uuid::Uuid;
 
+use crate::room::Held;
 use crate::rules::named::Named;
-use crate::rules::write::{Refusal, Write, write};
+use crate::rules::turn::Turns;
+use crate::rules::write::{Refusal, Write, write_in_turn};
 use crate::serve::Services;
 use crate::stopping::Stopping;
 
-use super::{APPEND_BYTES_MAX, Answers};
+use super::{APPEND_BYTES_MAX, Answers, GATHERING_MAX};
 
 /// How many appends of one call may be in flight, and how many may be gathered.
 const IN_FLIGHT_MAX: usize = 4_096;
@@ -38,9 +44,14 @@ const BYTES_MAX: u64 = 2 * APPEND_BYTES_MAX;
 
 /// What was received of one append.
 struct Gathering {
+    wire_id: WireId,
     target: Target,
     events: Vec<NewEvent>,
     bytes: u64,
+    held: Held,
+    /// Whether it was there already when those that take too long were last
+    /// looked for.
+    is_old: bool,
 }
 
 /// Begins to answer one call.
@@ -50,23 +61,34 @@ pub fn begin(
     stopping: Stopping,
 ) -> Answers<BatchAppendResp> {
     let (answers, receiver) = mpsc::channel(64);
-    let call = Call { services, gathered: HashMap::new(), in_flight: FuturesUnordered::new(), bytes: 0 };
-    tokio::spawn(call.run(requests, answers, stopping));
+    tokio::spawn(Call::new(services).run(requests, answers, stopping));
     ReceiverStream::new(receiver).boxed()
 }
 
-/// An answer, and how many bytes are no longer in flight with it.
-type Answered = (BatchAppendResp, u64);
+/// An answer, of which stream, and how many bytes are no longer in flight with
+/// it.
+type Answered = (BatchAppendResp, StreamName, u64);
 
 struct Call {
     services: Services,
     gathered: HashMap<Uuid, Gathering>,
+    turns: Turns,
     in_flight: FuturesUnordered<BoxFuture<'static, Answered>>,
     /// Gathered and in flight.
     bytes: u64,
 }
 
 impl Call {
+    fn new(services: Services) -> Self {
+        Self {
+            services,
+            gathered: HashMap::new(),
+            turns: Turns::default(),
+            in_flight: FuturesUnordered::new(),
+            bytes: 0,
+        }
+    }
+
     async fn run(
         mut self,
         mut requests: Streaming<BatchAppendReq>,
@@ -75,40 +97,83 @@ impl Call {
     ) {
         let mut listening = true;
         let mut end = None;
+        // A request that waits for room, behind which nothing else is read.
+        let mut waiting: Option<BoxFuture<'static, (BatchAppendReq, Result<Held, Failure>)>> = None;
+        let mut looks = tokio::time::interval(GATHERING_MAX);
         loop {
+            let is_waiting = waiting.is_some();
             // What is only gathered can make no room, so that it must not stop
             // the reading that would complete it.
             let has_room =
                 self.in_flight.is_empty() || self.in_flight.len() < IN_FLIGHT_MAX && self.bytes < BYTES_MAX;
-            tokio::select! {
+            let waits = async {
+                match &mut waiting {
+                    Some(waits) => waits.await,
+                    None => std::future::pending().await,
+                }
+            };
+            let (request, held) = tokio::select! {
                 answered = self.in_flight.next(), if !self.in_flight.is_empty() => {
-                    let Some((answer, bytes)) = answered else { continue };
+                    let Some((answer, stream, bytes)) = answered else { continue };
                     self.bytes -= bytes;
+                    self.turns.forget(&stream);
                     if answers.send(Ok(answer)).await.is_err() {
                         return;
                     }
+                    continue;
                 }
-                request = requests.message(), if listening && has_room => match request {
-                    Ok(Some(request)) => match self.receive(request) {
-                        Ok(None) => {}
-                        Ok(Some(refusal)) => if answers.send(Ok(refusal)).await.is_err() { return },
-                        Err(failure) => {
-                            listening = false;
-                            end = Some(failure.status());
+                (request, held) = waits, if is_waiting => {
+                    waiting = None;
+                    (request, held)
+                }
+                request = requests.message(), if listening && has_room && !is_waiting => match request {
+                    Ok(Some(request)) => {
+                        let (room, bytes) = (self.services.room.clone(), weight(&request));
+                        match room.take_now(bytes) {
+                            Some(held) => (request, Ok(held)),
+                            None => {
+                                waiting = Some(async move { (request, room.take(bytes).await) }.boxed());
+                                continue;
+                            }
                         }
-                    },
-                    Ok(None) => listening = false,
+                    }
+                    Ok(None) => {
+                        listening = false;
+                        continue;
+                    }
                     // The client is gone, or does not speak the protocol.
                     Err(status) => {
                         listening = false;
                         end = Some(status);
+                        continue;
                     }
                 },
+                _ = looks.tick(), if listening => {
+                    for refusal in self.turn_away_the_old() {
+                        if answers.send(Ok(refusal)).await.is_err() {
+                            return;
+                        }
+                    }
+                    continue;
+                }
                 () = stopping.said(), if listening => {
                     listening = false;
                     end = Some(Failure::NotReady.status());
+                    continue;
                 }
                 else => break,
+            };
+            match self.receive(request, held) {
+                Ok(None) => {}
+                Ok(Some(refusal)) => {
+                    if answers.send(Ok(refusal)).await.is_err() {
+                        return;
+                    }
+                }
+                Err(failure) => {
+                    listening = false;
+                    end = Some(failure.status());
+                }
             }
         }
         if let Some(status) = end {
@@ -119,7 +184,11 @@ impl Call {
 
     /// Takes one request in; answers at once what is refused at once. An error
     /// ends the whole call.
-    fn receive(&mut self, request: BatchAppendReq) -> Result<Option<BatchAppendResp>, Failure> {
+    fn receive(
+        &mut self,
+        request: BatchAppendReq,
+        held: Result<Held, Failure>,
+    ) -> Result<Option<BatchAppendResp>, Failure> {
         let Some(wire_id) = request.correlation_id else {
             return Err(Failure::Invalid("a request of the batch has no correlation id".to_owned()));
         };
@@ -131,17 +200,33 @@ impl Call {
         };
         let name = name.unwrap_or_default();
         let refuse = |failure: &Failure| Ok(Some(batch::refusal(wire_id.clone(), name.clone(), failure)));
+        let held = match held {
+            Ok(held) => held,
+            Err(failure) => {
+                self.forget(key);
+                return refuse(&failure);
+            }
+        };
         if let Some(options) = request.options {
             self.forget(key);
             match batch::target(options, self.services.clock.now()) {
                 Ok(target) => {
-                    self.gathered.insert(key, Gathering { target, events: Vec::new(), bytes: 0 });
+                    let gathering = Gathering {
+                        wire_id: wire_id.clone(),
+                        target,
+                        events: Vec::new(),
+                        bytes: 0,
+                        held: Held::default(),
+                        is_old: false,
+                    };
+                    self.gathered.insert(key, gathering);
                 }
                 Err(failure) => return refuse(&failure),
             }
         }
         // What belongs to nothing, or to what was refused, is passed over.
         let Some(gathering) = self.gathered.get_mut(&key) else { return Ok(None) };
+        gathering.held.join(held);
         for message in request.proposed_messages {
             match batch::propose(message) {
                 Ok(event) => {
@@ -183,6 +268,19 @@ impl Call {
         }
     }
 
+    /// What waits for its final message since this was called before does not
+    /// keep its room.
+    fn turn_away_the_old(&mut self) -> Vec<BatchAppendResp> {
+        let old = self.gathered.extract_if(|_, gathering| std::mem::replace(&mut gathering.is_old, true));
+        let mut refusals = Vec::new();
+        for (_, gathering) in old {
+            self.bytes -= gathering.bytes;
+            let name = stream::encode(&gathering.target.stream);
+            refusals.push(batch::refusal(gathering.wire_id, name, &Failure::TimedOut));
+        }
+        refusals
+    }
+
     fn forget(&mut self, key: Uuid) {
         if let Some(gathering) = self.gathered.remove(&key) {
             self.bytes -= gathering.bytes;
@@ -191,14 +289,17 @@ impl Call {
 
     /// Hands an append to the store, now and in this order.
     fn launch(&mut self, wire_id: WireId, named: Named, complete: Gathering) {
-        let Gathering { target: Target { stream: name, expected, patience }, events, bytes } = complete;
+        let Gathering { target: Target { stream: name, expected, patience }, events, bytes, held, .. } =
+            complete;
         let name = stream::encode(&name);
+        let target = named.target().clone();
         if patience.is_zero() {
             let refusal = batch::refusal(wire_id, name, &Failure::TimedOut);
-            return self.in_flight.push(std::future::ready((refusal, bytes)).boxed());
+            return self.in_flight.push(std::future::ready((refusal, target, bytes)).boxed());
         }
-        let target = named.target().clone();
-        let writing = write(Arc::clone(&self.services.store), Write { named, expected, events });
+        let turn = self.turns.next(&target);
+        let write = Write { named, expected, events };
+        let writing = write_in_turn(Arc::clone(&self.services.store), write, turn);
         let answer = async move {
             let written = match tokio::time::timeout(patience, writing).await {
                 Ok(written) => written,
@@ -208,12 +309,75 @@ impl Call {
                 Ok(written) => batch::success(wire_id, name, written.revision, written.position),
                 Err(Refusal::Failed(failure)) => batch::refusal(wire_id, name, &failure),
                 Err(Refusal::WrongExpected(actual)) => {
-                    let failure = Failure::WrongExpected { stream: target, expected, actual };
+                    let failure = Failure::WrongExpected { stream: target.clone(), expected, actual };
                     batch::refusal(wire_id, name, &failure)
                 }
             };
-            (answer, bytes)
+            drop(held);
+            (answer, target, bytes)
         };
         self.in_flight.push(answer.boxed());
+    }
+}
+
+/// About how many bytes the events of a request take while they wait.
+fn weight(request: &BatchAppendReq) -> u64 {
+    let bytes = |message: &ProposedMessage| (message.data.len() + message.custom_metadata.len() + 256) as u64;
+    request.proposed_messages.iter().map(bytes).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::room::Room;
+    use factum_core::MemoryStore;
+    use factum_wire::IdForm;
+    use factum_wire::proto::streams::batch_append_req::Options;
+    use factum_wire::proto::streams::batch_append_req::options::ExpectedStreamPosition;
+    use std::time::Duration;
+
+    fn begun(id: u128, bytes: usize) -> BatchAppendReq {
+        let labels = [("type", "A"), ("content-type", "application/json")];
+        let message = ProposedMessage {
+            id: Some(IdForm::Text.encode(Uuid::new_v4())),
+            metadata: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+            custom_metadata: Vec::new().into(),
+            data: vec![b'x'; bytes].into(),
+        };
+        let options = Options {
+            stream_identifier: Some(stream::encode(&StreamName::new("a").unwrap())),
+            expected_stream_position: Some(ExpectedStreamPosition::Any(())),
+            deadline_option: None,
+        };
+        BatchAppendReq {
+            correlation_id: Some(IdForm::Text.encode(Uuid::from_u128(id))),
+            options: Some(options),
+            proposed_messages: vec![message],
+            is_final: false,
+        }
+    }
+
+    /// One that is never finished does not keep its room.
+    #[test]
+    fn an_append_is_finished_in_time_or_turned_away() {
+        let room = Room::of(1_000, Duration::ZERO);
+        let mut call = Call::new(Services {
+            room: room.clone(),
+            ..Services::of(std::sync::Arc::new(MemoryStore::new()))
+        });
+        let receive = |call: &mut Call, id| {
+            let request = begun(id, 200);
+            let held = room.take_now(weight(&request)).unwrap();
+            assert_eq!(call.receive(request, Ok(held)).unwrap(), None);
+        };
+        receive(&mut call, 1);
+        assert_eq!(call.turn_away_the_old(), []);
+        receive(&mut call, 2);
+        let refusals = call.turn_away_the_old();
+        assert_eq!(refusals.len(), 1);
+        assert_eq!(refusals[0].correlation_id, Some(IdForm::Text.encode(Uuid::from_u128(1))));
+        assert!(call.bytes > 0 && room.take_now(500).is_some() && room.take_now(800).is_none());
+        assert_eq!(call.turn_away_the_old().len(), 1);
+        assert!(call.bytes == 0 && room.take_now(1_000).is_some());
     }
 }

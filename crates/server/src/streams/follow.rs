@@ -2,20 +2,28 @@
 //!
 //! One task for each subscription, and two ways of going on. In the past it
 //! reads pages on a thread that may wait; at the end of the log it waits for
-//! the store's word, without a thread, and what comes is in memory. If it falls
-//! so far behind that this no longer holds, the store says so, and it goes back
-//! to reading pages. The client sees one sequence without a gap either way.
+//! the store's word, without a thread, and what comes is in memory. That no
+//! longer holds if the store says that the subscription fell behind, or if the
+//! client let it wait: then it goes back to reading pages. What needs work to be
+//! shown, a link or the match of an expression, is shown on a thread that may
+//! wait in any case. The client sees one sequence without a gap.
 //!
 //! ```text
 //!   confirmation  event event ...  caught up  event event  fell behind  ...
 //!                 checkpoint ...   (checkpoints only where there is a filter)
 //! ```
+//!
+//! The metadata of a stream is obeyed as it is when a page of the past begins.
+//! That the rest of the log is far ahead means nothing to who follows a stream:
+//! it is told that it fell behind when the next event of that stream comes.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use factum_core::{
-    Clock, EventStore, Position, RecordedEvent, Signal, Subscribe, SubscribeFrom, Subscription,
+    Clock, EventStore, EventStoreExt, Position, RecordedEvent, Revision, Signal, Subscribe, SubscribeError,
+    SubscribeFrom, Subscription,
 };
 use factum_wire::position::Place;
 use factum_wire::proto::streams::ReadResp;
@@ -38,7 +46,7 @@ use crate::system::source::Source;
 
 use super::Answers;
 use super::page::{BYTES_MAX, EVENTS_MAX, LOOKED_AT_MAX};
-use super::show::{Show, weight};
+use super::show::Show;
 
 /// How many live events are taken from memory before other work has its turn.
 const LIVE_EVENTS_MAX: usize = 64;
@@ -49,7 +57,8 @@ pub async fn follow(
     request: ReadRequest,
     stopping: Stopping,
 ) -> Result<Answers<ReadResp>, Status> {
-    let show = Show { ids: request.ids, resolve_links: request.resolve_links };
+    let side_by_side = matches!(request.what, What::FollowAll { filter: None, .. });
+    let show = Show { ids: request.ids, resolve_links: request.resolve_links, side_by_side };
     let what = match request.what {
         What::FollowStream { stream, from } => Followed::Stream { source: Source::new(stream)?, from },
         What::FollowAll { from, filter } => Followed::All { from, filter },
@@ -74,16 +83,17 @@ pub async fn follow(
 async fn run(mut follower: Follower, sender: mpsc::Sender<Page>, mut stopping: Stopping) {
     loop {
         let turning = async {
-            if follower.is_live {
-                let page = follower.wait().await;
+            follower.wait().await;
+            if follower.is_light() {
+                let page = follower.page();
                 return (Some(follower), page);
             }
-            match blocking(move || Ok(follower.past())).await {
-                Ok((follower, page)) => (Some(follower), page),
+            match blocking(move || Ok((follower.page(), follower))).await {
+                Ok((page, follower)) => (Some(follower), page),
                 Err(failure) => (None, Page { end: Some(failure), ..Page::default() }),
             }
         };
-        let (next, page) = tokio::select! {
+        let (mut next, page) = tokio::select! {
             turned = turning => turned,
             () = sender.closed() => return,
             () = stopping.said() => {
@@ -91,9 +101,13 @@ async fn run(mut follower: Follower, sender: mpsc::Sender<Page>, mut stopping: S
             }
         };
         let is_over = page.end.is_some();
-        let is_empty = page.answers.is_empty() && !is_over;
-        if !is_empty && sender.send(page).await.is_err() || is_over {
-            return;
+        if !page.answers.is_empty() || is_over {
+            if let (0, Some(follower)) = (sender.capacity(), &mut next) {
+                follower.is_late = true;
+            }
+            if sender.send(page).await.is_err() || is_over {
+                return;
+            }
         }
         match next {
             Some(next) => follower = next,
@@ -132,13 +146,18 @@ struct Follower {
     /// The stream, if it is one.
     source: Option<Source>,
     filter: Option<Filter>,
-    is_live: bool,
+    /// What comes next may be on the disk.
+    is_late: bool,
+    /// What the store said and is not looked at yet.
+    said: VecDeque<Result<Signal, SubscribeError>>,
+    /// The stream's first readable event.
+    first: Revision,
+    /// The store said that it fell behind, and the client was not told yet.
+    fell_behind: bool,
     reached: Reached,
     /// The last event looked at, and how many were since the last checkpoint.
     looked_at: Option<Position>,
     since_checkpoint: u64,
-    /// A live event that needs the disk to be shown.
-    waiting: Option<RecordedEvent>,
 }
 
 impl Follower {
@@ -180,48 +199,88 @@ impl Follower {
             subscription,
             source,
             filter,
-            is_live: false,
+            is_late: true,
+            said: VecDeque::new(),
+            first: Revision::FIRST,
+            fell_behind: false,
             reached,
             looked_at: None,
             since_checkpoint: 0,
-            waiting: None,
         })
     }
 
-    /// A page of what is there without waiting.
-    fn past(mut self) -> (Self, Page) {
-        let mut page = Page::default();
-        if let Some(event) = self.waiting.take() {
-            self.is_live = true;
-            self.show(&event, &mut page);
+    /// Waits for what comes next, unless something is there already.
+    async fn wait(&mut self) {
+        if self.is_late || !self.said.is_empty() {
+            return;
         }
-        while !page.is_full() && !self.is_live && page.end.is_none() {
-            match self.subscription.next_within(Duration::ZERO) {
-                Ok(Some(signal)) => self.take(signal, &mut page),
-                Ok(None) => break,
-                Err(error) => page.end = Some(failure::of_subscribe(error)),
-            }
-        }
-        (self, page)
-    }
-
-    /// Waits for what comes next, and takes what came with it.
-    async fn wait(&mut self) -> Page {
-        let mut page = Page::default();
         let mut next = std::future::poll_fn(|context| self.subscription.poll_next(context)).await.map(Some);
-        loop {
-            match next {
-                Ok(Some(signal)) => self.take(signal, &mut page),
-                Ok(None) => return page,
-                Err(error) => page.end = Some(failure::of_subscribe(error)),
+        let mut bytes = 0;
+        while let Some(signal) = next.transpose() {
+            let goes_on = match &signal {
+                Ok(Signal::Event(event)) => {
+                    bytes += event.data.len() + event.metadata.len();
+                    bytes < BYTES_MAX
+                }
+                Ok(Signal::Checkpoint(_)) => true,
+                Ok(Signal::CaughtUp(_) | Signal::FellBehind { .. }) | Err(_) => false,
+            };
+            self.said.push_back(signal);
+            if !goes_on || self.said.len() >= LIVE_EVENTS_MAX {
+                return;
             }
-            let had_its_turn = page.looked_at >= LIVE_EVENTS_MAX || page.is_full();
-            if !self.is_live || page.end.is_some() || had_its_turn {
-                return page;
-            }
-            // What is taken from the subscription must be told: it does not come again.
             next = self.subscription.next_within(Duration::ZERO);
         }
+    }
+
+    /// Whether the next page needs neither the disk nor much work.
+    fn is_light(&self) -> bool {
+        let is_light = |signal: &Result<Signal, SubscribeError>| match signal {
+            Ok(Signal::Event(event)) => !self.show.reads_for(event),
+            Ok(Signal::FellBehind { .. }) => false,
+            Ok(Signal::Checkpoint(_) | Signal::CaughtUp(_)) | Err(_) => true,
+        };
+        !self.is_late
+            && !self.filter.as_ref().is_some_and(Filter::is_expression)
+            && self.said.iter().all(is_light)
+    }
+
+    /// A page of what is there without waiting.
+    fn page(&mut self) -> Page {
+        let mut page = Page::default();
+        if self.is_late
+            && let Err(failure) = self.look_again()
+        {
+            page.end = Some(failure);
+        }
+        while !page.is_full() && page.end.is_none() {
+            let signal = match self.said.pop_front() {
+                Some(signal) => signal.map(Some),
+                None if self.is_late => self.subscription.next_within(Duration::ZERO),
+                None => break,
+            };
+            match signal {
+                Ok(Some(signal)) => self.take(signal, &mut page),
+                Ok(None) => self.is_late = false,
+                Err(error) => page.end = Some(failure::of_subscribe(error)),
+            }
+        }
+        page
+    }
+
+    /// What of a stream can be read may have changed. Of one that has a
+    /// tombstone, that is what is still to be shown.
+    fn look_again(&mut self) -> Result<(), Failure> {
+        let Some(source) = &self.source else { return Ok(()) };
+        self.first = match source.view(&*self.store, self.clock.now())? {
+            View::Range { first, .. } => first,
+            View::NotFound { next } => next,
+            View::Buried => {
+                let last = self.store.last_revision(source.name()).map_err(failure::of_read)?;
+                last.unwrap_or(Revision::FIRST)
+            }
+        };
+        Ok(())
     }
 
     fn take(&mut self, signal: Signal, page: &mut Page) {
@@ -234,25 +293,38 @@ impl Follower {
                 self.checkpoint(page);
             }
             Signal::CaughtUp(position) => {
-                self.is_live = true;
+                self.is_late = false;
                 if let Reached::All(reached) = &mut self.reached {
                     *reached = position;
                 }
                 if self.since_checkpoint > 0 {
                     self.checkpoint(page);
                 }
-                page.answers.push(read::caught_up(self.reached, now));
+                // Who was not told the one is not told the other.
+                if !std::mem::take(&mut self.fell_behind) {
+                    page.answers.push(read::caught_up(self.reached, now));
+                }
             }
             Signal::FellBehind { .. } => {
-                self.is_live = false;
-                page.answers.push(read::fell_behind(self.reached, now));
+                self.is_late = true;
+                self.fell_behind = true;
+                if self.source.is_none() {
+                    self.tell_that_it_fell_behind(page);
+                }
             }
+        }
+    }
+
+    fn tell_that_it_fell_behind(&mut self, page: &mut Page) {
+        if std::mem::take(&mut self.fell_behind) {
+            page.answers.push(read::fell_behind(self.reached, self.clock.now()));
         }
     }
 
     fn event(&mut self, event: RecordedEvent, page: &mut Page) {
         page.looked_at += 1;
         self.looked_at = Some(event.position);
+        self.tell_that_it_fell_behind(page);
         match &mut self.reached {
             Reached::Stream(reached) => *reached = Some(event.revision),
             Reached::All(reached) => *reached = Some(event.position),
@@ -263,16 +335,12 @@ impl Follower {
                 page.end = Some(source.deleted());
                 return;
             }
-        } else {
+        } else if self.source.is_none() || event.revision >= self.first {
             let is_wanted = match &self.filter {
                 Some(filter) => filter.matches(&event),
                 None => Ok(true),
             };
             match is_wanted {
-                Ok(true) if self.is_live && self.show.reads_for(&event) => {
-                    self.is_live = false;
-                    self.waiting = Some(event);
-                }
                 Ok(true) => self.show(&event, page),
                 Ok(false) => {}
                 Err(failure) => page.end = Some(failure),
@@ -281,17 +349,16 @@ impl Follower {
         self.since_checkpoint += 1;
         let is_due =
             self.filter.as_ref().is_some_and(|filter| self.since_checkpoint >= filter.checkpoint_every);
-        // One that still waits to be shown must not be passed by a checkpoint.
-        if is_due && self.waiting.is_none() {
+        if is_due && page.end.is_none() {
             self.checkpoint(page);
         }
     }
 
     fn show(&mut self, event: &RecordedEvent, page: &mut Page) {
         match self.show.event(&*self.store, event, self.clock.now()) {
-            Ok(answer) => {
-                page.bytes += weight(event);
-                page.answers.push(answer);
+            Ok(shown) => {
+                page.bytes += shown.bytes;
+                page.answers.push(shown.answer);
             }
             Err(failure) => page.end = Some(failure),
         }
@@ -309,3 +376,6 @@ impl Follower {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,12 +3,13 @@
 
 mod append;
 mod batch;
-mod follow;
-mod page;
+pub(crate) mod follow;
+pub(crate) mod page;
 mod read;
-mod show;
+pub(crate) mod show;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use factum_wire::proto::streams::streams_server::Streams;
 use factum_wire::proto::streams::{
@@ -20,6 +21,7 @@ use factum_wire::{Failure, delete};
 use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::blocking::blocking;
 use crate::rules::named::Named;
 use crate::rules::remove::{self, Removal};
 use crate::rules::write::Refusal;
@@ -30,7 +32,10 @@ use crate::stopping::Stopping;
 type Answers<T> = BoxStream<'static, Result<T, Status>>;
 
 /// The most bytes of events in one append.
-const APPEND_BYTES_MAX: u64 = 32 * 1024 * 1024;
+pub const APPEND_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+/// How long a client may take to send one append; in a batch, up to twice that.
+const GATHERING_MAX: Duration = Duration::from_secs(60);
 
 /// The service.
 #[derive(Clone)]
@@ -68,7 +73,12 @@ impl Streams for StreamsService {
     type BatchAppendStream = Answers<BatchAppendResp>;
 
     async fn read(&self, request: Request<ReadReq>) -> Result<Response<Self::ReadStream>, Status> {
-        let request = ReadRequest::decode(request.into_inner())?;
+        let request = request.into_inner();
+        // To understand an expression is work.
+        let request = match read::has_filter(&request) {
+            true => blocking(move || ReadRequest::decode(request)).await?,
+            false => ReadRequest::decode(request)?,
+        };
         let answers = match request.what {
             What::Stream { .. } | What::All { .. } => read::read(&self.services, request).await?,
             What::FollowStream { .. } | What::FollowAll { .. } => {

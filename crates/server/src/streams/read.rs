@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use factum_core::{Clock, Direction, EventStore, Events, Position, Read, Revision, Start};
 use factum_wire::position::Place;
-use factum_wire::proto::streams::ReadResp;
+use factum_wire::proto::streams::read_req::options::FilterOption;
+use factum_wire::proto::streams::{ReadReq, ReadResp};
 use factum_wire::read::{self, From, ReadRequest, What};
 use factum_wire::{Failure, Filter};
 use tonic::Status;
@@ -17,11 +18,18 @@ use crate::system::source::Source;
 
 use super::Answers;
 use super::page::{self, BYTES_MAX, EVENTS_MAX, LOOKED_AT_MAX, Pages};
-use super::show::{Show, weight};
+use super::show::Show;
+
+/// Whether a request asks for a part of the log only.
+pub fn has_filter(request: &ReadReq) -> bool {
+    let options = request.options.as_ref().and_then(|options| options.filter_option.as_ref());
+    matches!(options, Some(FilterOption::Filter(_)))
+}
 
 /// Answers one call.
 pub async fn read(services: &Services, request: ReadRequest) -> Result<Answers<ReadResp>, Status> {
-    let show = Show { ids: request.ids, resolve_links: request.resolve_links };
+    let side_by_side = matches!(request.what, What::All { filter: None, .. });
+    let show = Show { ids: request.ids, resolve_links: request.resolve_links, side_by_side };
     let reading = |question| Reading {
         store: Arc::clone(&services.store),
         clock: Arc::clone(&services.clock),
@@ -89,8 +97,9 @@ impl Pages for Reading {
             if is_hidden(&event) || !is_wanted {
                 continue;
             }
-            bytes += weight(&event);
-            answers.push(self.show.event(&*self.store, &event, now)?);
+            let shown = self.show.event(&*self.store, &event, now)?;
+            bytes += shown.bytes;
+            answers.push(shown.answer);
             self.left -= 1;
         }
         answers.append(&mut self.last_words);
@@ -184,5 +193,77 @@ impl Reading {
             }
         };
         self.store.read(read).map_err(failure::of_read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use factum_core::{Append, EventType, ExpectedRevision, MemoryStore, NewEvent, StreamName};
+    use factum_wire::IdForm;
+    use factum_wire::proto::streams::read_resp::Content;
+
+    fn name(text: &str) -> StreamName {
+        StreamName::new(text.to_owned()).unwrap()
+    }
+
+    /// A read of the stream `links`, each of whose events points at a large one.
+    fn links(count: usize, bytes: usize) -> Reading {
+        let store = MemoryStore::new();
+        let large =
+            NewEvent { data: vec![b'x'; bytes].into(), ..NewEvent::json("Large", &().into()).unwrap() };
+        store.append(Append::to(name("large"), ExpectedRevision::Any, [large])).unwrap();
+        let link = || NewEvent::new(EventType::new("$>").unwrap(), "0@large");
+        let links: Vec<_> = std::iter::repeat_with(link).take(count).collect();
+        store.append(Append::to(name("links"), ExpectedRevision::Any, links)).unwrap();
+        let show = Show { ids: IdForm::Text, resolve_links: true, side_by_side: false };
+        let question = Question::Stream {
+            source: Source::new(name("links")).unwrap(),
+            from: From::Start,
+            direction: Direction::Forward,
+            count: u64::MAX,
+            tells_ends: false,
+        };
+        Reading {
+            store: Arc::new(store),
+            clock: Arc::new(factum_core::SystemClock),
+            show,
+            question: Some(question),
+            events: Box::new(std::iter::empty()),
+            filter: None,
+            left: 0,
+            last_words: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_page_is_full_by_what_its_links_lead_to() {
+        const LARGE: usize = 100 * 1024;
+        let mut reading = links(100, LARGE);
+        let (mut pages, mut shown) = (0, 0);
+        loop {
+            let mut answers = Vec::new();
+            let more = reading.page(&mut answers).unwrap();
+            assert!(answers.len() * LARGE <= BYTES_MAX + LARGE, "{} in one page", answers.len());
+            (pages, shown) = (pages + 1, shown + answers.len());
+            if !more {
+                break;
+            }
+        }
+        assert!(pages > 1 && shown == 100, "{shown} in {pages} pages");
+    }
+
+    /// What is picked from the log does not hold what stands around it.
+    #[test]
+    fn what_is_picked_is_copied_out() {
+        let mut reading = links(1, 10);
+        let mut answers = Vec::new();
+        assert!(!reading.page(&mut answers).unwrap());
+        let Some(Content::Event(shown)) = answers.remove(0).content else { panic!("no event") };
+        let log: Vec<_> = reading.store.read(Read::all()).unwrap().map(Result::unwrap).collect();
+        let (target, link) = (shown.event.unwrap(), shown.link.unwrap());
+        assert_eq!((&target.data, &link.data), (&log[0].data, &log[1].data));
+        assert_ne!(target.data.as_ptr(), log[0].data.as_ptr());
+        assert_ne!(link.data.as_ptr(), log[1].data.as_ptr());
     }
 }

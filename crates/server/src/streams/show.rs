@@ -14,6 +14,19 @@ pub struct Show {
     pub ids: IdForm,
     /// Whether links are resolved.
     pub resolve_links: bool,
+    /// Whether events that stand side by side in the log are shown one after
+    /// another. Where they are not, each is copied out of the bytes that were
+    /// read for it, which would otherwise all be held as long as the page.
+    pub side_by_side: bool,
+}
+
+/// The answer for an event.
+#[derive(Debug)]
+pub struct Shown {
+    #[allow(missing_docs)]
+    pub answer: ReadResp,
+    /// About how many bytes it takes.
+    pub bytes: usize,
 }
 
 impl Show {
@@ -28,17 +41,29 @@ impl Show {
         store: &dyn EventStore,
         event: &RecordedEvent,
         now: Timestamp,
-    ) -> Result<ReadResp, Failure> {
-        let shown = |event: &RecordedEvent| event::record(event, shown_revision(event), self.ids);
+    ) -> Result<Shown, Failure> {
+        let record = |event: &RecordedEvent, copied: bool| {
+            let revision = shown_revision(event);
+            match copied {
+                true => event::record(&event.detached(), revision, self.ids),
+                false => event::record(event, revision, self.ids),
+            }
+        };
+        let shown = record(event, !self.side_by_side);
         if !self.reads_for(event) {
-            return Ok(read::event(Some(shown(event)), None, event.position));
+            return Ok(Shown {
+                answer: read::event(Some(shown), None, event.position),
+                bytes: weight(event),
+            });
         }
         let target = link::resolve(store, event, now)?;
-        Ok(read::event(target.as_ref().map(shown), Some(shown(event)), event.position))
+        let bytes = weight(event) + target.as_ref().map_or(0, weight);
+        let target = target.map(|target| record(&target, true));
+        Ok(Shown { answer: read::event(target, Some(shown), event.position), bytes })
     }
 }
 
-/// About how many bytes an answer takes.
+/// About as many bytes as it takes on its way.
 pub fn weight(event: &RecordedEvent) -> usize {
     event.data.len() + event.metadata.len() + 256
 }

@@ -4,9 +4,7 @@ use factum_core::{Bytes, ContentType, EventType, RecordedEvent, Revision, Tags, 
 
 use super::name::SystemStream;
 use crate::rules::clients_view::shown_revision;
-
-/// The type of links.
-pub const TYPE: &str = "$>";
+use crate::rules::link::TYPE;
 
 /// The link that is number `number` of a system stream and leads to `target`.
 /// The same link has the same id whenever it is read.

@@ -4,6 +4,7 @@ use factum_core::{Category, EventType, Query, QueryItem, StreamName};
 use factum_wire::Failure;
 
 use super::correlation;
+use crate::rules::link::TYPE;
 use crate::rules::named::Named;
 
 const STREAMS: &str = "$streams";
@@ -32,10 +33,7 @@ impl SystemStream {
             })
         } else if let Some(of) = text.strip_prefix("$et-") {
             // A link is never linked to.
-            EventType::new(of.to_owned())
-                .ok()
-                .filter(|of| of.as_str() != super::link::TYPE)
-                .map(|of| Query::types([of]))
+            EventType::new(of.to_owned()).ok().filter(|of| of.as_str() != TYPE).map(|of| Query::types([of]))
         } else if let Some(of) = text.strip_prefix("$bc-") {
             correlation::tag(of).map(|tag| Query::tags([tag]))
         } else {

@@ -6,8 +6,8 @@
 //! that like any other link's target.
 
 use factum_core::{
-    Direction, EventStore, Events, Position, Query, Read, ReadError, RecordedEvent, Revision, Selection,
-    Start, StreamName, Subscribe, SubscribeFrom, Subscription, Timestamp, Until,
+    Direction, EventStore, EventStoreExt, Events, Position, Query, Read, ReadError, RecordedEvent, Revision,
+    Selection, Start, StreamName, Subscribe, SubscribeFrom, Subscription, Timestamp, Until,
 };
 use factum_wire::Failure;
 use factum_wire::read::From;
@@ -56,11 +56,7 @@ impl Source {
             Self::Own(named) => return View::of(store, named, now),
             Self::System(stream) => stream,
         };
-        let count = match stream.query() {
-            Some(query) => store.count(Read::query(query.clone())).map_err(failure::of_read)?,
-            None => 0,
-        };
-        Ok(match Revision::new(count).previous() {
+        Ok(match Revision::new(count(store, stream)?).previous() {
             Some(last) => View::Range { first: Revision::FIRST, last },
             None => View::NotFound { next: Revision::FIRST },
         })
@@ -93,6 +89,26 @@ impl Source {
         }
     }
 
+    /// Its last revision, whether that can be read or not.
+    pub fn last(&self, store: &dyn EventStore) -> Result<Option<Revision>, Failure> {
+        match self {
+            Self::Own(named) => store.last_revision(named.target()).map_err(failure::of_read),
+            Self::System(stream) => Ok(Revision::new(count(store, stream)?).previous()),
+        }
+    }
+
+    /// The event at a revision, or the next one after it.
+    pub fn event(
+        &self,
+        store: &dyn EventStore,
+        revision: Revision,
+    ) -> Result<Option<RecordedEvent>, Failure> {
+        self.read(store, revision, Revision::MAX, Direction::Forward, 1)?
+            .next()
+            .transpose()
+            .map_err(failure::of_read)
+    }
+
     /// Follows it: after what `from` says was seen, and not before `first`,
     /// which is the first revision that can be read.
     pub fn follow(
@@ -108,6 +124,14 @@ impl Source {
             }
             Self::System(stream) => follow_links(store, stream, from),
         }
+    }
+}
+
+/// How many links a system stream has.
+fn count(store: &dyn EventStore, stream: &SystemStream) -> Result<u64, Failure> {
+    match stream.query() {
+        Some(query) => store.count(Read::query(query.clone())).map_err(failure::of_read),
+        None => Ok(0),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Single calls, message by message, where the clients hide what travels.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::Duration;
 
 use factum_core::{NewEvent, StreamName, Uuid};
@@ -76,7 +77,7 @@ fn labels(event: &NewEvent) -> std::collections::HashMap<String, String> {
         .into()
 }
 
-fn proposed(event: &NewEvent) -> AppendReq {
+pub fn proposed(event: &NewEvent) -> AppendReq {
     let message = append_req::ProposedMessage {
         id: Some(IdForm::Structured.encode(event.id)),
         metadata: labels(event),
@@ -86,12 +87,17 @@ fn proposed(event: &NewEvent) -> AppendReq {
     AppendReq { content: Some(append_req::Content::ProposedMessage(message)) }
 }
 
-fn options(stream: &str, expected: ExpectedStreamRevision) -> AppendReq {
+pub fn options(stream: &str, expected: ExpectedStreamRevision) -> AppendReq {
     let options = append_req::Options {
         stream_identifier: identifier(stream),
         expected_stream_revision: Some(expected),
     };
     AppendReq { content: Some(append_req::Content::Options(options)) }
+}
+
+/// What appends one event.
+pub fn any_append(stream: &str) -> Vec<AppendReq> {
+    vec![options(stream, ExpectedStreamRevision::Any(Empty {})), proposed(&event("A"))]
 }
 
 /// Appends and gives the position of the last event.
@@ -147,6 +153,11 @@ pub fn unfiltered() -> FilterOption {
 /// A subscription to everything.
 pub fn follow_all() -> ReadReq {
     read_options(of_all(AllOption::Start(Empty {})), follows(), unfiltered(), 1)
+}
+
+/// A read of the first event.
+pub fn read_first() -> ReadReq {
+    read_options(of_all(AllOption::Start(Empty {})), CountOption::Count(1), unfiltered(), 1)
 }
 
 pub fn at(position: u64) -> AllOption {
@@ -377,6 +388,41 @@ fn a_batch_keeps_appends_apart_by_their_ids() {
     });
 }
 
+/// Metadata costs an append a second look at its stream, which must not let
+/// others pass.
+#[test]
+fn a_batch_keeps_the_order_of_a_stream_with_metadata() {
+    const COUNT: u64 = 300;
+    let host = Host::start();
+    runtime().block_on(async {
+        let mut client = Client::connect(&host).await;
+        for (stream, by_revision) in [("any", false), ("exact", true)] {
+            let metadata = NewEvent::json("$metadata", &serde_json::json!({ "$maxCount": 1_000 })).unwrap();
+            append(&mut client, &format!("$${stream}"), &[metadata]).await;
+            let requests = (0..COUNT).map(|n| {
+                let event = event("A").with_id(Uuid::from_u128(u128::from(n) + 1));
+                let mut request =
+                    batch(IdForm::Text.encode(Uuid::from_u128(n.into())), Some(stream), &[event], true);
+                request.options.as_mut().unwrap().expected_stream_position = Some(match n.checked_sub(1) {
+                    _ if !by_revision => ExpectedStreamPosition::Any(()),
+                    None => ExpectedStreamPosition::NoStream(()),
+                    Some(before) => ExpectedStreamPosition::StreamPosition(before),
+                });
+                request
+            });
+            let requests: Vec<_> = requests.collect();
+            let mut answers = client.batch_append(tokio_stream::iter(requests)).await.unwrap().into_inner();
+            while let Some(answer) = answers.message().await.unwrap() {
+                assert!(matches!(answer.result, Some(BatchAppended::Success(_))), "{stream}: {answer:?}");
+            }
+            let stream = StreamName::new(stream.to_owned()).unwrap();
+            let recorded = host.store.read(factum_core::Read::stream(stream)).unwrap();
+            let ids: Vec<u128> = recorded.map(|event| event.unwrap().id.as_u128()).collect();
+            assert_eq!(ids, (1..=u128::from(COUNT)).collect::<Vec<_>>());
+        }
+    });
+}
+
 /// More appends than may be in flight, each answered once.
 #[test]
 fn a_batch_takes_any_number() {
@@ -427,6 +473,47 @@ fn the_largest_event_passes_and_a_larger_one_is_told_its_limit() {
     });
 }
 
+/// There is room for one of these events, over all calls.
+#[test]
+fn what_has_no_room_is_told_that_the_server_is_too_busy() {
+    let host = Host::start_as(|services| services.with_room(1 << 20, Duration::from_millis(100)));
+    runtime().block_on(async {
+        let mut client = Client::connect(&host).await;
+        let large = || NewEvent { data: vec![b'x'; 700 << 10].into(), ..event("A") };
+        let (sender, parts) = tokio::sync::mpsc::channel(2);
+        sender.send(options("slow", ExpectedStreamRevision::Any(Empty {}))).await.unwrap();
+        sender.send(proposed(&large())).await.unwrap();
+        let mut other = client.clone();
+        let slow = tokio::spawn(async move {
+            other.append(tokio_stream::wrappers::ReceiverStream::new(parts)).await.unwrap()
+        });
+        let parts = || vec![options("a", ExpectedStreamRevision::Any(Empty {})), proposed(&large())];
+        let mut tries = 0;
+        let status = loop {
+            // It may come before the slow one.
+            match client.append(tokio_stream::iter(parts())).await {
+                Ok(_) => tries += 1,
+                Err(status) => break status,
+            }
+            assert!(tries < 100, "there is always room");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        assert_eq!((status.code(), status.message()), (Code::Unavailable, "Server Is Too Busy"));
+        let id = IdForm::Text.encode(Uuid::from_u128(1));
+        let requests = vec![batch(id, Some("b"), &[large()], true)];
+        let mut answers = client.batch_append(tokio_stream::iter(requests)).await.unwrap().into_inner();
+        let Some(BatchAppended::Error(status)) = answers.message().await.unwrap().unwrap().result else {
+            panic!("there was room");
+        };
+        assert_eq!((status.code, status.message.as_str()), (Code::Unavailable as i32, "Server Is Too Busy"));
+        // Small ones have room, and when the slow one is done, so has any.
+        append(&mut client, "a", &events("A", 3)).await;
+        drop(sender);
+        slow.await.unwrap();
+        append(&mut client, "a", &[large()]).await;
+    });
+}
+
 #[test]
 fn appends_that_make_no_sense_are_told_why() {
     let host = Host::start();
@@ -463,15 +550,18 @@ fn calls_that_are_not_here_say_so() {
         let endpoint = Endpoint::from_shared(format!("http://{}", host.address)).unwrap();
         let channel = endpoint.connect().await.unwrap();
         let mut grpc = tonic::client::Grpc::new(channel.clone());
-        for call in ["/event_store.client.users.Users/Create", "/event_store.client.streams.Streams/Nothing"]
-        {
+        for call in [
+            "/kurrent.client.redaction.Redaction/SwitchChunks",
+            "/event_store.client.streams.Streams/Nothing",
+        ] {
             let path = tonic::codegen::http::uri::PathAndQuery::from_static(call);
             grpc.ready().await.unwrap();
             let codec = tonic_prost::ProstCodec::<Empty, Empty>::default();
             let status = grpc.unary(Request::new(Empty {}), path, codec).await.unwrap_err();
             assert_eq!(status.code(), Code::Unimplemented, "{call}: {status}");
             assert!(
-                call.contains("Streams") || status.message().contains("Users/Create is not here yet"),
+                call.contains("Streams")
+                    || status.message().contains("Redaction/SwitchChunks is not here yet"),
                 "{status}"
             );
         }
@@ -479,7 +569,7 @@ fn calls_that_are_not_here_say_so() {
         let supported = features.get_supported_methods(Empty {}).await.unwrap().into_inner();
         assert!(supported.event_store_server_version.split('.').all(|part| part.parse::<u32>().is_ok()));
         let names: Vec<_> = supported.methods.iter().map(|method| method.method_name.as_str()).collect();
-        assert!(names.contains(&"batchappend") && !names.contains(&"create"), "{names:?}");
+        assert!(names.contains(&"batchappend") && !names.contains(&"switchchunks"), "{names:?}");
     });
 }
 
@@ -488,9 +578,20 @@ fn a_subscriber_that_goes_away_is_forgotten() {
     let host = Host::start();
     runtime().block_on(async {
         let mut client = Client::connect(&host).await;
+        // Of which the connection itself holds some, once it is used.
+        let start = of_stream("none", RevisionOption::Start(Empty {}));
+        told(&mut client, read_options(start, CountOption::Count(1), unfiltered(), 1)).await;
+        let before = Arc::strong_count(&host.store);
         for _ in 0..200 {
             let mut answers = client.read(follow_all()).await.unwrap().into_inner();
             assert_eq!(short(answers.message().await.unwrap().unwrap().content.unwrap()), "confirmed");
+        }
+        // Each held the store.
+        let mut waited = Duration::ZERO;
+        while Arc::strong_count(&host.store) > before {
+            assert!(waited < Duration::from_secs(10), "{} are left", Arc::strong_count(&host.store) - before);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            waited += Duration::from_millis(20);
         }
         // It still answers at once.
         let one = events("A", 1);

@@ -6,7 +6,7 @@ use factum_core::{EventStoreExt, NewEvent, StreamName};
 use factum_wire::proto::streams::read_resp::Content;
 use tonic::Code;
 
-use crate::calls::{Client, append, follow_all, runtime};
+use crate::calls::{Client, any_append, append, follow_all, read_first, runtime};
 use crate::host::Host;
 
 #[test]
@@ -32,10 +32,24 @@ fn what_was_acknowledged_is_there_and_a_closed_store_is_said_to_be() {
     let runtime = runtime();
     let mut client = runtime.block_on(Client::connect(&host));
     runtime.block_on(append(&mut client, "a", &[NewEvent::json("A", &().into()).unwrap()]));
+    assert_eq!(host.get("/health/ready"), 204);
     let last = host.store.last_revision(&StreamName::new("a").unwrap()).unwrap();
     assert_eq!(last.unwrap().get(), 0);
+    host.close_store();
+    assert_eq!((host.get("/health/live"), host.get("/health/ready")), (204, 503));
+    let says = |status: tonic::Status| (status.code(), status.message().to_owned());
+    let not_ready = (Code::Unavailable, "Server Is Not Ready".to_owned());
+    let end = runtime.block_on(async {
+        let mut answers = client.read(follow_all()).await.unwrap().into_inner();
+        answers.message().await.unwrap().unwrap();
+        answers.message().await.unwrap_err()
+    });
+    assert_eq!(says(end), not_ready);
+    assert_eq!(says(runtime.block_on(client.read(read_first())).unwrap_err()), not_ready);
+    let nothing_more = runtime.block_on(client.append(tokio_stream::iter(any_append("a"))));
+    assert_eq!(says(nothing_more.unwrap_err()), not_ready);
     host.stop();
-    assert!(host.store.last_position().is_ok());
     let gone = runtime.block_on(client.read(follow_all())).unwrap_err();
     assert_eq!(gone.code(), Code::Unavailable);
+    assert_ne!(gone.message(), "Server Is Not Ready", "nobody is there to say so");
 }

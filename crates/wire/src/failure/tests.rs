@@ -19,6 +19,10 @@ fn stream(name: &str) -> StreamName {
     StreamName::new(name.to_owned()).unwrap()
 }
 
+fn group(source: &str) -> GroupKey {
+    GroupKey::new(crate::groups::Source::named(source).unwrap(), "g".to_owned()).unwrap()
+}
+
 #[test]
 fn statuses_have_the_codes_texts_and_trailers_clients_look_for() {
     let id = Uuid::from_u128(1);
@@ -98,7 +102,65 @@ fn statuses_have_the_codes_texts_and_trailers_clients_look_for() {
             "Unexpected ReadAllResult: InvalidPosition",
             &[],
         ),
+        (
+            Failure::UserNotFound { login: "ann".to_owned() },
+            Code::NotFound,
+            "User 'ann' is not found.",
+            &[("exception", "user-not-found"), ("login-name", "ann")],
+        ),
+        (
+            Failure::ProjectionNotFound { name: "sums".to_owned() },
+            Code::NotFound,
+            "Projection 'sums' not found",
+            &[],
+        ),
+        (
+            Failure::ScavengeNotFound { id: "7".to_owned() },
+            Code::NotFound,
+            "Scavenge id was invalid.",
+            &[("exception", "scavenge-not-found"), ("scavenge-id", "7")],
+        ),
+        (Failure::Refused("no".into()), Code::FailedPrecondition, "no", &[]),
         (Failure::FollowBeyondEnd, Code::InvalidArgument, "Trying to read from an invalid position.", &[]),
+        (
+            Failure::GroupDoesNotExist { group: group("a-1") },
+            Code::NotFound,
+            "Subscription group g on stream a-1 does not exist.",
+            &[
+                ("exception", "persistent-subscription-does-not-exist"),
+                ("group-name", "g"),
+                ("stream-name", "a-1"),
+            ],
+        ),
+        (
+            Failure::GroupExists { group: group("$all") },
+            Code::AlreadyExists,
+            "Subscription group g on stream $all exists.",
+            &[("exception", "persistent-subscription-exists"), ("group-name", "g"), ("stream-name", "$all")],
+        ),
+        (
+            Failure::GroupFailed { group: group("a-1"), reason: "why".to_owned() },
+            Code::Internal,
+            "Subscription group g on stream a-1 failed: 'why'",
+            &[
+                ("exception", "persistent-subscription-failed"),
+                ("group-name", "g"),
+                ("reason", "why"),
+                ("stream-name", "a-1"),
+            ],
+        ),
+        (
+            Failure::GroupFull { group: group("a-1") },
+            Code::FailedPrecondition,
+            "Maximum subscriptions reached for subscription group g on stream a-1.",
+            &[("exception", "maximum-subscribers-reached"), ("group-name", "g"), ("stream-name", "a-1")],
+        ),
+        (
+            Failure::GroupDropped { group: group("a-1") },
+            Code::Cancelled,
+            "Subscription group g on stream a-1 was dropped.",
+            &[("exception", "persistent-subscription-dropped"), ("group-name", "g"), ("stream-name", "a-1")],
+        ),
         (Failure::Busy, Code::Unavailable, "Server Is Too Busy", &[]),
         (Failure::NotReady, Code::Unavailable, "Server Is Not Ready", &[]),
     ];
@@ -139,7 +201,7 @@ fn a_batch_carries_the_same_as_details() {
     for (failure, code, kind) in rows {
         let status = failure.in_batch();
         assert_eq!(status.code, code as i32, "{failure}");
-        let detail = status.details.unwrap();
+        let [detail] = &status.details[..] else { panic!("{:?}", status.details) };
         assert_eq!(detail.type_url, format!("type.googleapis.com/event_store.client.{kind}"));
         assert!(status.message == kind || status.message == failure.to_string(), "{}", status.message);
     }
@@ -148,7 +210,7 @@ fn a_batch_carries_the_same_as_details() {
         expected: ExpectedRevision::Exact(Revision::new(3)),
         actual: Some(Revision::new(5)),
     };
-    let detail = refused.in_batch().details.unwrap();
+    let detail = refused.in_batch().details.remove(0);
     let detail = client::WrongExpectedVersion::decode(&detail.value[..]).unwrap();
     assert_eq!(detail, wrong_expected(ExpectedRevision::Exact(Revision::new(3)), Some(Revision::new(5))));
 }

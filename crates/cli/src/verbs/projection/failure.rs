@@ -13,7 +13,13 @@ impl From<ControlError> for Failure {
             ControlError::NoDatabase { .. } | ControlError::NoProjections { .. } => {
                 Self::not_found(error).hint("name it with --database FILE or FACTUM_DATABASE")
             }
-            ControlError::Unknown { .. } => {
+            ControlError::InUse { name, .. } => {
+                let hint = format!(
+                    "a newer version takes its place once it has caught up; `factum projection status {name}` shows that"
+                );
+                Self::new(Exit::Unavailable, error).hint(hint)
+            }
+            ControlError::Unknown { .. } | ControlError::UnknownVersion { .. } => {
                 Self::not_found(error).hint("`factum projection status` shows the projections there are")
             }
             _ => Self::new(Exit::Failure, error),

@@ -1,4 +1,4 @@
-//! `projection status|pause|resume|rebuild`: read models seen and steered from
+//! `projection status|pause|resume|rebuild|remove`: read models seen and steered from
 //! outside the program that keeps them.
 //!
 //! ```text
@@ -16,6 +16,8 @@ mod pause;
 #[cfg(feature = "sqlite")]
 mod rebuild;
 #[cfg(feature = "sqlite")]
+mod remove;
+#[cfg(feature = "sqlite")]
 mod status;
 
 use crate::args::{Global, ProjectionVerb};
@@ -30,6 +32,7 @@ pub fn run(verb: ProjectionVerb, global: &Global, out: &mut Out) -> Result<(), F
         ProjectionVerb::Pause(args) => pause::pause(args, global, out),
         ProjectionVerb::Resume(args) => pause::resume(args, global, out),
         ProjectionVerb::Rebuild(args) => rebuild::run(args, global, out),
+        ProjectionVerb::Remove(args) => remove::run(args, out),
     }
 }
 

@@ -123,7 +123,7 @@ impl Rebuild {
         Ok(found.map_or((None, false), |status| (status.rebuild, status.heartbeat.is_some())))
     }
 
-    /// Asks for it, or joins one under way, and waits for its end.
+    /// Asks for it, which begins one that is under way anew, and waits for its end.
     fn follow(&self, global: &Global, out: &mut Out) -> Result<(), Failure> {
         let stop = Arc::new(AtomicBool::new(false));
         let handler = Arc::clone(&stop);

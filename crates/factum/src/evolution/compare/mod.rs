@@ -56,9 +56,7 @@ impl Comparison<'_> {
         let shapes = (member.shapes)();
         let mut newest = Vec::new();
         for shape in &shapes {
-            if !self.seen.insert(shape.name) {
-                continue;
-            }
+            let is_first = self.seen.insert(shape.name);
             let of_type: Vec<_> =
                 specimens.iter().filter(|specimen| specimen.shape.name == shape.name).collect();
             let Some(first) =
@@ -66,8 +64,12 @@ impl Comparison<'_> {
             else {
                 continue;
             };
-            newest.push(first);
-            self.stored_type(member, first, &of_type);
+            if is_first {
+                newest.push(first);
+                self.stored_type(member, first, &of_type);
+            } else {
+                self.again(member, first);
+            }
         }
         let one = newest.iter().flat_map(|specimen| {
             let named = |warning| (specimen.shape.name.to_owned(), warning);
@@ -101,7 +103,7 @@ impl Comparison<'_> {
                         let change = if is_lower { Change::VersionLowered } else { Change::VersionAdded };
                         self.report.findings.push(finding(change));
                     }
-                    self.add(specimen);
+                    self.add(member, newest, specimen);
                 }
                 (Some(before), Some(specimen)) => self.version(member, newest, before, specimen),
                 (Some(before), None) => {
@@ -119,14 +121,30 @@ impl Comparison<'_> {
         }
     }
 
+    /// A type that another enum has, too: this one reads the same events, by
+    /// upcasters of its own.
+    fn again(&mut self, member: &Member, newest: &Specimen) {
+        let shape = &newest.shape;
+        let is_its =
+            |version: &&Version| version.event_type == shape.name && version.version <= shape.version;
+        for version in self.now.events.iter().filter(is_its) {
+            for finding in form::of_samples(member, newest, version) {
+                if !self.report.findings.iter().any(|known| known.is_about_the_same(&finding)) {
+                    self.report.findings.push(finding.saying(format!("as {} reads it", member.name)));
+                }
+            }
+        }
+    }
+
     fn stored_anything(&self) -> bool {
         !self.stored.events.is_empty()
     }
 
     /// A version nobody has stored yet.
-    fn add(&mut self, specimen: &Specimen) {
+    fn add(&mut self, member: &Member, newest: &Specimen, specimen: &Specimen) {
         let mut version = Version::of(specimen);
         version.samples = self.samples(specimen);
+        self.report.findings.extend(form::of_samples(member, newest, &version));
         self.now.events.push(version);
     }
 
@@ -175,7 +193,12 @@ impl Comparison<'_> {
                 .into_iter()
                 .filter(|sample| !before.samples.iter().any(|known| form::says_the_same(known, sample)))
                 .collect();
-            if findings.is_empty() && !fresh.is_empty() {
+            // Nothing is locked that would be refused by the next check.
+            let refused =
+                form::of_samples(member, newest, &Version { samples: fresh.clone(), ..now.clone() });
+            if !refused.is_empty() {
+                findings.extend(refused);
+            } else if findings.is_empty() && !fresh.is_empty() {
                 let new = fresh
                     .iter()
                     .fold(named(Change::OptionalPartAdded), |finding, sample| finding.plus(sample.get()));

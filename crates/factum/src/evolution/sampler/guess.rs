@@ -5,7 +5,7 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-use super::search::{Hint, Refused, Search};
+use super::search::{Hint, Refused, Search, Style};
 
 /// Texts that types of common libraries accept, the plain ones first. A new one
 /// goes to the end: samples that are locked already stay what they are.
@@ -144,12 +144,19 @@ impl<'s> Guesser<'s> {
     }
 }
 
-/// Numbers, as the type asks for them.
+/// Numbers, as the type asks for them; the widest of that type only where these
+/// are wanted.
 macro_rules! numbers {
-    ($($method:ident $candidates:ident $visit:ident $as:ty,)*) => {
+    ($($method:ident $candidates:ident $visit:ident $as:ty, $($widest:expr),+;)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-            let taken = self.search.choose($candidates.len());
-            visitor.$visit(<$as>::from($candidates[taken]))
+            let all: [$as; _] = [$(<$as>::from($widest)),+];
+            let widest = if self.search.style == Style::Widest { &all[..] } else { &[] };
+            self.search.is_styled |= !widest.is_empty();
+            let taken = self.search.choose(widest.len() + $candidates.len());
+            visitor.$visit(match widest.get(taken) {
+                Some(number) => *number,
+                None => <$as>::from($candidates[taken - widest.len()]),
+            })
         })*
     };
 }
@@ -158,18 +165,18 @@ impl<'de> Deserializer<'de> for &mut Guesser<'_> {
     type Error = Refused;
 
     numbers! {
-        deserialize_u8 WHOLE visit_u64 u64,
-        deserialize_u16 WHOLE visit_u64 u64,
-        deserialize_u32 WHOLE visit_u64 u64,
-        deserialize_u64 WHOLE visit_u64 u64,
-        deserialize_u128 WHOLE visit_u128 u128,
-        deserialize_i8 WHOLE visit_i64 i64,
-        deserialize_i16 WHOLE visit_i64 i64,
-        deserialize_i32 WHOLE visit_i64 i64,
-        deserialize_i64 WHOLE visit_i64 i64,
-        deserialize_i128 WHOLE visit_i128 i128,
-        deserialize_f32 BROKEN visit_f64 f64,
-        deserialize_f64 BROKEN visit_f64 f64,
+        deserialize_u8 WHOLE visit_u64 u64, u8::MAX;
+        deserialize_u16 WHOLE visit_u64 u64, u16::MAX;
+        deserialize_u32 WHOLE visit_u64 u64, u32::MAX;
+        deserialize_u64 WHOLE visit_u64 u64, u64::MAX;
+        deserialize_u128 WHOLE visit_u128 u128, u128::MAX;
+        deserialize_i8 WHOLE visit_i64 i64, i8::MIN, i8::MAX;
+        deserialize_i16 WHOLE visit_i64 i64, i16::MIN, i16::MAX;
+        deserialize_i32 WHOLE visit_i64 i64, i32::MIN, i32::MAX;
+        deserialize_i64 WHOLE visit_i64 i64, i64::MIN, i64::MAX;
+        deserialize_i128 WHOLE visit_i128 i128, i128::MIN, i128::MAX;
+        deserialize_f32 BROKEN visit_f64 f64, f32::MAX;
+        deserialize_f64 BROKEN visit_f64 f64, f64::MAX;
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
@@ -223,8 +230,10 @@ impl<'de> Deserializer<'de> for &mut Guesser<'_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        match self.search.choose(2) {
-            0 => visitor.visit_some(self),
+        let is_sparse = self.search.style == Style::Sparse;
+        self.search.is_styled |= is_sparse;
+        match (self.search.choose(2), is_sparse) {
+            (0, false) | (1, true) => visitor.visit_some(self),
             _ => visitor.visit_none(),
         }
     }

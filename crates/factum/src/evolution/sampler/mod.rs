@@ -12,7 +12,17 @@
 //! ```
 //!
 //! Of an enum there is one sample for each variant, so that none of them is
-//! lost unnoticed. So nothing is asked of the types of fields. What it cannot guess, say a
+//! lost unnoticed. Each of them is made twice more where that makes a difference:
+//! sparse, with nothing where there may be nothing, and with the numbers that take
+//! the most room, so that a type which accepts less than before is noticed.
+//!
+//! ```text
+//!   nick: Option<String>, grams: u32    Some("nick"), 1
+//!                               sparse  None,         1
+//!                               widest  Some("nick"), 4294967295
+//! ```
+//!
+//! So nothing is asked of the types of fields. What it cannot guess, say a
 //! checksum, is an error that names the field.
 
 mod guess;
@@ -23,7 +33,7 @@ use std::collections::{BTreeSet, VecDeque};
 use serde::de::DeserializeOwned;
 
 use guess::Guesser;
-use search::{Search, Variants};
+use search::{Search, Style, Variants};
 
 /// Why no sample could be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,23 +47,25 @@ pub struct NoSample {
     pub reason: String,
 }
 
-/// The most samples of one type.
+/// The most plain samples of one type.
 const SAMPLES_MAX: usize = 16;
 
 /// Plausible values of a type: one, and one more for every other variant of an
-/// enum in it.
+/// enum in it; then the same sparse, and with the widest numbers.
 pub fn sample<T: DeserializeOwned>() -> Result<Vec<T>, NoSample> {
     let mut samples = Vec::new();
+    let mut sampled = Vec::new();
     let mut known = BTreeSet::new();
     let mut wanted = VecDeque::from([Variants::default()]);
     while let Some(variants) = wanted.pop_front() {
-        let (sample, enums) = match one(&variants) {
-            Ok(found) => found,
+        let (sample, enums) = match one(&variants, Style::Plain) {
+            Ok((sample, search)) => (sample, search.enums),
             Err(no_sample) if samples.is_empty() => return Err(no_sample),
             // A variant that cannot be guessed goes without a sample.
             Err(_) => continue,
         };
         samples.push(sample);
+        sampled.push(variants.clone());
         if samples.len() == SAMPLES_MAX {
             break;
         }
@@ -68,17 +80,27 @@ pub fn sample<T: DeserializeOwned>() -> Result<Vec<T>, NoSample> {
             }
         }
     }
+    for style in [Style::Sparse, Style::Widest] {
+        for variants in &sampled {
+            // A type may refuse what is unusual.
+            if let Ok((sample, search)) = one(variants, style)
+                && search.is_styled
+            {
+                samples.push(sample);
+            }
+        }
+    }
     Ok(samples)
 }
 
-/// A value with these variants, and the enums in it with how many they have.
-fn one<T: DeserializeOwned>(variants: &Variants) -> Result<(T, Variants), NoSample> {
-    let mut search = Search::with(variants.clone());
+/// A value with these variants, and what was found on the way.
+fn one<T: DeserializeOwned>(variants: &Variants, style: Style) -> Result<(T, Search), NoSample> {
+    let mut search = Search::with(variants.clone(), style);
     loop {
         search.restart();
         let mut guesser = Guesser::new(&mut search);
         match T::deserialize(&mut guesser) {
-            Ok(value) => return Ok((value, search.enums)),
+            Ok(value) => return Ok((value, search)),
             Err(refused) => {
                 let field = guesser.path();
                 search.refused(field, refused)?;

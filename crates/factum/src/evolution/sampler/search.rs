@@ -16,6 +16,18 @@ use super::NoSample;
 /// Runs before it is given up.
 const RUNS_MAX: u32 = 20_000;
 
+/// What is guessed first where a type accepts several things.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Style {
+    /// What one would write into an example.
+    #[default]
+    Plain,
+    /// Nothing, wherever there may be nothing.
+    Sparse,
+    /// The numbers that take the most room.
+    Widest,
+}
+
 /// A number for each enum, by its place: of a variant, or of how many it has.
 pub type Variants = BTreeMap<String, usize>;
 
@@ -32,6 +44,9 @@ pub struct Search {
     pub aliases: BTreeSet<(&'static str, usize)>,
     /// Texts that were asked for, by the path of the field.
     pub texts: BTreeMap<String, &'static [&'static str]>,
+    pub style: Style,
+    /// Whether this run came by something the style has a say in.
+    pub is_styled: bool,
     /// Variants that are asked for.
     pub variants: Variants,
     /// Enums that this run came by.
@@ -49,14 +64,15 @@ struct Guess {
 }
 
 impl Search {
-    pub fn with(variants: Variants) -> Self {
-        Self { variants, ..Self::default() }
+    pub fn with(variants: Variants, style: Style) -> Self {
+        Self { variants, style, ..Self::default() }
     }
 
     pub fn restart(&mut self) {
         self.made = 0;
         self.last_map = None;
         self.enums.clear();
+        self.is_styled = false;
     }
 
     /// Which of so many candidates to take here.

@@ -101,9 +101,36 @@ fn has_a_sample_of_every_variant_also_inside_of_others() {
             card("credit"),
             json!({"Both": ["credit", 1]}),
             card("debit"),
-            json!({"Both": ["debit", 1]})
+            json!({"Both": ["debit", 1]}),
+            json!({"Both": ["credit", 255]}),
+            json!({"Both": ["debit", 255]})
         ]
     );
+}
+
+#[derive(Debug, Serialize, Deserialize, PartialEq)]
+struct Grams(i64);
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Load {
+    grams: Grams,
+    label: Option<Option<String>>,
+    limit: Limit,
+}
+
+#[test]
+fn is_also_sparse_and_also_wide() {
+    assert_eq!(
+        all::<Load>(),
+        [
+            json!({"grams": 1, "label": "label", "limit": 10}),
+            json!({"grams": 1, "label": null, "limit": 10}),
+            json!({"grams": i64::MIN, "label": "label", "limit": u32::MAX}),
+        ]
+    );
+    assert_eq!(all::<Duration>()[1], json!({"secs": u64::MAX, "nanos": 1}), "as wide as it goes");
+    assert_eq!(sample::<(u128, i128, f32)>().unwrap()[1], (u128::MAX, i128::MIN, f32::MAX));
+    assert_eq!(all::<(String, bool)>().len(), 1, "there is nothing to vary");
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use factum_core::{Position, Timestamp};
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, Transaction, TransactionBehavior};
 
 use super::database::connect;
 use super::register::{is_fresh, phase_of, position};
@@ -40,7 +40,7 @@ pub struct ProjectionStatus {
     pub events: u64,
     /// How many positions of the log it had not looked at when last heard of.
     pub lag_events: u64,
-    /// How old the last event it projected was then, unless it was up to date.
+    /// How long ago the first of those was recorded, then.
     pub lag: Duration,
     /// When its runner was last heard of; `None` if nobody runs it.
     pub heartbeat: Option<Timestamp>,
@@ -120,6 +120,15 @@ pub struct RebuildStatus {
     pub reason: Option<String>,
 }
 
+/// What goes with a version of a projection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Removal {
+    /// How many rows it has.
+    pub rows: u64,
+    /// From how many events.
+    pub events: u64,
+}
+
 /// Why a projection cannot be seen or steered.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -145,6 +154,19 @@ pub enum ControlError {
         name: String,
         /// Those there are.
         known: Vec<String>,
+    },
+    /// There is no such version of it.
+    #[error(
+        "there is no version {version} of {name}; there are: {}",
+        known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    UnknownVersion {
+        /// The projection.
+        name: String,
+        /// What was given.
+        version: u32,
+        /// Those there are.
+        known: Vec<u32>,
     },
     /// The active version of it is not to be removed.
     #[error("version {version} of {name} is the one in use: only another version can be removed")]
@@ -228,15 +250,17 @@ impl Control {
         )
     }
 
-    /// Asks for a rebuild of the active version, unless one is under way.
+    /// Asks for a rebuild of the active version. One that is under way, or was
+    /// interrupted, begins anew.
     pub fn rebuild(&self, name: &str) -> Result<(), ControlError> {
         self.status_of(name)?;
         self.write(
-            "INSERT OR REPLACE INTO factum_rebuild (name, version, state)
-             SELECT name, version, 'requested' FROM factum_projection p
-             WHERE name = ?1 AND is_active AND NOT EXISTS (
-                SELECT 1 FROM factum_rebuild r WHERE r.name = p.name AND r.version = p.version
-                    AND r.state IN ('requested', 'running', 'cancelling'))",
+            // The table that was begun keeps its number, so that it is not left behind.
+            "INSERT OR REPLACE INTO factum_rebuild (name, version, state, generation)
+             SELECT p.name, p.version, 'requested',
+                CASE WHEN r.state IN ('requested', 'running') THEN r.generation ELSE 0 END
+             FROM factum_projection p LEFT JOIN factum_rebuild r USING (name, version)
+             WHERE p.name = ?1 AND p.is_active AND r.state IS NOT 'cancelling'",
             name,
         )
     }
@@ -259,24 +283,48 @@ impl Control {
         Ok(count.unsigned_abs())
     }
 
+    /// What [`remove`](Self::remove) would remove; an error if it would refuse.
+    pub fn removal(&self, name: &str, version: u32) -> Result<Removal, ControlError> {
+        let found = self.version_of(name, version)?;
+        if found.is_active {
+            return Err(ControlError::InUse { name: name.to_owned(), version });
+        }
+        let count = format!("SELECT count(*) FROM {}", quoted(&schema::view(name, version)));
+        let rows: i64 =
+            self.connection.query_row(&count, [], |row| row.get(0)).map_err(|source| self.error(source))?;
+        Ok(Removal { rows: rows.unsigned_abs(), events: found.events })
+    }
+
+    fn version_of(&self, name: &str, version: u32) -> Result<ProjectionStatus, ControlError> {
+        let mut versions = self.status_of(name)?;
+        match versions.iter().position(|status| status.version == version) {
+            Some(place) => Ok(versions.swap_remove(place)),
+            None => {
+                let known = versions.into_iter().map(|status| status.version).collect();
+                Err(ControlError::UnknownVersion { name: name.to_owned(), version, known })
+            }
+        }
+    }
+
     /// Removes the rows and the checkpoint of a version that is not in use, such
     /// as the one before.
     pub fn remove(&self, name: &str, version: u32) -> Result<(), ControlError> {
-        let found = self.status_of(name)?;
-        if found.iter().any(|status| status.version == version && status.is_active) {
-            return Err(ControlError::InUse { name: name.to_owned(), version });
-        }
-        let remove = || -> rusqlite::Result<()> {
-            let transaction = self.connection.unchecked_transaction()?;
-            let generations: Option<(i64, Option<i64>)> = transaction
+        self.version_of(name, version)?;
+        // Nobody else writes from here on, so what is looked at stays so.
+        let remove = || -> rusqlite::Result<bool> {
+            let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+            let found: Option<(bool, i64, Option<i64>)> = transaction
                 .query_row(
-                    "SELECT p.generation, r.generation FROM factum_projection p
+                    "SELECT p.is_active, p.generation, r.generation FROM factum_projection p
                      LEFT JOIN factum_rebuild r USING (name, version) WHERE name = ?1 AND version = ?2",
                     (name, version),
-                    |row| Ok((row.get(0)?, row.get(1)?)),
+                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
                 )
                 .optional()?;
-            let Some((used, rebuilt)) = generations else { return Ok(()) };
+            let Some((is_active, used, rebuilt)) = found else { return Ok(true) };
+            if is_active {
+                return Ok(false);
+            }
             let view = quoted(&schema::view(name, version));
             transaction.execute_batch(&format!("DROP VIEW IF EXISTS {view}"))?;
             for generation in [Some(used), rebuilt].into_iter().flatten() {
@@ -287,9 +335,13 @@ impl Control {
                 let delete = format!("DELETE FROM {register} WHERE name = ?1 AND version = ?2");
                 transaction.execute(&delete, (name, version))?;
             }
-            transaction.commit()
+            transaction.commit()?;
+            Ok(true)
         };
-        remove().map_err(|source| self.error(source))
+        match remove().map_err(|source| self.error(source))? {
+            true => Ok(()),
+            false => Err(ControlError::InUse { name: name.to_owned(), version }),
+        }
     }
 
     fn write(&self, sql: &str, name: &str) -> Result<(), ControlError> {

@@ -57,7 +57,10 @@ impl Database {
         }
         let database = Self(Arc::new(Inner { path, turn: FairMutex::new(()) }));
         let connection = database.writer()?;
-        connection.execute_batch(schema::REGISTER).map_err(|source| database.error(source))?;
+        connection
+            .execute_batch(schema::REGISTER)
+            .and_then(|()| schema::bring_up_to_date(&connection))
+            .map_err(|source| database.error(source))?;
         Ok(database)
     }
 
@@ -92,17 +95,20 @@ impl Database {
     }
 }
 
-/// Opens a file; `creates` it if there is none.
+/// Opens a file. `creates`: as one for read models, which is made if there is none;
+/// otherwise nothing of it is changed.
 pub(super) fn connect(path: &Path, creates: bool) -> rusqlite::Result<Connection> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, creates);
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_MAX)?;
     connection.set_prepared_statement_cache_capacity(64);
+    if creates {
+        // It stays so for whoever opens it.
+        connection.execute_batch("PRAGMA journal_mode = WAL")?;
+    }
     // What a crash of the machine takes from the end of the database is
     // projected again: its checkpoint goes with it.
-    connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384;",
-    )?;
+    connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384;")?;
     Ok(connection)
 }

@@ -13,6 +13,8 @@
 //! What always holds:
 //! - Rows and checkpoint are written in one transaction: every event takes effect
 //!   once, whatever is killed when.
+//! - A checkpoint names the last event that was looked at. A log that does not have
+//!   it is another one, and nothing is projected from it.
 //! - Each write checks the epoch its runner was given. Whoever was superseded
 //!   writes nothing more, however late it wakes up.
 //! - A rebuild fills a table beside the one in use. They change places in one
@@ -20,6 +22,7 @@
 //! - Whatever is asked from outside (pause, resume, rebuild) is written into the
 //!   tables above, and heeded by whoever runs the projection.
 
+mod anchor;
 mod control;
 mod database;
 mod rebuild;
@@ -32,7 +35,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use control::{Control, ControlError, ProjectionStatus, RebuildState, RebuildStatus};
+pub use control::{Control, ControlError, ProjectionStatus, RebuildState, RebuildStatus, Removal};
 pub use database::{Database, DatabaseError};
 pub use rusqlite;
 pub use view::{DatabaseView, InDatabaseError, ReadRowsError};

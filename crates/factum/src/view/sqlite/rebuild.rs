@@ -9,7 +9,9 @@
 //! ```
 //!
 //! How far it has come stands in the same transactions as its rows. A rebuild
-//! that is killed goes on where it was, as soon as somebody runs the projection.
+//! that is killed goes on where it was, as soon as somebody runs the projection,
+//! if that is the same release of the program and the same log: rows are never
+//! made by two kinds of code.
 
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -17,16 +19,17 @@ use std::task::{Context, Waker};
 use factum_core::{Position, Query, Read, RecordedEvent, Start, Until};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, named_params};
 
+use super::anchor::Anchor;
 use super::database::Database;
-use super::register::{Entry, Version, now_us, number, position};
+use super::register::{self, Advance, Entry, Version, now_us, number};
 use super::schema::{self, quoted};
 use super::table::Table;
-use crate::Store;
 use crate::view::feed::{Batch, Batching, Feed};
 use crate::view::projection::query;
 use crate::view::projector::{Trouble, told};
 use crate::view::worker::{Stop, Worker};
 use crate::view::{Poison, Projection};
+use crate::{Event as _, Store};
 
 /// A rebuild under way; dropping it interrupts it.
 pub(super) struct Rebuilder(Worker);
@@ -76,7 +79,10 @@ pub(super) struct Rebuild<P: Projection> {
 struct Rebuilding {
     state: String,
     generation: i64,
-    next: Position,
+    /// The last event it has looked at.
+    anchor: Option<Anchor>,
+    /// The program that made the rows there are.
+    producer: Option<String>,
 }
 
 /// What to do after a step.
@@ -103,12 +109,25 @@ impl<P: Projection> Rebuild<P> {
         if let Err(trouble) = self.until_done(stop) {
             // What can be tried again is, when the projector next looks; what
             // happened is told meanwhile.
-            let reason = told(&*trouble);
-            let _ = self.connection.execute(
-                "UPDATE factum_rebuild SET reason = ?3 WHERE name = ?1 AND version = ?2",
-                (self.version.name, self.version.version, reason),
-            );
+            // If that cannot be written down, the next attempt has the same to tell.
+            let _ = self.tell(&told(&*trouble));
         }
+    }
+
+    /// Writes down what keeps it, as long as it is the runner's.
+    pub fn tell(&mut self, reason: &str) -> rusqlite::Result<()> {
+        let database = self.database.clone();
+        let _turn = database.turn();
+        let version = self.version;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if ours(version, self.epoch, &transaction)?.is_some() {
+            transaction.execute(
+                "UPDATE factum_rebuild SET reason = ?3 WHERE name = ?1 AND version = ?2
+                    AND state IN ('requested', 'running', 'cancelling')",
+                (version.name, version.version, reason),
+            )?;
+        }
+        transaction.commit()
     }
 
     fn until_done(&mut self, stop: &Stop) -> Result<(), Trouble> {
@@ -133,12 +152,18 @@ impl<P: Projection> Rebuild<P> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let Some(entry) = ours(version, self.epoch, &transaction)? else { return Ok(None) };
         let Some(rebuilding) = rebuilding(version, &transaction)? else { return Ok(None) };
+        let goes_on = rebuilding.producer.as_deref() == Some(P::Event::PRODUCER)
+            && match &rebuilding.anchor {
+                Some(anchor) => anchor.is_in(&self.store)?,
+                None => true,
+            };
         let (generation, next) = match rebuilding.state.as_str() {
-            "running" => (rebuilding.generation, rebuilding.next),
-            "requested" => {
+            "running" if goes_on => (rebuilding.generation, Anchor::next(rebuilding.anchor.as_ref())),
+            "running" | "requested" => {
                 let generation = entry.generation + 1;
                 let table = schema::table(P::NAME, P::VERSION, generation);
                 transaction.execute_batch(&schema::create_table::<P::Row>(&table))?;
+                begin_anew(version, &transaction)?;
                 (generation, Position::FIRST)
             }
             _ => {
@@ -149,9 +174,17 @@ impl<P: Projection> Rebuild<P> {
         };
         transaction.execute(
             "UPDATE factum_rebuild SET state = 'running', generation = ?3, next_position = ?4, log_end = ?5,
-                began_us = ?6, began_position = ?4, updated_us = ?6, reason = NULL
+                began_us = ?6, began_position = ?4, updated_us = ?6, reason = NULL, producer = ?7
              WHERE name = ?1 AND version = ?2",
-            (version.name, version.version, generation, number(next), number(log_end), now_us()),
+            (
+                version.name,
+                version.version,
+                generation,
+                number(next),
+                number(log_end),
+                now_us(),
+                P::Event::PRODUCER,
+            ),
         )?;
         transaction.commit()?;
         self.table = Some(Table::of::<P::Row>(schema::table(P::NAME, P::VERSION, generation)));
@@ -174,13 +207,11 @@ impl<P: Projection> Rebuild<P> {
         }
         let table = self.table.as_ref().expect("it was made at the beginning");
         let mut projected = table.project(&*self.projection, &batch.events, &transaction)?;
-        let mut last = batch.events[..projected.events].last().cloned();
         let mut next = batch.next;
         if batch.is_live && projected.poison.is_none() && next < entry.next {
             // The table in use is ahead, and stands still while this is open.
             let events = between(&self.store, &self.query, next, entry.next)?;
             let more = table.project(&*self.projection, &events, &transaction)?;
-            last = events[..more.events].last().cloned().or(last);
             projected.events += more.events;
             projected.poison = more.poison;
             next = entry.next;
@@ -189,7 +220,9 @@ impl<P: Projection> Rebuild<P> {
             drop(transaction);
             return self.fail(poison);
         }
-        advance(version, &transaction, next, projected.events, last.as_ref(), log_end.max(next))?;
+        let anchor = Anchor::before(next, &batch.events, &self.store)?;
+        let advanced = Advance { next, events: projected.events, anchor };
+        advance(version, &transaction, &advanced, log_end.max(next))?;
         if !batch.is_live {
             transaction.commit()?;
             return Ok(Then::GoOn);
@@ -238,20 +271,33 @@ fn ours(version: Version, epoch: i64, connection: &Connection) -> rusqlite::Resu
 fn rebuilding(version: Version, connection: &Connection) -> rusqlite::Result<Option<Rebuilding>> {
     connection
         .prepare_cached(
-            "SELECT state, generation, next_position FROM factum_rebuild WHERE name = ?1 AND version = ?2",
+            "SELECT state, generation, last_position, last_event_id, producer FROM factum_rebuild WHERE name = ?1 AND version = ?2",
         )?
         .query_row((version.name, version.version), |row| {
-            Ok(Rebuilding { state: row.get(0)?, generation: row.get(1)?, next: position(row.get(2)?) })
+            Ok(Rebuilding {
+                state: row.get("state")?,
+                generation: row.get("generation")?,
+                anchor: register::anchor(row)?,
+                producer: row.get("producer")?,
+            })
         })
         .optional()
+}
+
+/// Forgets how far it had come.
+fn begin_anew(version: Version, connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute(
+        "UPDATE factum_rebuild SET events = 0, last_position = NULL, last_event_id = NULL
+         WHERE name = ?1 AND version = ?2",
+        (version.name, version.version),
+    )?;
+    Ok(())
 }
 
 fn advance(
     version: Version,
     connection: &Connection,
-    next: Position,
-    events: usize,
-    last: Option<&RecordedEvent>,
+    advance: &Advance,
     log_end: Position,
 ) -> rusqlite::Result<()> {
     connection
@@ -263,10 +309,10 @@ fn advance(
              WHERE name = :name AND version = :version",
         )?
         .execute(named_params! {
-            ":next": number(next),
-            ":events": i64::try_from(events).unwrap_or(i64::MAX),
-            ":last_position": last.map(|event| number(event.position)),
-            ":last_event_id": last.map(|event| event.id.to_string()),
+            ":next": number(advance.next),
+            ":events": i64::try_from(advance.events).unwrap_or(i64::MAX),
+            ":last_position": advance.anchor.as_ref().map(|anchor| number(anchor.position)),
+            ":last_event_id": advance.anchor.as_ref().map(|anchor| anchor.id.as_str()),
             ":log_end": number(log_end),
             ":now": now_us(),
             ":name": version.name,

@@ -1,10 +1,12 @@
 //! The register: how far each projection has come, who runs it and what was
 //! asked of it, in the same database and the same transactions as its rows.
 
+use factum_core::Position;
 use factum_core::clock::{Clock as _, SystemClock};
-use factum_core::{Position, RecordedEvent};
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 
+use super::anchor::Anchor;
+use crate::view::lag::Lag;
 use crate::view::{Phase, Poison};
 
 /// A version of a projection, by name.
@@ -22,8 +24,8 @@ pub(super) struct Entry {
     pub columns: String,
     /// Everything before this is in the table.
     pub next: Position,
-    /// The last event that is, to know the log by.
-    pub last: Option<(Position, String)>,
+    /// The last event that was looked at, to know the log by.
+    pub anchor: Option<Anchor>,
     pub is_paused: bool,
     pub has_failed: bool,
     /// Grows with each runner; whoever has an older one writes nothing.
@@ -33,10 +35,11 @@ pub(super) struct Entry {
 }
 
 /// What was projected, for the register.
-pub(super) struct Advance<'a> {
+pub(super) struct Advance {
     pub next: Position,
     pub events: usize,
-    pub last: Option<&'a RecordedEvent>,
+    /// The last event before `next`; `None` if it is the one from before.
+    pub anchor: Option<Anchor>,
 }
 
 pub(super) fn now_us() -> i64 {
@@ -49,6 +52,10 @@ pub(super) fn is_fresh(heartbeat_us: i64, lease_us: i64) -> bool {
     now_us().abs_diff(heartbeat_us) < lease_us.unsigned_abs()
 }
 
+fn lag_us(lag: Lag) -> i64 {
+    i64::try_from(lag.time.as_micros()).unwrap_or(i64::MAX)
+}
+
 /// As SQLite counts.
 pub(super) fn number(position: Position) -> i64 {
     i64::try_from(position.get()).unwrap_or(i64::MAX)
@@ -57,6 +64,13 @@ pub(super) fn number(position: Position) -> i64 {
 /// As it was counted.
 pub(super) fn position(number: i64) -> Position {
     Position::new(number.unsigned_abs())
+}
+
+/// The anchor in a row of the register.
+pub(super) fn anchor(row: &Row<'_>) -> rusqlite::Result<Option<Anchor>> {
+    let at: Option<i64> = row.get("last_position")?;
+    let id: Option<String> = row.get("last_event_id")?;
+    Ok(at.map(position).zip(id).map(|(position, id)| Anchor { position, id }))
 }
 
 /// A phase as the register has it, and back.
@@ -69,15 +83,13 @@ pub(super) fn phase_of(text: &str) -> Phase {
 
 impl Entry {
     fn from(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let last_position: Option<i64> = row.get("last_position")?;
-        let last_event_id: Option<String> = row.get("last_event_id")?;
         let heartbeat_us: Option<i64> = row.get("heartbeat_us")?;
         let lease_us = row.get("lease_us")?;
         Ok(Self {
             generation: row.get("generation")?,
             columns: row.get("columns")?,
             next: position(row.get("next_position")?),
-            last: last_position.map(position).zip(last_event_id),
+            anchor: anchor(row)?,
             is_paused: row.get("is_paused")?,
             has_failed: row.get::<_, Option<i64>>("failed_position")?.is_some(),
             epoch: row.get("epoch")?,
@@ -99,9 +111,20 @@ impl Version {
             .optional()
     }
 
+    /// Describes its columns in other words.
+    pub fn describe(self, connection: &Connection, columns: &str) -> rusqlite::Result<()> {
+        connection.execute(
+            "UPDATE factum_projection SET columns = ?3 WHERE name = ?1 AND version = ?2",
+            (self.name, self.version, columns),
+        )?;
+        Ok(())
+    }
+
     pub fn insert(self, connection: &Connection, columns: &str) -> rusqlite::Result<()> {
         connection.execute(
-            "INSERT INTO factum_projection (name, version, columns) VALUES (?1, ?2, ?3)",
+            // Paused from the first moment, if the projection is.
+            "INSERT INTO factum_projection (name, version, columns, is_paused) VALUES (?1, ?2, ?3,
+                (SELECT coalesce(max(is_paused), 0) FROM factum_projection WHERE name = ?1))",
             (self.name, self.version, columns),
         )?;
         Ok(())
@@ -123,10 +146,12 @@ impl Version {
         Ok(())
     }
 
-    /// Gives a runner the next epoch. It begins afresh: what failed is tried again.
+    /// Gives a runner the next epoch. It begins afresh: what failed is tried again,
+    /// and what the anchor does not vouch for is looked at again.
     pub fn claim(self, connection: &Connection, epoch: i64, lease_us: i64) -> rusqlite::Result<()> {
         connection.execute(
             "UPDATE factum_projection SET epoch = ?3, heartbeat_us = ?4, lease_us = ?5,
+                next_position = coalesce(last_position + 1, 0),
                 failed_position = NULL, failed_type = NULL, failed_stream = NULL,
                 failed_revision = NULL, failed_reason = NULL
              WHERE name = ?1 AND version = ?2",
@@ -135,13 +160,14 @@ impl Version {
         Ok(())
     }
 
-    /// Says that its runner is there, and what it is doing.
-    pub fn beat(self, connection: &Connection, phase: Phase) -> rusqlite::Result<()> {
+    /// Says that its runner is there, what it is doing, and how late it is.
+    pub fn beat(self, connection: &Connection, phase: Phase, lag: Lag) -> rusqlite::Result<()> {
         connection
             .prepare_cached(
-                "UPDATE factum_projection SET heartbeat_us = ?3, phase = ?4 WHERE name = ?1 AND version = ?2",
+                "UPDATE factum_projection SET heartbeat_us = ?3, phase = ?4, log_end = ?5, lag_us = ?6
+                 WHERE name = ?1 AND version = ?2",
             )?
-            .execute((self.name, self.version, now_us(), phase.as_str()))?;
+            .execute((self.name, self.version, now_us(), phase.as_str(), number(lag.end), lag_us(lag)))?;
         Ok(())
     }
 
@@ -160,17 +186,10 @@ impl Version {
     pub fn advance(
         self,
         connection: &Connection,
-        advance: &Advance<'_>,
+        advance: &Advance,
         phase: Phase,
-        log_end: Position,
+        lag: Lag,
     ) -> rusqlite::Result<()> {
-        let last = advance.last;
-        let lag = match last {
-            Some(last) if phase != Phase::Live => {
-                now_us().saturating_sub(last.recorded_at.as_micros()).max(0)
-            }
-            _ => 0,
-        };
         connection
             .prepare_cached(
                 "UPDATE factum_projection SET next_position = :next, events = events + :events,
@@ -182,10 +201,10 @@ impl Version {
             .execute(named_params! {
                 ":next": number(advance.next),
                 ":events": i64::try_from(advance.events).unwrap_or(i64::MAX),
-                ":last_position": last.map(|event| number(event.position)),
-                ":last_event_id": last.map(|event| event.id.to_string()),
-                ":log_end": number(log_end),
-                ":lag": lag,
+                ":last_position": advance.anchor.as_ref().map(|anchor| number(anchor.position)),
+                ":last_event_id": advance.anchor.as_ref().map(|anchor| anchor.id.as_str()),
+                ":log_end": number(lag.end),
+                ":lag": lag_us(lag),
                 ":phase": phase.as_str(),
                 ":now": now_us(),
                 ":name": self.name,

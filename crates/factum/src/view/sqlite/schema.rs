@@ -1,5 +1,7 @@
 //! The names and definitions of everything in the database.
 
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
 use crate::view::{Column, Kind, Row};
 
 /// The tables that say how far each projection has come. Times are microseconds
@@ -43,9 +45,27 @@ CREATE TABLE IF NOT EXISTS factum_rebuild (
     began_position  INTEGER NOT NULL DEFAULT 0,
     updated_us      INTEGER NOT NULL DEFAULT 0,
     reason          TEXT,
+    producer        TEXT,
     PRIMARY KEY (name, version)
 ) STRICT;
 ";
+
+/// Brings the tables of an earlier version up to date.
+pub(super) fn bring_up_to_date(connection: &Connection) -> rusqlite::Result<()> {
+    let has_producer = || {
+        let columns = "SELECT count(*) FROM pragma_table_info('factum_rebuild') WHERE name = 'producer'";
+        connection.query_row(columns, [], |row| Ok(row.get::<_, i64>(0)? > 0))
+    };
+    if has_producer()? {
+        return Ok(());
+    }
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    // Again, now that nobody else can write.
+    if !has_producer()? {
+        transaction.execute_batch("ALTER TABLE factum_rebuild ADD COLUMN producer TEXT")?;
+    }
+    transaction.commit()
+}
 
 /// A name as SQL takes it.
 pub(super) fn quoted(name: &str) -> String {
@@ -62,12 +82,31 @@ pub(super) fn view(name: &str, version: u32) -> String {
     format!("{name}_v{version}")
 }
 
-/// The columns of a row in one line, to notice that they have changed.
-pub(super) fn columns<R: Row>() -> String {
-    R::columns().iter().map(described).collect::<Vec<_>>().join(", ")
+/// The columns of a row in one line, to notice that they are read in another way
+/// or found by another key. Not their indexes, which can be made at any time.
+pub(super) fn described<R: Row>() -> String {
+    let describe = |column: &Column| {
+        let kind = match column.kind {
+            Kind::Integer => "integer",
+            Kind::Real => "real",
+            Kind::Boolean => "boolean",
+            Kind::Text => "text",
+            Kind::Variant => "variant",
+            Kind::Json => "json",
+        };
+        let nullable = if column.is_nullable { " or nothing" } else { "" };
+        let key = if column.is_key { " key" } else { "" };
+        format!("{} {kind}{nullable}{key}", column.name)
+    };
+    R::columns().iter().map(describe).collect::<Vec<_>>().join(", ")
 }
 
-fn described(column: &Column) -> String {
+/// The columns of a row as SQL defines them.
+pub(super) fn columns<R: Row>() -> String {
+    R::columns().iter().map(defined).collect::<Vec<_>>().join(", ")
+}
+
+fn defined(column: &Column) -> String {
     let kind = match column.kind {
         Kind::Integer | Kind::Boolean => "INTEGER",
         Kind::Real => "REAL",
@@ -90,9 +129,17 @@ pub(super) fn create_table<R: Row>(table: &str) -> String {
         columns = columns::<R>(),
         key = key::<R>().join(", ")
     );
+    sql += &create_indexes::<R>(table);
+    sql
+}
+
+/// Makes the indexes that are not there.
+pub(super) fn create_indexes<R: Row>(table: &str) -> String {
+    let mut sql = String::new();
     for column in R::columns().iter().filter(|column| column.is_indexed) {
         let index = quoted(&format!("{table}_{}", column.name));
-        sql += &format!("CREATE INDEX {index} ON {} ({});\n", quoted(table), quoted(column.name));
+        sql +=
+            &format!("CREATE INDEX IF NOT EXISTS {index} ON {} ({});\n", quoted(table), quoted(column.name));
     }
     sql
 }

@@ -14,13 +14,16 @@ use std::time::Duration;
 use factum_core::Position;
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::anchor::Anchor;
 use super::database::Database;
 use super::rebuild::Rebuilder;
 use super::register::{Advance, Entry, Version, now_us};
 use super::schema;
 use super::table::Table;
+use super::view::other_store;
 use crate::Store;
 use crate::view::feed::{Batch, Batching};
+use crate::view::lag::Lag;
 use crate::view::projector::{Begin, Sink, Taken, Trouble};
 use crate::view::{Phase, Projection};
 
@@ -59,10 +62,6 @@ impl<P: Projection> DatabaseSink<P> {
         i64::try_from(self.lease.as_micros()).unwrap_or(i64::MAX)
     }
 
-    fn log_end(&self) -> Result<Position, Trouble> {
-        Ok(self.store.events().last_position()?.map_or(Position::FIRST, Position::next))
-    }
-
     /// Begins, goes on with or ends a rebuild, as is asked.
     fn heed_rebuild(&mut self) -> Result<(), Trouble> {
         let Some(epoch) = self.epoch else { return Ok(()) };
@@ -92,7 +91,7 @@ impl<P: Projection> Sink for DatabaseSink<P> {
         if Some(entry.epoch) != self.epoch && entry.is_run() {
             // Whoever lost the epoch has nothing to rebuild either.
             (self.epoch, self.rebuilder) = (None, None);
-            return Ok(Begin::Wait(Phase::Standby));
+            return Ok(Begin::Wait(Phase::Standby, entry.next));
         }
         let database = self.database.clone();
         let turn = database.turn();
@@ -102,9 +101,15 @@ impl<P: Projection> Sink for DatabaseSink<P> {
         let mut entry = Self::VERSION.entry(&transaction)?.ok_or_else(removed)?;
         if Some(entry.epoch) != self.epoch {
             if entry.is_run() {
-                return Ok(Begin::Wait(Phase::Standby));
+                return Ok(Begin::Wait(Phase::Standby, entry.next));
+            }
+            if let Some(anchor) = &entry.anchor
+                && !anchor.is_in(&self.store)?
+            {
+                return Err(other_store::<P>(anchor).into());
             }
             entry.epoch += 1;
+            entry.next = Anchor::next(entry.anchor.as_ref());
             entry.has_failed = false;
             Self::VERSION.claim(&transaction, entry.epoch, lease_us)?;
         }
@@ -113,7 +118,7 @@ impl<P: Projection> Sink for DatabaseSink<P> {
             () if entry.has_failed => Phase::Failed,
             () => Phase::CatchingUp,
         };
-        Self::VERSION.beat(&transaction, phase)?;
+        Self::VERSION.beat(&transaction, phase, Lag::of(&self.store, entry.next)?)?;
         transaction.commit()?;
         drop(turn);
         self.epoch = Some(entry.epoch);
@@ -121,12 +126,11 @@ impl<P: Projection> Sink for DatabaseSink<P> {
         self.heed_rebuild()?;
         Ok(match phase {
             Phase::CatchingUp => Begin::At(entry.next),
-            waits => Begin::Wait(waits),
+            waits => Begin::Wait(waits, entry.next),
         })
     }
 
     fn take(&mut self, batch: &Batch) -> Result<Option<Taken>, Trouble> {
-        let log_end = self.log_end()?;
         let database = self.database.clone();
         let _turn = database.turn();
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -145,9 +149,10 @@ impl<P: Projection> Sink for DatabaseSink<P> {
         let projected = table.project(&*self.projection, events, &transaction)?;
         let next = projected.poison.as_ref().map_or(batch.next, |poison| poison.position).max(entry.next);
         let phase = if batch.is_live { Phase::Live } else { Phase::CatchingUp };
-        let last = events[..projected.events].last();
-        let advance = Advance { next, events: projected.events, last };
-        Self::VERSION.advance(&transaction, &advance, phase, log_end.max(next))?;
+        let projected_events = &events[..projected.events];
+        let anchor = Anchor::before(next, projected_events, &self.store)?;
+        let advance = Advance { next, events: projected.events, anchor };
+        Self::VERSION.advance(&transaction, &advance, phase, Lag::of(&self.store, next)?)?;
         if let Some(poison) = &projected.poison {
             Self::VERSION.fail(&transaction, poison)?;
         }
@@ -174,7 +179,6 @@ impl<P: Projection> Sink for DatabaseSink<P> {
             Ok::<_, rusqlite::Error>(is_live && active.is_none_or(|active| active < P::VERSION))
         };
         if !is_fresh || is_due(&self.connection)? {
-            let log_end = self.log_end()?;
             let database = self.database.clone();
             let _turn = database.turn();
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -183,8 +187,10 @@ impl<P: Projection> Sink for DatabaseSink<P> {
             else {
                 return Ok(false);
             };
-            let advance = Advance { next: next.max(entry.next), events: 0, last: None };
-            Self::VERSION.advance(&transaction, &advance, phase, log_end.max(advance.next))?;
+            let next = next.max(entry.next);
+            let anchor = Anchor::before(next, &[], &self.store)?;
+            let advance = Advance { next, events: 0, anchor };
+            Self::VERSION.advance(&transaction, &advance, phase, Lag::of(&self.store, next)?)?;
             if is_due(&transaction)? {
                 Self::VERSION.activate(&transaction)?;
                 let at = schema::view(P::NAME, P::VERSION);

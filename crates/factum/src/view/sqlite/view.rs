@@ -6,10 +6,11 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use factum_core::{EventStoreExt as _, Position};
+use factum_core::Position;
 use parking_lot::Mutex;
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::anchor::Anchor;
 use super::control::{Control, ControlError};
 use super::database::{Database, DatabaseError};
 use super::register::{Entry, Version};
@@ -40,9 +41,10 @@ pub enum InDatabaseError {
     /// It is not well defined.
     #[error(transparent)]
     Definition(#[from] DefinitionError),
-    /// The columns of its rows are not those of its table.
+    /// The columns of its rows are not those of its table, or are read in another
+    /// way, or its rows are found by another key.
     #[error(
-        "the rows of {name} have other columns than version {version} has in the database: raise its VERSION (stored: {stored}; now: {now})"
+        "the rows of {name} have other columns, or another key, than version {version} has in the database: raise its VERSION (stored: {stored}; now: {now})"
     )]
     OtherColumns {
         /// The projection.
@@ -54,14 +56,14 @@ pub enum InDatabaseError {
         /// The fields of the row.
         now: String,
     },
-    /// The log does not have the events that were projected.
+    /// The log does not have the events that were looked at.
     #[error(
         "{name} in this database was projected from another store: it has seen event {id} at position {position}, which this store does not have there"
     )]
     OtherStore {
         /// The projection.
         name: &'static str,
-        /// The last event it has seen.
+        /// The last event it has looked at.
         id: String,
         /// Where it was.
         position: Position,
@@ -106,10 +108,11 @@ impl<P: Projection> Projecting<P> {
     /// on. Rows and checkpoint are stored in one transaction.
     pub fn in_database(self, database: &Database) -> Result<DatabaseView<P>, InDatabaseError> {
         let query = query::<P>()?;
-        let (store, batching) = (self.store.clone(), self.batching);
+        let store = self.store.clone();
         let progress = Progress::new(store.clone(), P::NAME, P::VERSION);
         let reader = Mutex::new(database.connection()?);
         let sink = self.sink(database)?;
+        let batching = sink.batching;
         let projector = Projector::start(P::NAME, store, query, batching, progress, sink)
             .map_err(|source| InDatabaseError::Thread { name: P::NAME, source })?;
         let names: Vec<_> = P::Row::columns().iter().map(|column| quoted(column.name)).collect();
@@ -135,7 +138,7 @@ impl<P: Projection> Projecting<P> {
             projection: Arc::new(self.projection),
             store: self.store,
             database: database.clone(),
-            batching: self.batching,
+            batching: self.batching.within(self.lease),
             lease: self.lease,
             connection,
             epoch: None,
@@ -146,7 +149,9 @@ impl<P: Projection> Projecting<P> {
     }
 
     /// How long a runner may be silent before another takes over; 3 seconds
-    /// unless told otherwise. One that was only slow then writes nothing more.
+    /// unless told otherwise. One that was only slow then writes nothing more. A
+    /// batch is gathered for at most a quarter of it, whatever
+    /// [`batch_gather_max`](Self::batch_gather_max) says.
     pub fn lease(self, lease: Duration) -> Self {
         Self { lease: lease.max(Duration::from_millis(20)), ..self }
     }
@@ -159,11 +164,9 @@ fn prepare<P: Projection>(
     connection: &mut Connection,
 ) -> Result<(), InDatabaseError> {
     let version = Version { name: P::NAME, version: P::VERSION };
-    let columns = schema::columns::<P::Row>();
+    let columns = schema::described::<P::Row>();
     let _turn = database.turn();
-    let entry =
-        register(version, &columns, connection, || schema::create_table::<P::Row>(&first_table::<P>()))
-            .map_err(|source| database.error(source))?;
+    let entry = register::<P>(version, &columns, connection).map_err(|source| database.error(source))?;
     let Some(entry) = entry else { return Ok(()) };
     if entry.columns != columns {
         return Err(InDatabaseError::OtherColumns {
@@ -173,36 +176,44 @@ fn prepare<P: Projection>(
             now: columns,
         });
     }
-    if let Some((position, id)) = entry.last {
-        let event = store.events().event_at(position)?;
-        if event.is_none_or(|event| event.id.to_string() != id) {
-            return Err(InDatabaseError::OtherStore { name: P::NAME, id, position });
-        }
+    match &entry.anchor {
+        Some(anchor) if !anchor.is_in(store)? => Err(other_store::<P>(anchor)),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
-fn first_table<P: Projection>() -> String {
-    schema::table(P::NAME, P::VERSION, 1)
+/// The log does not have the event the checkpoint names.
+pub(super) fn other_store<P: Projection>(anchor: &Anchor) -> InDatabaseError {
+    InDatabaseError::OtherStore { name: P::NAME, id: anchor.id.clone(), position: anchor.position }
 }
 
 /// What the register says of a version; `None` if it was entered just now, with
-/// its table.
-fn register(
+/// its table. Indexes that are new are made there and then.
+fn register<P: Projection>(
     version: Version,
     columns: &str,
     connection: &mut Connection,
-    create_table: impl FnOnce() -> String,
 ) -> rusqlite::Result<Option<Entry>> {
+    let Version { name, version: number } = version;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if let Some(entry) = version.entry(&transaction)? {
+    if let Some(mut entry) = version.entry(&transaction)? {
+        // Once they were described as SQL defines them, and nothing more was known.
+        if entry.columns == schema::columns::<P::Row>() {
+            version.describe(&transaction, columns)?;
+            columns.clone_into(&mut entry.columns);
+        }
+        if entry.columns == columns {
+            let table = schema::table(name, number, entry.generation);
+            transaction.execute_batch(&schema::create_indexes::<P::Row>(&table))?;
+            transaction.commit()?;
+        }
         return Ok(Some(entry));
     }
-    let Version { name, version: number } = version;
     version.insert(&transaction, columns)?;
-    transaction.execute_batch(&create_table())?;
+    let table = schema::table(name, number, 1);
+    transaction.execute_batch(&schema::create_table::<P::Row>(&table))?;
     let view = schema::view(name, number);
-    transaction.execute_batch(&schema::point_view(&view, &schema::table(name, number, 1)))?;
+    transaction.execute_batch(&schema::point_view(&view, &table))?;
     // The first version is shown while it grows; a later one once it has caught up.
     if version.active(&transaction)?.is_none() {
         version.activate(&transaction)?;

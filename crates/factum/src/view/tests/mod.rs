@@ -2,6 +2,7 @@
 
 mod memory;
 mod on_demand;
+pub mod panics;
 
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};

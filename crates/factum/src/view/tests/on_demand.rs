@@ -88,6 +88,9 @@ struct KeyedByMean {
 }
 
 projection!(BadName, "Balances", Tally);
+projection!(ViewName, "balances_v1", Tally);
+projection!(TableName, "balances_v12_3", Tally);
+projection!(PlainName, "mail_via_v2x", Tally);
 projection!(TakenName, "factum_x", Tally);
 projection!(BadKey, "means", KeyedByMean);
 
@@ -97,6 +100,9 @@ fn a_projection_that_could_not_be_stored_is_refused_at_once() {
     let is_named = |error| matches!(error, Err(ViewError::Definition(DefinitionError::Name { .. })));
     assert!(is_named(store.view(BadName).run().map(drop)));
     assert!(is_named(store.view(TakenName).run().map(drop)));
+    assert!(is_named(store.view(ViewName).run().map(drop)), "so is the view of a version called");
+    assert!(is_named(store.view(TableName).run().map(drop)), "and this is a table");
+    assert!(store.view(PlainName).run().is_ok());
     let Err(ViewError::Definition(error)) = store.view(BadKey).run() else { panic!("no such key") };
     assert!(error.to_string().starts_with("means: rows cannot be found by mean: "), "{error}");
     assert_eq!(KeyedByMean { mean: 0.5 }.key().unwrap().cells().len(), 1);

@@ -126,7 +126,10 @@ fn the_file_reads_well() {
         {"name":"note","type":"Option<String>","optional":true}
       ],
       "samples": [
-        {"id":"id","cents":1,"note":"note"}
+        {"id":"id","cents":1,"note":"note"},
+        {"id":"id","cents":1,"note":null},
+        {"id":"id","cents":4294967295,"note":"note"},
+        {"cents":1,"id":"id"}
       ]
     }
   ]
@@ -157,7 +160,12 @@ fn fields_that_may_be_missing_can_be_added() {
         lock.samples(1),
         [
             json!({"id": "id", "cents": 1, "note": "note"}),
-            json!({"id": "id", "cents": 1, "note": "note", "by": "by"})
+            json!({"id": "id", "cents": 1, "note": null}),
+            json!({"id": "id", "cents": u32::MAX, "note": "note"}),
+            json!({"id": "id", "cents": 1}),
+            json!({"id": "id", "cents": 1, "note": "note", "by": "by"}),
+            json!({"id": "id", "cents": 1, "note": null, "by": null}),
+            json!({"id": "id", "cents": u32::MAX, "note": "note", "by": "by"})
         ]
     );
 }
@@ -257,7 +265,8 @@ fn what_lies_inside_of_fields_is_compared_by_samples() {
         lock.samples(1),
         [
             json!({"id": "id", "lines": [{"sku": "sku"}]}),
-            json!({"id": "id", "lines": [{"sku": "sku", "gift": true}]})
+            json!({"id": "id", "lines": [{"sku": "sku", "gift": true}]}),
+            json!({"id": "id", "lines": [{"sku": "sku", "gift": null}]})
         ]
     );
     let lock = Lock::of::<line::Paid>();
@@ -270,6 +279,122 @@ fn what_lies_inside_of_fields_is_compared_by_samples() {
         assert_eq!(report.changes().collect::<Vec<_>>(), [Change::StoredFormChanged]);
         assert!(report.to_string().contains(words), "{report}");
     }
+}
+
+/// What a field's own type accepts, before and after.
+macro_rules! accepts_less {
+    ($($module:ident { $($buyer:tt)* })*) => {
+        $(mod $module {
+            use super::*;
+            $($buyer)*
+            paid!(Paid { #[id] id: TillId, buyer: Buyer });
+        })*
+    };
+}
+
+accepts_less! {
+    nick_or_none {
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub struct Buyer { nick: Option<String> }
+    }
+    nick_or_empty {
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub struct Buyer { #[serde(default)] nick: String }
+    }
+    nick {
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub struct Buyer { nick: String }
+    }
+    deep {
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub struct Buyer(u64);
+    }
+    flat {
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub struct Buyer(u32);
+    }
+    below_zero {
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub struct Buyer(i64);
+    }
+    maybe_deep {
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub enum Buyer { Nobody, Numbered { number: u64, nick: Option<String> } }
+    }
+    maybe_flat {
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub enum Buyer { Nobody, Numbered { number: u32, nick: Option<String> } }
+    }
+    maybe_nick {
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub enum Buyer { Nobody, Numbered { number: u64, nick: String } }
+    }
+}
+
+#[test]
+fn a_type_inside_of_a_field_that_accepts_less_is_noticed() {
+    let all_refused = |changes: Vec<Change>| {
+        assert!(!changes.is_empty());
+        assert!(changes.iter().all(|change| *change == Change::StoredFormChanged), "{changes:?}");
+    };
+    all_refused(changes::<nick_or_none::Paid, nick::Paid>(false));
+    all_refused(changes::<nick_or_none::Paid, nick_or_empty::Paid>(false));
+    all_refused(changes::<nick_or_empty::Paid, nick::Paid>(false));
+    all_refused(changes::<deep::Paid, flat::Paid>(false));
+    all_refused(changes::<below_zero::Paid, deep::Paid>(false));
+    all_refused(changes::<maybe_deep::Paid, maybe_flat::Paid>(false));
+    all_refused(changes::<maybe_deep::Paid, maybe_nick::Paid>(false));
+    // More is fine.
+    for accepted in
+        [changes::<flat::Paid, deep::Paid>(true), changes::<nick::Paid, nick_or_empty::Paid>(true)]
+    {
+        assert!(accepted.iter().all(|change| *change == Change::OptionalPartAdded), "{accepted:?}");
+    }
+}
+
+#[test]
+fn a_lock_of_before_is_read_and_completed() {
+    let lock = Lock::of::<First>();
+    let mut value: Value = serde_json::from_str(&lock.text()).unwrap();
+    value["events"][0]["samples"].as_array_mut().unwrap().truncate(1);
+    fs::write(&lock.path, value.to_string()).unwrap();
+    assert_eq!(lock.changes::<First>(), [Change::OptionalPartAdded]);
+    accept::<First>(&lock.path).unwrap();
+    assert_eq!(lock.samples(1).len(), 4);
+    check::<First>(&lock.path).unwrap();
+}
+
+#[test]
+fn an_upcaster_that_cannot_take_what_its_type_allows_is_told_at_once() {
+    paid!(Cautious(version = 2, from = First) { #[id] id: TillId, cents: u32 });
+    impl From<First> for Cautious {
+        fn from(old: First) -> Self {
+            Self { id: old.id, cents: old.cents.checked_mul(100).expect("nobody pays that much") }
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("events.lock");
+    let error = accept::<Cautious>(&path).unwrap_err().to_string();
+    assert!(error.contains("4294967295") && error.contains("nobody pays that much"), "{error}");
+    assert!(!path.exists());
+}
+
+#[test]
+fn every_enum_that_has_a_type_reads_what_is_locked() {
+    paid!(ByJson(version = 2, upcast(1 = in_euros)) { #[id] id: TillId, cents: u64, currency: String });
+    paid!(Alike(version = 2, upcast(1 = in_euros)) { #[id] id: TillId, cents: u64, currency: String });
+    paid!(Misspelt(version = 2, upcast(1 = wrongly)) { #[id] id: TillId, cents: u64, currency: String });
+    paid!(AsWrong(version = 2, upcast(1 = wrongly)) { #[id] id: TillId, cents: u64, currency: String });
+    let lock = Lock::of::<First>();
+    accept::<ByJson>(&lock.path).unwrap();
+    check::<(ByJson, Alike)>(&lock.path).unwrap();
+    let report = lock.report::<(ByJson, Misspelt)>();
+    assert!(report.changes().all(|change| change == Change::StoredFormChanged));
+    let text = report.to_string();
+    assert!(text.contains("missing field `currency`") && text.contains("Misspelt reads it"), "{text}");
+    accept::<(ByJson, Misspelt)>(&lock.path).unwrap_err();
+    // Once each, though both of the same kind say it.
+    assert_eq!(lock.changes::<(Misspelt, AsWrong)>().len(), lock.changes::<Misspelt>().len());
 }
 
 mod both {
@@ -304,10 +429,14 @@ fn a_variant_that_is_gone_is_noticed() {
     let lock = Lock::of::<both::Paid>();
     assert_eq!(
         lock.samples(1),
-        [json!({"id": "id", "method": "Cash"}), json!({"id": "id", "method": {"Card": {"last": 1}}})]
+        [
+            json!({"id": "id", "method": "Cash"}),
+            json!({"id": "id", "method": {"Card": {"last": 1}}}),
+            json!({"id": "id", "method": {"Card": {"last": u16::MAX}}})
+        ]
     );
     let report = lock.report::<only_cash::Paid>();
-    assert_eq!(report.changes().collect::<Vec<_>>(), [Change::StoredFormChanged]);
+    assert_eq!(report.changes().collect::<Vec<_>>(), [Change::StoredFormChanged; 2], "one for each sample");
     assert!(report.to_string().contains("unknown variant `Card`"), "{report}");
 }
 
@@ -347,8 +476,15 @@ fn a_raised_version_with_an_upcaster_is_accepted_and_stays_checked() {
     assert_eq!(changes::<First, Second>(true), [Change::VersionAdded]);
     let lock = Lock::of::<First>();
     accept::<Second>(&lock.path).unwrap();
-    assert_eq!(lock.samples(1), [json!({"id": "id", "cents": 1, "note": "note"})]);
-    assert_eq!(lock.samples(2), [json!({"id": "id", "cents": 1, "currency": "currency"})]);
+    assert_eq!(lock.samples(1)[0], json!({"id": "id", "cents": 1, "note": "note"}));
+    assert_eq!(lock.samples(1).len(), 4);
+    assert_eq!(
+        lock.samples(2),
+        [
+            json!({"id": "id", "cents": 1, "currency": "currency"}),
+            json!({"id": "id", "cents": u64::MAX, "currency": "currency"})
+        ]
+    );
 
     // The old struct is frozen too.
     paid!(FirstChanged {
@@ -382,7 +518,8 @@ fn samples_go_through_json_upcasters_when_the_type_is_gone() {
     paid!(Misspelt(version = 2, upcast(1 = wrongly)) { #[id] id: TillId, cents: u64, currency: String });
     assert_eq!(changes::<First, ByJson>(true), [Change::VersionAdded]);
     let lock = Lock::of::<First>();
-    assert_eq!(lock.changes::<Misspelt>(), [Change::VersionAdded, Change::StoredFormChanged]);
+    let changes = lock.changes::<Misspelt>();
+    assert_eq!((changes[0], &changes[1..]), (Change::VersionAdded, &[Change::StoredFormChanged; 4][..]));
     let text = lock.report::<Misspelt>().to_string();
     assert!(text.contains("Paid, version 1\n    - {\"id\":\"id\""), "{text}");
     assert!(text.contains("missing field `currency`"), "{text}");

@@ -131,6 +131,20 @@ struct Newer {
     id: RoomId,
 }
 
+#[derive(Event, Clone, Debug)]
+#[event(name = "Shared", version = 3, upcast(1 = Ok, 2 = Ok))]
+struct FromFirst {
+    #[id]
+    id: RoomId,
+}
+
+#[derive(Event, Clone, Debug)]
+#[event(name = "Shared", version = 3, upcast(2 = Ok))]
+struct FromSecond {
+    #[id]
+    id: RoomId,
+}
+
 #[test]
 fn conflicts_are_told_apart() {
     let told = |conflicts: Vec<factum::evolution::Conflict>| -> Vec<String> {
@@ -141,6 +155,7 @@ fn conflicts_are_told_apart() {
         (told(conflicts::<(First, OtherStream)>()), "into different streams"),
         (told(conflicts::<Twice>()), "twice"),
         (told(conflicts::<(Shared, Newer)>()), "in different versions"),
+        (told(conflicts::<(FromFirst, FromSecond)>()), "back to different versions"),
     ] {
         assert_eq!(found.len(), 1, "{words}: {found:?}");
         assert!(found[0].contains(words), "{}", found[0]);

@@ -1,5 +1,7 @@
 //! History, differences, statements.
 
+use std::collections::BTreeMap;
+
 use factum::command::Context;
 use factum::history::Change;
 use factum::{Moment, Position, ReadError, Revision, StoreError};
@@ -232,6 +234,44 @@ fn a_statement_is_data_too() {
     assert_eq!(entry["metadata"]["producer"], factum::producer!());
     assert_eq!(data["entries"][3]["cause"]["event_type"], json!(null), "an event of another model");
     assert_eq!(data["entries"][3]["occurred_at"], json!(null));
+}
+
+#[derive(Event, Clone, Debug, PartialEq)]
+enum Note {
+    Taken {
+        #[id]
+        id: AccountId,
+        text: String,
+    },
+}
+
+#[derive(Aggregate, Clone, Debug, Serialize)]
+#[folds(Note)]
+struct Notes {
+    #[key]
+    id: AccountId,
+    by_first: BTreeMap<String, String>,
+}
+
+impl Evolve<Note> for Notes {
+    fn evolve(&mut self, Note::Taken { text, .. }: &Note) {
+        self.by_first.insert(text.clone(), text.clone());
+    }
+}
+
+#[test]
+fn a_statement_forges_nothing_on_a_terminal() {
+    let store = Store::memory();
+    let metadata = [("actor".to_owned(), json!("eve\n\u{9b}2J"))].into_iter().collect();
+    let context = Context { metadata, ..Context::default() };
+    let note = Note::Taken { id: "ada".into(), text: "paid\n\u{9b}2K\u{202e}".into() };
+    store.record(note).context(context).run().unwrap();
+    let told = store.load(Notes::of("ada")).explain().run().unwrap().to_string();
+    assert!(told.contains(r"by eve\n\u{9b}2J"), "{told}");
+    assert!(told.contains(r#""text":"paid\n\u{9b}2K\u{202e}""#), "{told}");
+    assert!(told.contains(r"+ /by_first/paid\n\u{9b}2K\u{202e}"), "{told}");
+    let forged = told.chars().find(|c| *c != '\n' && factum_core::name::is_forbidden(*c));
+    assert_eq!((forged, told.lines().count()), (None, 8), "{told:?}");
 }
 
 #[test]

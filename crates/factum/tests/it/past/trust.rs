@@ -1,9 +1,15 @@
 //! Snapshots that cannot be trusted: found, discarded, counted, and never seen
 //! in an answer.
 
-use factum::Position;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use factum::snapshot::{
     MemorySnapshots, SnapshotKey, SnapshotPolicy, SnapshotStats, SnapshotStore, Snapshots,
+};
+use factum::{EventStore, Position, ReadError};
+use factum_core::{
+    Append, AppendError, AppendFuture, Appended, Events, Read, StorageError, Subscribe, SubscribeError,
+    Subscription,
 };
 use parking_lot::Mutex;
 
@@ -95,6 +101,53 @@ fn one_that_is_ahead_of_the_log_is_discarded() {
     }
     let (cents, stats) = load(&shorter);
     assert_eq!((cents, stats.not_this_log, stats.loaded), (70, 2, 0), "{stats:?}");
+}
+
+/// A log whose disk fails now and then.
+struct Shaky {
+    store: Arc<MemoryStore>,
+    fails: Arc<AtomicBool>,
+}
+
+impl EventStore for Shaky {
+    fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        self.store.append(append)
+    }
+    fn append_async(&self, append: Append) -> AppendFuture {
+        self.store.append_async(append)
+    }
+    fn read(&self, read: Read) -> Result<Events, ReadError> {
+        if self.fails.swap(false, Ordering::SeqCst) {
+            let file = "a segment".to_owned();
+            return Err(ReadError::Storage(StorageError::DiskFull { file }));
+        }
+        EventStore::read(&*self.store, read)
+    }
+    fn count(&self, read: Read) -> Result<u64, ReadError> {
+        self.store.count(read)
+    }
+    fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {
+        self.store.subscribe(subscribe)
+    }
+    fn last_position(&self) -> Result<Option<Position>, ReadError> {
+        self.store.last_position()
+    }
+}
+
+#[test]
+fn one_is_not_discarded_because_the_log_could_not_be_asked() {
+    let (kept, fails) = (Arc::new(Reachable::default()), Arc::new(AtomicBool::new(false)));
+    let shaky = Shaky { store: Arc::new(MemoryStore::new()), fails: fails.clone() };
+    let store = Store::over(Arc::new(shaky), manual(&kept));
+    store.record(deposited("ada", 7)).run().unwrap();
+    store.snapshot(Balance::of("ada")).run().unwrap();
+    let before = load(&store).1;
+    fails.store(true, Ordering::SeqCst);
+    let (cents, stats) = load(&store);
+    assert!(!fails.load(Ordering::SeqCst), "it did fail");
+    assert_eq!((cents, stats.discarded(), stats.unread), (7, 0, before.unread + 1), "{stats:?}");
+    assert_eq!(stats.loaded, before.loaded, "nobody vouched for it");
+    assert_eq!(load(&store).1.loaded, before.loaded + 1, "it is still there");
 }
 
 /// What was looked at reaches further than what was folded: a shorter log may

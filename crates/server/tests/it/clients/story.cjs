@@ -47,6 +47,18 @@ const refused = async (kind, call) => {
   return refusal;
 };
 
+const settings = lib.persistentSubscriptionToStreamSettingsFromDefaults;
+const join = (stream, group) => client.subscribeToPersistentSubscriptionToStream(stream, group);
+const info = (stream, group) => client.getPersistentSubscriptionToStreamInfo(stream, group);
+const failure = (consumer) => new Promise((resolve) => consumer.once("error", resolve).resume());
+
+const until = async (question) => {
+  for (const end = Date.now() + 10_000; !(await question()); ) {
+    assert.ok(Date.now() < end, "it never became so");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+};
+
 const chapters = {
   async appends_with_every_expectation() {
     const stream = fresh("expect");
@@ -166,6 +178,99 @@ const chapters = {
     ]) {
       assert.equal((await refused(lib.StreamDeletedError, call)).streamName, stream);
     }
+  },
+
+  async groups_share_events_and_ack_them() {
+    const [stream, group] = [fresh("group"), fresh("g")];
+    await append(stream, events(0, 100));
+    await client.createPersistentSubscriptionToStream(stream, group, settings({ startFrom: START }));
+    const consumers = [join(stream, group), join(stream, group)];
+    const found = [];
+    for (const consumer of consumers) {
+      consumer.on("data", (resolved) => {
+        found.push(resolved);
+        consumer.ack(resolved);
+      });
+    }
+    await until(() => found.length === 100);
+    await append(stream, event(100));
+    await until(() => found.length === 101);
+    assert.deepEqual(numbers(found).sort((a, b) => a - b), Array.from({ length: 101 }, (_, n) => n));
+    await until(async () => (await info(stream, group)).stats.outstandingMessagesCount === 0);
+    assert.equal((await info(stream, group)).connections.length, 2);
+    for (const consumer of consumers) await consumer.unsubscribe();
+  },
+
+  async what_a_group_cannot_handle_is_parked_and_replayed() {
+    const [stream, group] = [fresh("park"), fresh("g")];
+    await append(stream, events(0, 4));
+    const once = settings({ startFrom: START, maxRetryCount: 1 });
+    await client.createPersistentSubscriptionToStream(stream, group, once);
+    const consumer = join(stream, group);
+    const [seen, again] = [[], []];
+    consumer.on("data", (resolved) => {
+      const { n } = resolved.event.data;
+      seen.push(n);
+      if (seen.length > 5) {
+        again.push(n);
+        consumer.ack(resolved);
+      } else if (n === 3) consumer.ack(resolved);
+      else consumer.nack([lib.RETRY, lib.PARK, lib.SKIP][n], "as told", resolved);
+    });
+    await until(() => seen.length === 5);
+    assert.deepEqual([...seen].sort(), [0, 0, 1, 2, 3]);
+    const parked = async () => Number((await info(stream, group)).stats.parkedMessageCount);
+    await until(async () => (await parked()) === 2);
+    await client.replayParkedMessagesToStream(stream, group);
+    await until(() => again.length === 2);
+    assert.deepEqual(again.sort(), [0, 1]);
+    await until(async () => (await parked()) === 0);
+    await consumer.unsubscribe();
+  },
+
+  async groups_of_the_log_have_filters() {
+    const [type, group, stream] = [fresh("Kind"), fresh("g"), fresh("log")];
+    const { position } = await append(stream, event(0, type));
+    await append(stream, [event(1), event(2, type)]);
+    const from = lib.persistentSubscriptionToAllSettingsFromDefaults({ startFrom: position });
+    const filter = lib.eventTypeFilter({ prefixes: [type] });
+    await client.createPersistentSubscriptionToAll(group, from, { filter });
+    const consumer = client.subscribeToPersistentSubscriptionToAll(group);
+    const found = [];
+    consumer.on("data", (resolved) => {
+      found.push(resolved);
+      consumer.ack(resolved);
+    });
+    await until(() => found.length === 2);
+    assert.deepEqual(numbers(found), [0, 2]);
+    await consumer.unsubscribe();
+    await client.deletePersistentSubscriptionToAll(group);
+  },
+
+  async groups_are_made_listed_changed_and_ended() {
+    const [stream, group] = [fresh("manage"), fresh("g")];
+    const create = (changes) =>
+      client.createPersistentSubscriptionToStream(stream, group, settings(changes));
+    await refused(lib.PersistentSubscriptionDoesNotExistError, () => info(stream, group));
+    await create({ maxSubscriberCount: 1, consumerStrategyName: lib.PINNED });
+    const twice = await refused(lib.PersistentSubscriptionExistsError, () => create({}));
+    assert.deepEqual([twice.streamName, twice.groupName], [stream, group]);
+    const settled = (await info(stream, group)).settings;
+    assert.deepEqual([settled.startFrom, settled.maxSubscriberCount], [END, 1]);
+    assert.equal(settled.consumerStrategyName, lib.PINNED);
+    const listed = await client.listPersistentSubscriptionsToStream(stream);
+    assert.deepEqual(listed.map(({ groupName }) => groupName), [group]);
+    assert.ok((await client.listAllPersistentSubscriptions()).length >= 1);
+    const only = join(stream, group);
+    await new Promise((resolve) => only.once("confirmation", resolve));
+    const crowd = await failure(join(stream, group));
+    assert.ok(crowd instanceof lib.PersistentSubscriptionMaximumSubscribersReachedError, crowd);
+    const dropped = failure(only);
+    await client.updatePersistentSubscriptionToStream(stream, group, settings({ maxRetryCount: 3 }));
+    assert.ok((await dropped) instanceof lib.PersistentSubscriptionDroppedError, await dropped);
+    assert.equal((await info(stream, group)).settings.maxRetryCount, 3);
+    await client.deletePersistentSubscriptionToStream(stream, group);
+    await refused(lib.PersistentSubscriptionDoesNotExistError, () => info(stream, group));
   },
 
   async metadata_is_kept_and_obeyed() {

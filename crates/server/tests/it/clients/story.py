@@ -8,6 +8,7 @@ import inspect
 import json
 import sys
 import threading
+import time
 from uuid import uuid4
 
 try:
@@ -33,6 +34,8 @@ Deleted = error("StreamIsDeletedError", "StreamIsDeleted")
 # The older client passes on what gRPC says.
 Denied = (error("AccessDeniedError"), error("GrpcError"))
 Wider = error("FailedPreconditionError", "FailedPrecondition")
+Exists = error("AlreadyExistsError", "AlreadyExists")
+Full = error("MaximumSubscriptionsReachedError", "MaximumSubscriptionsReached")
 
 client = Client(sys.argv[1])
 
@@ -349,6 +352,119 @@ def chapter_system_streams_link_to_what_they_are_named_after():
         threading.Timer(0.05, lambda: append(f"{box}-3", event(4))).start()
         came = next(following)
         assert (numbers([came]), came.link.stream_position) == ([4], 4)
+
+
+def join(group, stream=None, **how):
+    how = {"max_ack_delay": 0.02, "stopping_grace": 0.1, **how}
+    if stream is None:
+        return client.read_subscription_to_all(group, **how)
+    return client.read_subscription_to_stream(group, stream, **how)
+
+
+def until(question, *, seconds=10):
+    end = time.monotonic() + seconds
+    while not question():
+        assert time.monotonic() < end, "it never became so"
+        time.sleep(0.05)
+
+
+def chapter_groups_share_events_and_ack_them():
+    stream, group = fresh("group"), fresh("g")
+    append(stream, [event(n) for n in range(300)])
+    client.create_subscription_to_stream(group, stream, consumer_strategy="RoundRobin")
+    with join(group, stream) as consumer:
+        assert consumer.subscription_id == f"{stream}::{group}"
+        for n in range(300):
+            received = next(consumer)
+            assert json.loads(received.data)["n"] == n and received.retry_count == 0
+            consumer.ack(received)
+        append(stream, event(300))
+        received = next(consumer)
+        consumer.ack(received)
+        assert numbers([received]) == [300]
+        outstanding = lambda: client.get_subscription_info(group, stream).outstanding_messages_count
+        until(lambda: outstanding() == 0)
+    from_two = fresh("g")
+    client.create_subscription_to_stream(from_two, stream, stream_position=298)
+    with join(from_two, stream) as consumer:
+        assert numbers(next(consumer) for _ in range(3)) == [298, 299, 300], "the place given is included"
+
+
+def chapter_what_a_group_cannot_handle_is_parked_and_replayed():
+    stream, group = fresh("park"), fresh("g")
+    append(stream, [event(n) for n in range(3)])
+    client.create_subscription_to_stream(group, stream, max_retry_count=1)
+    parked = lambda: client.get_subscription_info(group, stream).parked_message_count
+    with join(group, stream) as consumer:
+        seen = []
+        for _ in range(4):
+            received = next(consumer)
+            n = numbers([received])[0]
+            seen.append((n, received.retry_count))
+            if n == 0:
+                consumer.nack(received, "retry")
+            elif n == 1:
+                consumer.nack(received, "park")
+            else:
+                consumer.nack(received, "skip")
+        assert sorted(seen) == [(0, 0), (0, 1), (1, 0), (2, 0)], seen
+        until(lambda: parked() == 2)
+        client.replay_parked_events(group, stream)
+        again = [next(consumer), next(consumer)]
+        assert sorted(numbers(again)) == [0, 1]
+        for received in again:
+            consumer.ack(received)
+        until(lambda: parked() == 0)
+    refused(NotFound, lambda: client.replay_parked_events(fresh("none"), stream))
+
+
+def chapter_groups_of_the_log_have_filters():
+    kind, group = f"Kind{uuid4().hex}", fresh("g")
+    stream = fresh("log")
+    at = append(stream, event(0))
+    append(stream, [event(1, kind), event(2), event(3, kind)])
+    client.create_subscription_to_all(group, commit_position=at, filter_include=[kind])
+    with join(group) as consumer:
+        received = [next(consumer), next(consumer)]
+        assert numbers(received) == [1, 3]
+        for each in received:
+            consumer.ack(each)
+    included = fresh("g")
+    client.create_subscription_to_all(included, commit_position=at)
+    with join(included) as consumer:
+        assert numbers([next(consumer)]) == [0], "the place given is included"
+    info = client.get_subscription_info(group)
+    assert info.event_source == "$all" and info.start_from == f"C:{at}/P:{at}", info
+    client.delete_subscription(group)
+    client.delete_subscription(included)
+
+
+def chapter_groups_are_made_listed_changed_and_ended():
+    stream, group = fresh("manage"), fresh("g")
+    for call in (
+        lambda: client.get_subscription_info(group, stream),
+        lambda: client.delete_subscription(group, stream),
+        lambda: join(group, stream),
+    ):
+        refused(NotFound, call)
+    client.create_subscription_to_stream(group, stream, max_subscriber_count=1, message_timeout=7)
+    refused(Exists, lambda: client.create_subscription_to_stream(group, stream))
+    refused(Exception, lambda: client.create_subscription_to_stream(fresh("g"), stream, history_buffer_size=100))
+    info = client.get_subscription_info(group, stream)
+    assert (info.event_source, info.group_name, info.start_from) == (stream, group, "0"), info
+    assert (info.message_timeout, info.max_subscriber_count) == (7, 1), info
+    assert info.consumer_strategy == "DispatchToSingle", info
+    assert group in [i.group_name for i in client.list_subscriptions()]
+    assert [i.group_name for i in client.list_subscriptions_to_stream(stream)] == [group]
+    assert client.list_subscriptions_to_stream(fresh("none")) == []
+    with join(group, stream):
+        refused(Full, lambda: next(join(group, stream)))
+    client.update_subscription_to_stream(group, stream, message_timeout=9, consumer_strategy="RoundRobin")
+    info = client.get_subscription_info(group, stream)
+    assert (info.message_timeout, info.max_subscriber_count) == (9, 1), info
+    assert info.consumer_strategy == "RoundRobin", info
+    client.delete_subscription(group, stream)
+    refused(NotFound, lambda: client.get_subscription_info(group, stream))
 
 
 def chapter_many_at_once():

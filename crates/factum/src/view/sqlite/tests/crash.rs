@@ -45,7 +45,7 @@ fn runner<P: Projection>(projection: P, store: &Store, place: &Place) -> (Databa
     sink.connection.execute("UPDATE factum_projection SET heartbeat_us = NULL", []).unwrap();
     match sink.begin().unwrap() {
         Begin::At(next) => (sink, next),
-        Begin::Wait(phase) => panic!("{phase:?}"),
+        Begin::Wait(phase, _) => panic!("{phase:?}"),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Read models in SQLite: the same rows, whatever is interrupted when, and seen
 //! and steered from outside.
 
+mod anchor;
 mod crash;
 mod killed;
+mod lag;
 mod rebuild;
 mod runners;
 mod speed;

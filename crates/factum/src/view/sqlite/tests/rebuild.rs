@@ -6,11 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use factum_core::{Read, RecordedEvent, Start};
 
 use super::*;
+use crate::Rows;
+use crate::event::{DecodeError, Decoded, EncodeError, Encoded, Shape, Stored};
+use crate::evolution::Specimen;
 use crate::view::feed::{Batch, Batching};
 use crate::view::projector::Sink as _;
 use crate::view::sqlite::rebuild::{Rebuild, Then};
 use crate::view::sqlite::{RebuildState, RebuildStatus};
-use crate::view::tests::{deposit, visit};
+use crate::view::tests::panics::{Parcel, Parcels, record_old_parcel};
+use crate::view::tests::{Account, Tally, deposit, visit};
 
 fn rebuild(place: &Place) -> RebuildStatus {
     place.status("tallies").rebuild.unwrap()
@@ -162,6 +166,165 @@ fn an_interrupted_rebuild_goes_on_where_it_was() {
     assert_eq!(tallies.rows().unwrap(), store.view(Tallies).run().unwrap().rows());
 }
 
+/// The tallies as other code makes them, under the same version: twice as many.
+struct Doubled;
+
+impl Projection for Doubled {
+    const NAME: &'static str = "tallies";
+    type Event = OfAnotherProgram;
+    type Row = Tally;
+
+    fn project(&self, _: &OfAnotherProgram, recorded: &RecordedEvent, rows: &mut Rows<'_, Tally>) {
+        let new = || Tally { what: "all".to_owned(), events: 0, last_position: 0 };
+        rows.upsert(&"all".to_owned(), new, |tally| {
+            tally.events += 2;
+            tally.last_position = recorded.position.get();
+        });
+    }
+}
+
+/// The same events, as the next release of the program has them.
+#[derive(Clone)]
+struct OfAnotherProgram;
+
+impl crate::Event for OfAnotherProgram {
+    const CATEGORY: Option<&'static str> = Account::CATEGORY;
+    const OWN_CATEGORY: &'static str = Account::OWN_CATEGORY;
+    const PRODUCER: &'static str = "bank 2.0.0";
+    const PRODUCER_METADATA: &'static str = "{\"producer\":\"bank 2.0.0\"}";
+
+    fn shapes() -> Vec<Shape> {
+        Account::shapes()
+    }
+
+    fn specimens(category: &str) -> Vec<Specimen> {
+        Account::specimens(category)
+    }
+
+    fn encode_in(&self, _: &str) -> Result<Encoded, EncodeError> {
+        unreachable!("it is only read")
+    }
+
+    fn decode(stored: Stored<'_>) -> Result<Decoded<Self>, DecodeError> {
+        Ok(Account::decode(stored)?.map(|_| Self))
+    }
+}
+
+fn interrupted(store: &Store, place: &Place) {
+    let tallies = quick(store.project(Tallies)).batch_events_max(1).in_database(&place.database).unwrap();
+    all_projected(&tallies);
+    place.control().rebuild("tallies").unwrap();
+    until("it is under way", || is(place, RebuildState::Running) && rebuild(place).done > 5);
+    drop(tallies);
+    assert_eq!(rebuild(place).state, RebuildState::Running);
+}
+
+#[test]
+fn an_interrupted_rebuild_begins_anew_with_another_program() {
+    let (store, place) = (Store::memory(), Place::new());
+    store.record((0..2_000).map(|cents| deposit("a", cents)).collect::<Vec<_>>()).run().unwrap();
+    interrupted(&store, &place);
+    let doubled = quick(store.project(Doubled)).in_database(&place.database).unwrap();
+    until("it is done", || is(&place, RebuildState::Done));
+    assert_eq!(doubled.rows().unwrap()[0].events, 4_000, "no row is made by both");
+    assert_eq!(rebuild(&place).events, 2_000);
+    assert_eq!(tables(&place), ["tallies_v1_2"]);
+}
+
+#[test]
+fn asking_again_begins_anew() {
+    let (store, place) = (Store::memory(), Place::new());
+    store.record((0..2_000).map(|cents| deposit("a", cents)).collect::<Vec<_>>()).run().unwrap();
+    interrupted(&store, &place);
+    place.control().rebuild("tallies").unwrap();
+    assert_eq!((rebuild(&place).state, rebuild(&place).done), (RebuildState::Requested, 0));
+    // Nothing of what was made so far is left behind, either.
+    place.control().cancel_rebuild("tallies").unwrap();
+    let tallies = place.tallies(&store);
+    until("it is cancelled", || is(&place, RebuildState::Cancelled));
+    assert_eq!(tables(&place), ["tallies_v1_1"]);
+
+    // Also while it is under way.
+    drop(tallies);
+    interrupted(&store, &place);
+    let tallies = quick(store.project(Tallies)).batch_events_max(1).in_database(&place.database).unwrap();
+    let before = rebuild(&place).done;
+    until("it goes on", || rebuild(&place).done > before);
+    place.control().rebuild("tallies").unwrap();
+    until("it is done", || is(&place, RebuildState::Done));
+    assert_eq!(rebuild(&place).events, 2_000, "every event once");
+    assert_eq!(tallies.rows().unwrap(), store.view(Tallies).run().unwrap().rows());
+}
+
+#[test]
+fn an_interrupted_rebuild_of_another_log_begins_anew() {
+    let (store, place) = (Store::memory(), Place::new());
+    store.record((0..2_000).map(|cents| deposit("a", cents)).collect::<Vec<_>>()).run().unwrap();
+    interrupted(&store, &place);
+    let writer = place.database.writer().unwrap();
+    writer.execute("UPDATE factum_rebuild SET last_event_id = 'of another log'", []).unwrap();
+    // Rows that the other log came to.
+    writer.execute("UPDATE tallies_v1_2 SET events = events + 10000", []).unwrap();
+    let tallies = place.tallies(&store);
+    until("it is done", || is(&place, RebuildState::Done));
+    assert_eq!(rebuild(&place).events, 2_000);
+    assert_eq!(tallies.rows().unwrap(), store.view(Tallies).run().unwrap().rows());
+}
+
+#[test]
+fn whoever_was_superseded_tells_nothing() {
+    let (store, place) = (Store::memory(), Place::new());
+    let mut sink = quick(store.project(Tallies)).sink(&place.database).unwrap();
+    sink.begin().unwrap();
+    place.control().rebuild("tallies").unwrap();
+    let (projection, database) = (Arc::new(Tallies), place.database.clone());
+    let epoch = sink.epoch.unwrap();
+    let mut slow = Rebuild::new(projection, store.clone(), database, Batching::default(), epoch).unwrap();
+    slow.begin().unwrap();
+    slow.tell("the disk is full").unwrap();
+    assert_eq!(rebuild(&place).reason.as_deref(), Some("the disk is full"));
+    place.database.writer().unwrap().execute("UPDATE factum_projection SET epoch = epoch + 1", []).unwrap();
+    slow.tell("too late").unwrap();
+    assert_eq!(rebuild(&place).reason.as_deref(), Some("the disk is full"));
+}
+
+#[test]
+fn a_register_of_before_is_brought_up_to_date() {
+    let (store, place) = (Store::memory(), Place::new());
+    store.record((0..2_000).map(|cents| deposit("a", cents)).collect::<Vec<_>>()).run().unwrap();
+    interrupted(&store, &place);
+    place
+        .database
+        .writer()
+        .unwrap()
+        .execute_batch("ALTER TABLE factum_rebuild DROP COLUMN producer")
+        .unwrap();
+    let database = Database::open(place.dir.path().join("views.db")).unwrap();
+    // Who knows whose rows these are.
+    let tallies = quick(store.project(Tallies)).in_database(&database).unwrap();
+    until("it is done", || is(&place, RebuildState::Done));
+    assert_eq!(rebuild(&place).events, 2_000);
+    drop(tallies);
+}
+
+#[test]
+fn a_rebuild_that_panics_while_it_decodes_fails_once() {
+    let (store, place) = (Store::memory(), Place::new());
+    let parcels = quick(store.project(Parcels)).in_database(&place.database).unwrap();
+    store.record(Parcel::Sent { id: "p".into(), grams: 1 }).run().unwrap();
+    all_projected(&parcels);
+    place.control().pause("parcels").unwrap();
+    until("it is paused", || place.status("parcels").phase == Phase::Paused);
+    record_old_parcel(&store);
+    place.control().rebuild("parcels").unwrap();
+    let failed =
+        || place.status("parcels").rebuild.is_some_and(|rebuild| rebuild.state == RebuildState::Failed);
+    until("the rebuild has failed", failed);
+    let reason = place.status("parcels").rebuild.unwrap().reason.unwrap();
+    assert!(reason.contains("position 1 (ParcelSent") && reason.contains("no scale is that old"), "{reason}");
+    drop(parcels);
+}
+
 #[test]
 fn a_rebuild_that_meets_poison_leaves_the_rows_in_use() {
     let (store, place) = (Store::memory(), Place::new());
@@ -189,6 +352,9 @@ fn a_paused_projection_is_rebuilt_and_stays_paused() {
     until("it is rebuilt", || is(&place, RebuildState::Done));
     assert_eq!(tally(&place.database), (2, 2, Some(Position::new(1))));
     assert_eq!(place.status("tallies").phase, Phase::Paused);
+    tallies.wait_for(Position::new(1)).run().unwrap();
+    let status = tallies.status().unwrap();
+    assert_eq!((status.phase, status.lag_events), (Phase::Paused, 0), "the rows are those of the rebuild");
     place.control().resume("tallies").unwrap();
     store.record(deposit("a", 3)).run().unwrap();
     all_projected(&tallies);

@@ -21,6 +21,11 @@ fn one_writes_and_the_other_takes_over_when_it_is_gone() {
     all_projected(&first);
     assert_eq!(tally(&place.database), (500, 500, Some(Position::new(499))));
     assert_eq!((first.status().unwrap().events, second.status().unwrap().events), (500, 0));
+    // Whoever stands by reads the same rows, so it knows how far they are, too.
+    all_projected(&second);
+    let standing_by = second.status().unwrap();
+    assert_eq!((standing_by.phase, standing_by.lag_events), (Phase::Standby, 0));
+    assert_eq!(standing_by.position, Some(Position::new(499)));
 
     drop(first);
     store.record(deposit("a", 1)).run().unwrap();
@@ -39,7 +44,7 @@ fn a_runner_that_was_only_slow_writes_nothing_once_it_is_superseded() {
     let mut slow = quick(store.project(Tallies)).sink(&place.database).unwrap();
     assert!(matches!(slow.begin().unwrap(), Begin::At(_)));
     let mut other = quick(store.project(Tallies)).sink(&place.database).unwrap();
-    assert!(matches!(other.begin().unwrap(), Begin::Wait(Phase::Standby)), "the lease holds");
+    assert!(matches!(other.begin().unwrap(), Begin::Wait(Phase::Standby, _)), "the lease holds");
     until("the lease runs out", || matches!(other.begin().unwrap(), Begin::At(_)));
 
     // It wakes up with a batch in its hands.
@@ -48,7 +53,7 @@ fn a_runner_that_was_only_slow_writes_nothing_once_it_is_superseded() {
     slow.end();
     assert_eq!(tally(&place.database), (0, 0, None), "nothing was written");
     assert!(place.status("tallies").heartbeat.is_some(), "nor was the other's lease given up");
-    assert!(matches!(slow.begin().unwrap(), Begin::Wait(Phase::Standby)));
+    assert!(matches!(slow.begin().unwrap(), Begin::Wait(Phase::Standby, _)));
     assert!(other.take(&batch).unwrap().is_some());
     assert_eq!(tally(&place.database), (2, 2, Some(Position::new(1))));
 }

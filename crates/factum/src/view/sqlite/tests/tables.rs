@@ -104,8 +104,11 @@ fn a_new_version_grows_beside_the_old_and_takes_its_name_when_it_has_caught_up()
     // Paused before it has begun, so that it is seen growing.
     place.control().pause("tallies").unwrap();
     let new = quick(store.project(TalliesV2)).in_database(&place.database).unwrap();
-    place.control().pause("tallies").unwrap();
-    assert_eq!(place.control().status_of("tallies").unwrap().len(), 2);
+    until("both are paused", || {
+        let versions = place.control().status_of("tallies").unwrap();
+        versions.len() == 2 && versions.iter().all(|version| version.phase == Phase::Paused)
+    });
+    assert_eq!(shown("SELECT count(*) FROM tallies_v2"), Some(0), "a pause holds for versions to come");
     place.control().resume("tallies").unwrap();
     all_projected(&new);
     until("the new version is shown", || shown("SELECT cents FROM tallies") == Some((0..50).sum()));
@@ -125,7 +128,11 @@ fn a_new_version_grows_beside_the_old_and_takes_its_name_when_it_has_caught_up()
 
     let control = place.control();
     assert!(matches!(control.remove("tallies", 2), Err(ControlError::InUse { .. })));
+    let removal = control.removal("tallies", 1).unwrap();
+    assert_eq!((removal.rows, removal.events), (1, 51));
+    assert!(matches!(control.removal("tallies", 2), Err(ControlError::InUse { .. })));
     control.remove("tallies", 1).unwrap();
+    assert!(matches!(control.remove("tallies", 1), Err(ControlError::UnknownVersion { .. })));
     assert_eq!(shown("SELECT events FROM tallies_v1"), None);
     assert_eq!(place.status("tallies").version, 2);
 }
@@ -164,4 +171,164 @@ fn what_does_not_fit_the_database_is_refused() {
     let none = Control::open(place.dir.path().join("nothing.db"));
     assert!(matches!(none.map(drop), Err(ControlError::NoDatabase { .. })));
     assert!(matches!(place.control().pause("talies"), Err(ControlError::Unknown { .. })));
+}
+
+/// Rows of one projection, as programs have them that say nothing of another
+/// version.
+macro_rules! notes {
+    ($projection:ident, $row:ident { $($(#[$attribute:ident])? $field:ident: $ty:ty),* }) => {
+        #[derive(Row, Clone, Debug, PartialEq)]
+        struct $row { $($(#[$attribute])? $field: $ty),* }
+
+        struct $projection;
+
+        impl Projection for $projection {
+            const NAME: &'static str = "notes";
+            type Event = Account;
+            type Row = $row;
+
+            fn project(&self, _: &Account, _: &RecordedEvent, rows: &mut Rows<'_, $row>) {
+                rows.put($row { $($field: Default::default()),* });
+            }
+        }
+    };
+}
+
+notes!(
+    Notes,
+    Note {
+        #[key]
+        who: String,
+        what: String,
+        at: u32
+    }
+);
+notes!(
+    Indexed,
+    IndexedNote {
+        #[key]
+        who: String,
+        #[index]
+        what: String,
+        at: u32
+    }
+);
+notes!(
+    OtherKey,
+    NoteByBoth {
+        #[key]
+        who: String,
+        #[key]
+        what: String,
+        at: u32
+    }
+);
+notes!(OtherKind, NoteOfMany { #[key] who: String, what: Vec<String>, at: u32 });
+notes!(
+    Truth,
+    NoteOfTruth {
+        #[key]
+        who: String,
+        what: String,
+        at: bool
+    }
+);
+
+#[test]
+fn a_column_that_is_read_in_another_way_is_another_column() {
+    let (store, place) = (Store::memory(), Place::new());
+    store.record(deposit("a", 1)).run().unwrap();
+    all_projected(&quick(store.project(Notes)).in_database(&place.database).unwrap());
+    let refused = [
+        store.project(OtherKey).in_database(&place.database).map(drop),
+        store.project(OtherKind).in_database(&place.database).map(drop),
+        store.project(Truth).in_database(&place.database).map(drop),
+    ];
+    let said = refused.map(|refused| match refused {
+        Err(error @ InDatabaseError::OtherColumns { .. }) => error.to_string(),
+        other => panic!("{other:?}"),
+    });
+    assert!(
+        said[1].contains(
+            "stored: who text key, what text, at integer; now: who text key, what json, at integer"
+        ),
+        "{}",
+        said[1]
+    );
+}
+
+#[test]
+fn an_index_is_made_where_the_rows_are() {
+    let (store, place) = (Store::memory(), Place::new());
+    store.record(deposit("a", 1)).run().unwrap();
+    all_projected(&quick(store.project(Notes)).in_database(&place.database).unwrap());
+    let notes = quick(store.project(Indexed)).in_database(&place.database).unwrap();
+    all_projected(&notes);
+    // A connection explains by what it knew when it last read something.
+    assert_eq!(notes.rows().unwrap().len(), 1, "the rows stayed");
+    let plan = notes.query(|connection| {
+        let ask = "EXPLAIN QUERY PLAN SELECT who FROM notes WHERE what = 'x'";
+        connection.query_row(ask, [], |row| row.get::<_, String>(3))
+    });
+    let plan = plan.unwrap();
+    assert!(plan.contains("notes_v1_1_what"), "{plan}");
+    drop(notes);
+    // A program without it is right, too.
+    all_projected(&quick(store.project(Notes)).in_database(&place.database).unwrap());
+}
+
+#[test]
+fn a_table_that_was_described_by_its_columns_alone_is_taken_over() {
+    let (store, place) = (Store::memory(), Place::new());
+    store.record(deposit("a", 1)).run().unwrap();
+    all_projected(&quick(store.project(Notes)).in_database(&place.database).unwrap());
+    let writer = place.database.writer().unwrap();
+    let before = r#""who" TEXT NOT NULL, "what" TEXT NOT NULL, "at" INTEGER NOT NULL"#;
+    writer.execute("UPDATE factum_projection SET columns = ?1", [before]).unwrap();
+    all_projected(&quick(store.project(Notes)).in_database(&place.database).unwrap());
+    let other = store.project(OtherKind).in_database(&place.database).map(drop);
+    assert!(matches!(other, Err(InDatabaseError::OtherColumns { .. })), "it is described in full now");
+}
+
+#[test]
+fn looking_at_a_database_of_others_changes_nothing_of_it() {
+    let place = Place::new();
+    let path = place.dir.path().join("foreign.db");
+    let foreign = rusqlite::Connection::open(&path).unwrap();
+    foreign.execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1);").unwrap();
+    drop(foreign);
+    let before = std::fs::read(&path).unwrap();
+    assert!(matches!(Control::open(&path).map(drop), Err(ControlError::NoProjections { .. })));
+    assert!(std::fs::read(&path).unwrap() == before, "not even its journal mode");
+}
+
+#[test]
+fn a_version_that_comes_into_use_meanwhile_is_not_removed() {
+    let (store, place) = (Store::memory(), Place::new());
+    let old = place.tallies(&store);
+    let new = quick(store.project(TalliesV2)).in_database(&place.database).unwrap();
+    until("the new version is in use", || place.control().status_of("tallies").unwrap()[1].is_active);
+    drop((old, new));
+    let mut writer = place.database.writer().unwrap();
+    let swap = writer.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+    swap.execute("UPDATE factum_projection SET is_active = (version = 1)", []).unwrap();
+    std::thread::scope(|scope| {
+        let removed = scope.spawn(|| place.control().remove("tallies", 1));
+        // Time enough to have looked.
+        std::thread::sleep(Duration::from_millis(200));
+        swap.commit().unwrap();
+        let removed = removed.join().unwrap();
+        assert!(matches!(removed, Err(ControlError::InUse { version: 1, .. })), "{removed:?}");
+    });
+    assert_eq!(place.control().status_of("tallies").unwrap().len(), 2);
+}
+
+#[test]
+fn nobody_gathers_for_longer_than_the_lease_allows() {
+    let (store, place) = (Store::memory(), Place::new());
+    let hour = Duration::from_secs(3_600);
+    let sink = quick(store.project(Tallies)).batch_gather_max(hour).sink(&place.database).unwrap();
+    assert_eq!(sink.batching.gather_max, Duration::from_millis(50));
+    let sink = store.project(Tallies).batch_gather_max(Duration::ZERO).sink(&place.database).unwrap();
+    assert_eq!(sink.batching.gather_max, Duration::ZERO);
 }
