@@ -59,7 +59,7 @@ pub use condition::{AppendCondition, ExpectedRevision};
 pub use error::{AppendError, ErrorKind, InvalidAppend, ReadError, StorageError, SubscribeError};
 pub use event::{ContentType, NewEvent, RecordedEvent};
 pub use memory::MemoryStore;
-pub use name::{EventType, NameError, StreamName, Tag, Tags};
+pub use name::{Category, EventType, NameError, StreamName, Tag, Tags};
 pub use position::{Position, Revision};
 pub use query::{Query, QueryItem};
 pub use read::{Direction, Events, Read, Selection, Start, Until};

@@ -70,6 +70,10 @@ impl EventStore for MemoryStore {
         self.0.log.read().read(read)
     }
 
+    fn count(&self, read: Read) -> Result<u64, ReadError> {
+        Ok(EventStore::read(self, read)?.count() as u64)
+    }
+
     fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {
         Ok(Box::new(CursorSubscription::new(self.clone(), subscribe)?))
     }
@@ -289,12 +293,18 @@ impl Log {
         let events: Vec<_> = in_direction
             .skip_while(|event| !read.from.is_reached_by(event, read.direction))
             .take_while(|event| !read.until.is_passed_by(event, read.direction))
-            .take(read.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)))
+            .skip(count(read.skip))
+            .take(read.limit.map_or(usize::MAX, count))
             .cloned()
             .map(Ok)
             .collect();
         Ok(Box::new(events.into_iter()))
     }
+}
+
+/// As many as there can be in memory.
+fn count(events: u64) -> usize {
+    usize::try_from(events).unwrap_or(usize::MAX)
 }
 
 impl CursorSource for MemoryStore {

@@ -1,6 +1,6 @@
-//! The names users give: streams, event types, tags.
+//! The names users give: streams and their categories, event types, tags.
 //!
-//! All three are text, compared byte for byte: no case folding and no Unicode
+//! All of them are text, compared byte for byte: no case folding and no Unicode
 //! normalisation, so what was written is what is found. Refused are
 //!
 //! - the empty name, because nothing could be asked for by it;
@@ -187,11 +187,25 @@ name! {
     Tag, "the tag", 256
 }
 
+name! {
+    /// What the streams of many subjects of one kind have in common: the part
+    /// of their names before the first `-`; see [`StreamName::category`].
+    Category, "the category", 1024
+}
+
 impl StreamName {
-    /// The text before the first `-`, or all of it: `cart-42` is of category `cart`.
-    pub fn category(&self) -> &str {
-        self.as_str().split('-').next().unwrap_or_default()
+    /// The text before the first `-`: `cart-42` is of category `cart`. A name
+    /// without one, or with nothing before it, has no category, nor has one
+    /// that begins with `$`.
+    pub fn category(&self) -> Option<&str> {
+        category_of(self.as_str())
     }
+}
+
+/// As [`StreamName::category`], of a name as it is stored.
+pub fn category_of(stream: &str) -> Option<&str> {
+    let (category, _) = stream.split_once('-')?;
+    (!category.is_empty() && !category.starts_with('$')).then_some(category)
 }
 
 /// The tags of one event: a small set, in the order they were given.
@@ -329,9 +343,17 @@ mod tests {
 
     #[test]
     fn category_is_the_text_before_the_first_dash() {
-        assert_eq!(StreamName::new("cart-42-x").unwrap().category(), "cart");
-        assert_eq!(StreamName::new("cart").unwrap().category(), "cart");
-        assert_eq!(StreamName::new("-x").unwrap().category(), "");
+        let rows = [
+            ("cart-42-x", Some("cart")),
+            ("a b-", Some("a b")),
+            ("cart", None),
+            ("-x", None),
+            ("$ce-cart", None),
+            ("$$cart-1", None),
+        ];
+        for (name, category) in rows {
+            assert_eq!(StreamName::new(name).unwrap().category(), category, "{name}");
+        }
     }
 
     #[test]

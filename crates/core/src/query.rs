@@ -1,6 +1,6 @@
-//! Queries: which events matter, by type and tag.
+//! Queries: which events matter, by category, type and tag.
 
-use crate::{EventType, RecordedEvent, Tag, Tags};
+use crate::{Category, EventType, RecordedEvent, Revision, StreamName, Tag, Tags};
 
 /// Selects events: those that match at least one of its items.
 ///
@@ -12,14 +12,19 @@ pub struct Query {
     items: Vec<QueryItem>,
 }
 
-/// One alternative of a [`Query`]: any of these types (or any type at all if
-/// none is named), carrying all of these tags.
+/// One alternative of a [`Query`]: of any of these categories, of any of these
+/// types, carrying all of these tags. What is left empty asks for nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct QueryItem {
+    /// In a stream of any of these [categories](crate::StreamName::category);
+    /// empty means in every stream.
+    pub categories: Vec<Category>,
     /// Any of these; empty means every type.
     pub types: Vec<EventType>,
     /// All of these; empty means no tag is asked for.
     pub tags: Vec<Tag>,
+    /// Only the first event of each stream.
+    pub begins_stream: bool,
 }
 
 impl Query {
@@ -33,14 +38,24 @@ impl Query {
         Self { items: vec![item] }
     }
 
+    /// Events in streams of any of these categories.
+    pub fn categories(categories: impl IntoIterator<Item = Category>) -> Self {
+        Self::item(QueryItem { categories: categories.into_iter().collect(), ..QueryItem::default() })
+    }
+
     /// Events of any of these types.
     pub fn types(types: impl IntoIterator<Item = EventType>) -> Self {
-        Self::item(QueryItem { types: types.into_iter().collect(), tags: Vec::new() })
+        Self::item(QueryItem { types: types.into_iter().collect(), ..QueryItem::default() })
     }
 
     /// Events that carry all of these tags.
     pub fn tags(tags: impl IntoIterator<Item = Tag>) -> Self {
-        Self::item(QueryItem { types: Vec::new(), tags: tags.into_iter().collect() })
+        Self::item(QueryItem { tags: tags.into_iter().collect(), ..QueryItem::default() })
+    }
+
+    /// The first event of each stream.
+    pub fn beginnings() -> Self {
+        Self::item(QueryItem { begins_stream: true, ..QueryItem::default() })
     }
 
     /// Also events that match `item`.
@@ -54,21 +69,40 @@ impl Query {
         &self.items
     }
 
-    /// Whether an event of this type with these tags is selected.
-    pub fn matches(&self, event_type: &EventType, tags: &Tags) -> bool {
-        self.items.iter().any(|item| item.matches(event_type, tags))
-    }
-
     /// Whether this event is selected.
     pub fn selects(&self, event: &RecordedEvent) -> bool {
-        self.matches(&event.event_type, &event.tags)
+        self.items.iter().any(|item| item.selects(event))
+    }
+
+    /// Whether an event like this may be selected: where in its stream it will
+    /// stand is left open.
+    pub fn may_select(&self, stream: &StreamName, event_type: &EventType, tags: &Tags) -> bool {
+        self.items.iter().any(|item| item.may_select(stream, event_type, tags))
+    }
+
+    /// Whether every event is, because an item asks for nothing.
+    pub fn selects_all(&self) -> bool {
+        self.items.iter().any(QueryItem::asks_nothing)
     }
 }
 
 impl QueryItem {
-    /// Whether an event of this type with these tags matches.
-    pub fn matches(&self, event_type: &EventType, tags: &Tags) -> bool {
-        (self.types.is_empty() || self.types.contains(event_type))
+    /// Whether this event matches.
+    pub fn selects(&self, event: &RecordedEvent) -> bool {
+        (!self.begins_stream || event.revision == Revision::FIRST)
+            && self.may_select(&event.stream, &event.event_type, &event.tags)
+    }
+
+    /// As [`Query::may_select`].
+    pub fn may_select(&self, stream: &StreamName, event_type: &EventType, tags: &Tags) -> bool {
+        let is_of = |category: &Category| stream.category() == Some(category.as_str());
+        (self.categories.is_empty() || self.categories.iter().any(is_of))
+            && (self.types.is_empty() || self.types.contains(event_type))
             && self.tags.iter().all(|tag| tags.contains(tag))
+    }
+
+    /// Whether every event matches.
+    pub fn asks_nothing(&self) -> bool {
+        self.categories.is_empty() && self.types.is_empty() && self.tags.is_empty() && !self.begins_stream
     }
 }

@@ -25,6 +25,9 @@ pub struct Read {
     pub from: Start,
     /// Where to end.
     pub until: Until,
+    /// How many of the events between these ends are passed over first. A store
+    /// with an index finds the event after them without reading them.
+    pub skip: u64,
     /// At most this many events.
     pub limit: Option<u64>,
 }
@@ -80,7 +83,14 @@ pub enum Until {
 impl Read {
     /// Everything selected, oldest first.
     pub fn of(selection: Selection) -> Self {
-        Self { selection, direction: Direction::Forward, from: Start::Edge, until: Until::Edge, limit: None }
+        Self {
+            selection,
+            direction: Direction::Forward,
+            from: Start::Edge,
+            until: Until::Edge,
+            skip: 0,
+            limit: None,
+        }
     }
 
     /// Every event, oldest first.
@@ -111,6 +121,11 @@ impl Read {
     /// Ending there.
     pub fn until(self, until: Until) -> Self {
         Self { until, ..self }
+    }
+
+    /// Passing over so many first.
+    pub fn skip(self, skip: u64) -> Self {
+        Self { skip, ..self }
     }
 
     /// At most this many.

@@ -45,6 +45,10 @@ pub trait EventStore: Send + Sync {
     /// The committed events a read asks for.
     fn read(&self, read: Read) -> Result<Events, ReadError>;
 
+    /// How many events [`EventStore::read`] would yield for this, and fails as
+    /// it would. A store with an index answers without reading them.
+    fn count(&self, read: Read) -> Result<u64, ReadError>;
+
     /// Past events of a selection, then live ones.
     fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError>;
 

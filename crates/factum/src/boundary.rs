@@ -44,7 +44,11 @@ impl Boundary {
         let types = selected.get();
         let name = StreamName::new([category, "-", &id.to_string()].concat())?;
         let guard = if types.commute() {
-            Guard::Condition(QueryItem { types: types.guarded.clone(), tags: vec![id.tag()?] })
+            Guard::Condition(QueryItem {
+                types: types.guarded.clone(),
+                tags: vec![id.tag()?],
+                ..QueryItem::default()
+            })
         } else {
             Guard::Revision
         };
@@ -58,7 +62,11 @@ impl Boundary {
             return Err(error.clone());
         }
         let tags = keys.iter().map(|key| key.tag()).collect::<Result<Vec<_>, _>>()?;
-        let item = |types: &[EventType]| QueryItem { types: types.to_vec(), tags: tags.clone() };
+        let item = |types: &[EventType]| QueryItem {
+            types: types.to_vec(),
+            tags: tags.clone(),
+            ..QueryItem::default()
+        };
         let read = Selection::Query(Query::item(item(&types.folded)));
         Ok(Self { parts: smallvec![Part { read, guard: Guard::Condition(item(&types.guarded)) }] })
     }
@@ -97,7 +105,7 @@ impl Part {
         match &self.read {
             Selection::All => true,
             Selection::Stream(name) => name == stream,
-            Selection::Query(query) => query.matches(event_type, tags),
+            Selection::Query(query) => query.may_select(stream, event_type, tags),
         }
     }
 }

@@ -39,7 +39,7 @@ impl Patience {
 
     /// How long it may have taken, if it has taken longer.
     pub fn lost_at(self, events: u64) -> Option<Duration> {
-        let max = self.max.filter(|_| events % LOOK_EVERY == 0)?;
+        let max = self.max.filter(|_| events.is_multiple_of(LOOK_EVERY))?;
         (self.watch.elapsed() > max).then_some(max)
     }
 }

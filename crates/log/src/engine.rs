@@ -192,6 +192,14 @@ impl Engine {
         })
     }
 
+    /// Whether looking for events from a position on needs no index that is not
+    /// in memory.
+    pub fn has_indexes_since(&self, position: u64) -> bool {
+        let segments = self.segments.read();
+        let mut later = segments.iter().rev().take_while(|s| s.committed(|c| c.end_position) > position);
+        later.all(|segment| !segment.is_sealed() || self.indexes.peek(&segment.number).is_some())
+    }
+
     /// Builds a sealed segment's index again, for use and, if the store may be
     /// written, in its file.
     pub fn rebuild_index(&self, segment: &Segment) -> Result<Arc<SealedIndex>, StorageError> {
@@ -211,8 +219,8 @@ impl Engine {
     pub fn ask(&self, question: Question) {
         if self.has_own_threads() {
             self.resolver.push(question);
-        } else {
-            question.answer(self);
+        } else if let Some(request) = question.answer(self) {
+            self.mailbox.push(request);
         }
     }
 

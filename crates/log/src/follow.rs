@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use factum_core::Timestamp;
 
+use crate::index::keys;
 use crate::index::live::Live;
 use crate::secret::Secret;
 use crate::segment::batch::BatchHeader;
@@ -155,11 +156,13 @@ fn add_records(
         };
         let record_offset = *offset + (BATCH_HEADER_BYTES + at) as u64;
         let stream = secret.stream(name);
+        let (keys, beginning) = (keys::of_record(secret, &view), secret.beginning());
         let revision = if behind_damage {
-            live.record_behind_damage(stream, position, record_offset, view.revision());
-            view.revision()
+            let revision = view.revision();
+            live.record_behind_damage(stream, position, record_offset, revision, &keys, beginning);
+            revision
         } else {
-            live.record(stream, position, record_offset)
+            live.record(stream, position, record_offset, &keys, beginning)
         };
         if revision != view.revision() {
             return Err(format!(

@@ -4,11 +4,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use factum_core::Timestamp;
+use factum_core::{Direction, Timestamp};
 use uuid::Uuid;
 
 use crate::disk::{Disk, MemoryDisk, write_all_at};
-use crate::index::sealed::{self, SealedIndex};
+use crate::index::build;
+use crate::index::keys::Wanted;
+use crate::index::sealed::{SealedIndex, Unusable};
+use crate::index::search::Search;
 use crate::segment::batch::{BatchHeader, Found, find, padded_bytes};
 use crate::segment::format::{
     BATCH_HEADER_BYTES, BLOCK_BYTES, RECORD_ALIGN, SEGMENT_HEADER_BYTES, put, round_to_block,
@@ -93,10 +96,10 @@ fn record(view: &RecordView<'_>, source: &Bytes, at: usize) {
 pub fn index(bytes: &[u8]) {
     let store = Uuid::nil();
     look_up(SealedIndex::from_bytes(Bytes::copy_from_slice(bytes), store, SEGMENT));
-    look_up(SealedIndex::from_bytes(sealed::completed(bytes, store, SEGMENT).into(), store, SEGMENT));
+    look_up(SealedIndex::from_bytes(build::completed(bytes, store, SEGMENT).into(), store, SEGMENT));
 }
 
-fn look_up(index: Result<SealedIndex, String>) {
+fn look_up(index: Result<SealedIndex, Unusable>) {
     let Ok(index) = index else { return };
     let _ = (index.first_position(), index.end_position(), index.last_recorded_at(), index.end());
     for at in 0..index.batches() {
@@ -105,8 +108,28 @@ fn look_up(index: Result<SealedIndex, String>) {
     for at in 0..index.streams() {
         let stream = index.stream(at);
         let _ = index.find(stream.hash);
-        for posting in [0, 1, stream.count / 2, stream.count.saturating_sub(1)] {
-            let _ = crate::index::units_to_offset(index.posting(&stream, posting));
+        let list = index.stream_list(&stream);
+        for place in [0, list.len() / 2, list.len().saturating_sub(1)].into_iter().filter(|n| *n < list.len())
+        {
+            let _ = crate::index::units_to_offset(index.record_offset(list.at(place)));
+        }
+    }
+    for at in 0..index.keys() {
+        let hash = index.key(at).hash;
+        let other = index.key(at / 2).hash;
+        let one = Wanted { items: vec![vec![[hash].into_iter().collect()]], all: false };
+        let both = Wanted {
+            items: vec![vec![[hash].into_iter().collect(), [other].into_iter().collect()]],
+            all: false,
+        };
+        for wanted in [one, both] {
+            let search = Search::new(&wanted, |key| index.key_list(key));
+            let end = index.events() as u32;
+            for direction in [Direction::Forward, Direction::Backward] {
+                assert!(search.matches(0..end, direction).count() <= index.events());
+                let _ = search.nth(end / 3..end, direction, 1);
+            }
+            let _ = (search.count(0..end), search.meets_lost(&(0..end)));
         }
     }
 }

@@ -23,13 +23,14 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::disk::DiskFile;
 use crate::engine::Engine;
+use crate::index::build;
 use crate::index::sealed::{self, SealedIndex, SegmentEnd};
 use crate::segment::format::SEGMENT_HEADER_BYTES;
 use crate::segment::{SEGMENTS_DIR, Segment, create_stub, file_name, io_error, write_header};
 
 /// More full segments without index than this make appends wait: what they
 /// need of memory, and of time after a crash, is bounded by it.
-const FULL_SEGMENTS_MAX: usize = 2;
+pub const FULL_SEGMENTS_MAX: usize = 2;
 
 /// How much is zeroed between two looks at whether the log is in a hurry.
 const ZEROES_BYTES: usize = 1024 * 1024;
@@ -254,7 +255,7 @@ fn seal(engine: &Engine, number: u32, end: SegmentEnd) -> Result<(), StorageErro
     let Some(segment) = engine.segment(number) else { return Ok(()) };
     let Some(live) = engine.live.read().full_segment(number) else { return Ok(()) };
     let batches = segment.committed(|committed| committed.batches.clone());
-    let bytes = sealed::build(engine.store.id, &live, &batches, end);
+    let bytes = build::build(engine.store.id, &live, &batches, end);
     sealed::write(&*engine.disk, number, &bytes)?;
     if let Ok(index) = SealedIndex::from_bytes(bytes.into(), engine.store.id, number) {
         engine.indexes.insert(number, Arc::new(index));

@@ -19,6 +19,7 @@ use crate::index::sealed::INDEX_DIR;
 use crate::options::{Access, Create, LogOptions};
 use crate::recover::{self, Recovery};
 use crate::request::Request;
+use crate::resolve;
 use crate::segment::batch::padded_bytes;
 use crate::segment::format::batch_flags;
 use crate::segment::{SEGMENTS_DIR, file_name, io_error, number_of};
@@ -137,6 +138,7 @@ impl Log {
     fn request(
         &self,
         append: Append,
+        may_wait: bool,
         reply: crate::request::Reply,
     ) -> Result<Request, (AppendError, crate::request::Reply)> {
         let engine = &self.0.engine;
@@ -145,8 +147,16 @@ impl Log {
         }
         let overhead = padded_bytes(0);
         let bytes_max = engine.store.append_bytes_max().saturating_sub(overhead);
-        Request::new(append, engine.store.secret, bytes_max, reply)
-            .map_err(|(error, reply)| (error.into(), reply))
+        let mut request = Request::new(append, engine.store.secret, bytes_max, reply)
+            .map_err(|(error, reply)| (error.into(), reply))?;
+        let looked = match &mut request.condition {
+            Some(part) => resolve::look_back(engine, part, may_wait),
+            None => Ok(()),
+        };
+        match looked {
+            Ok(()) => Ok(request),
+            Err(error) => Err((error.into(), request.reply)),
+        }
     }
 
     /// A caller that waits holds its events in memory either way, so waiting is
@@ -168,7 +178,7 @@ impl EventStore for Log {
         let engine = &self.0.engine;
         let when_full = append.when_full;
         let (reply, answer) = oneshot::channel();
-        let request = self.request(append, reply).map_err(|(error, _)| error)?;
+        let request = self.request(append, true, reply).map_err(|(error, _)| error)?;
         if !engine.has_own_threads() {
             let mut sequencer = engine.sequencer.lock();
             sequencer.drive(engine);
@@ -189,7 +199,7 @@ impl EventStore for Log {
     fn append_async(&self, append: Append) -> AppendFuture {
         let when_full = append.when_full;
         let (reply, answer) = oneshot::async_channel();
-        match self.request(append, reply) {
+        match self.request(append, !self.0.engine.has_own_threads(), reply) {
             Ok(request) => self.push(request, when_full),
             Err((error, reply)) => drop(reply.send(Err(error))),
         }
@@ -207,6 +217,10 @@ impl EventStore for Log {
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {
         crate::read::read(self.0.engine.clone(), read)
+    }
+
+    fn count(&self, read: Read) -> Result<u64, ReadError> {
+        crate::read::count(&self.0.engine, read)
     }
 
     fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {

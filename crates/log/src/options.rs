@@ -22,9 +22,8 @@ pub struct LogOptions {
     pub tail_bytes_max: u64,
     /// How much may wait to be written before appends wait or are refused.
     pub queue_bytes_max: u64,
-    /// How many of the last events are remembered by id (repetitions) and by
-    /// type and tag (append conditions). Half of them are for certain; less
-    /// than 20,000 counts as 20,000.
+    /// How many of the last events are remembered by id, for repetitions. Half
+    /// of them are for certain; less than 20,000 counts as 20,000.
     pub recent_events_max: usize,
     /// How much memory the indexes of sealed segments may take.
     pub index_bytes_max: u64,

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use factum_core::StorageError;
 
 use crate::engine::Engine;
+use crate::index::build::build;
+use crate::index::keys;
 use crate::index::live::Live;
-use crate::index::sealed::{SealedIndex, SegmentEnd, build};
+use crate::index::sealed::{SealedIndex, SegmentEnd};
 use crate::secret::StreamHash;
 use crate::segment::format::BATCH_HEADER_BYTES;
 use crate::segment::record::records;
@@ -34,7 +36,9 @@ pub fn rebuild(engine: &Engine, segment: &Arc<Segment>) -> Result<SealedIndex, S
                 let older = older_segment(engine, hash, segment.number)?;
                 live.restore(hash, view.revision(), older, 0);
             }
-            live.record(hash, view.position(), offset + (BATCH_HEADER_BYTES + at) as u64);
+            let record_offset = offset + (BATCH_HEADER_BYTES + at) as u64;
+            let keys = keys::of_record(engine.store.secret, &view);
+            live.record(hash, view.position(), record_offset, &keys, engine.store.secret.beginning());
         }
         if header.events > 0 {
             let (first_position, recorded_at) = (header.first_position, header.recorded_at);
@@ -46,7 +50,7 @@ pub fn rebuild(engine: &Engine, segment: &Arc<Segment>) -> Result<SealedIndex, S
     let full = live.full_segment(segment.number).unwrap_or_default();
     let bytes = build(engine.store.id, &full, &batches, end);
     SealedIndex::from_bytes(bytes.into(), engine.store.id, segment.number)
-        .map_err(|what| segment.corrupt(0, what))
+        .map_err(|why| segment.corrupt(0, why.to_string()))
 }
 
 /// The newest segment before `number` with events of a stream.

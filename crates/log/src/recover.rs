@@ -36,9 +36,10 @@ use crate::disk::{Disk, DiskFile, read_exact_at, read_stored_exact_at, write_all
 use crate::engine::Recovered;
 use crate::error::OpenError;
 use crate::follow::{Chain, Ended, Part, Passed, Seen, follow};
-use crate::housekeeper::{Job, reserve};
+use crate::housekeeper::{FULL_SEGMENTS_MAX, Job, reserve};
+use crate::index::build::build;
 use crate::index::live::Live;
-use crate::index::sealed::{INDEX_DIR, SealedIndex, SegmentEnd};
+use crate::index::sealed::{self, INDEX_DIR, SealedIndex, SegmentEnd};
 use crate::options::{Access, LogOptions};
 use crate::recent::Recent;
 use crate::request::Request;
@@ -333,14 +334,14 @@ impl Recovering<'_> {
             self.end_offset = segment.committed(|committed| committed.end_offset);
             if self.continues_in(segment.number + 1, newest)? {
                 if let Err(why) = SealedIndex::load(&**self.disk, self.store.id, segment.number)? {
-                    self.report.indexes_rebuilt.push((segment.number, why));
+                    self.report.indexes_rebuilt.push((segment.number, why.to_string()));
                 }
                 let end = SegmentEnd {
                     end_offset: self.end_offset,
                     last_sequence: self.chain.sequence,
                     last_crc: self.chain.crc,
                 };
-                self.jobs.push(Job::Seal { segment: segment.number, end });
+                self.seal(segment, end);
                 return Ok(false);
             }
             let beyond = phantom.map_or(offset, |phantom| phantom.offset + phantom.bytes);
@@ -357,6 +358,32 @@ impl Recovering<'_> {
             self.chain = Chain::before(&header);
             part = Part { from, until, behind_damage: true };
         }
+    }
+
+    /// A full segment gets its index from the housekeeper. Where many have none,
+    /// as after a change of the format, the others get theirs now, so that memory
+    /// does not grow with the log.
+    fn seal(&mut self, segment: &Arc<Segment>, end: SegmentEnd) {
+        let waiting = self.jobs.iter().filter(|job| matches!(job, Job::Seal { .. })).count();
+        // What is damaged is read as it is found.
+        if waiting < FULL_SEGMENTS_MAX || self.report.damage.is_some() {
+            self.jobs.push(Job::Seal { segment: segment.number, end });
+            return;
+        }
+        self.live.begin_segment(segment.number + 1, self.chain.next_position);
+        let Some(full) = self.live.full_segment(segment.number) else { return };
+        let batches = segment.committed(|committed| committed.batches.clone());
+        let bytes = build(self.store.id, &full, &batches, end);
+        // Who only reads builds it again when it is asked for.
+        if self.options.access == Access::Append
+            && let Err(_) = sealed::write(&**self.disk, segment.number, &bytes)
+        {
+            // Without its index it stays live, which costs memory.
+            self.jobs.push(Job::Seal { segment: segment.number, end });
+            return;
+        }
+        segment.seal();
+        self.live.drop_segment(segment.number);
     }
 
     /// Whether the next segment's first batch is the next of the chain.
@@ -604,8 +631,5 @@ fn remember(recent: &mut Recent, secret: Secret, view: &RecordView<'_>) {
     // Names were written from text; `follow` has checked the stream's.
     let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
     let stream = secret.stream(text(view.stream()));
-    let mut labels: smallvec::SmallVec<[u64; 8]> = smallvec::SmallVec::new();
-    labels.push(secret.event_type(text(view.event_type())));
-    labels.extend(view.tag_texts().map(|tag| secret.tag(text(tag))));
-    recent.push(stream, view.id(), secret.event_id(stream, &view.id()), view.revision(), &labels);
+    recent.push(stream, view.id(), secret.event_id(stream, &view.id()), view.revision());
 }

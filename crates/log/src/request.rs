@@ -6,7 +6,7 @@ use factum_core::{
 };
 use smallvec::SmallVec;
 
-use crate::recent::LabelItem;
+use crate::index::keys::{self, KeyHash, Wanted};
 use crate::secret::{Secret, StreamHash};
 use crate::segment::record;
 
@@ -19,8 +19,10 @@ pub struct Request {
     pub records: Vec<u8>,
     /// One for each record.
     pub events: SmallVec<[EventPart; 1]>,
-    /// Types and tags of all events, hashed.
-    pub labels: SmallVec<[u64; 4]>,
+    /// Keys of all events.
+    pub keys: SmallVec<[KeyHash; 4]>,
+    /// The key of those that turn out to begin their stream.
+    pub beginning: KeyHash,
     pub writes: SmallVec<[WritePart; 1]>,
     pub checks: Vec<CheckPart>,
     pub condition: Option<Box<ConditionPart>>,
@@ -36,8 +38,8 @@ pub struct EventPart {
     pub id: [u8; 16],
     /// Its id within its stream, hashed.
     pub key: u64,
-    /// Where its labels end in `labels`.
-    pub labels_end: u32,
+    /// Where its keys end in `keys`.
+    pub keys_end: u32,
 }
 
 /// One stream written.
@@ -59,10 +61,12 @@ pub struct CheckPart {
 /// The append condition.
 pub struct ConditionPart {
     pub condition: AppendCondition,
-    pub items: Vec<LabelItem>,
+    pub wanted: Wanted,
     /// No match stands before this position; raised when older events were
     /// looked through on disk.
     pub clear_before: u64,
+    /// A match that was found among what is committed.
+    pub matched: Option<u64>,
 }
 
 impl Request {
@@ -96,7 +100,8 @@ impl Request {
         let mut request = Self {
             records: Vec::with_capacity(bytes),
             events: SmallVec::with_capacity(append.event_count()),
-            labels: SmallVec::new(),
+            keys: SmallVec::new(),
+            beginning: secret.beginning(),
             writes: SmallVec::with_capacity(append.writes.len()),
             checks: Vec::with_capacity(append.checks.len()),
             condition: append.condition.map(|condition| Box::new(ConditionPart::new(condition, secret))),
@@ -131,14 +136,14 @@ impl Request {
         salt: u32,
     ) {
         let own_crc = record::encode(event, stream, salt, &mut self.records);
-        self.labels.push(secret.event_type(event.event_type.as_str()));
-        self.labels.extend(event.tags.iter().map(|tag| secret.tag(tag)));
+        let tags = event.tags.iter();
+        self.keys.extend(keys::of_event(secret, stream.as_str(), event.event_type.as_str(), tags));
         self.events.push(EventPart {
             end: self.records.len() as u32,
             own_crc,
             id: *event.id.as_bytes(),
             key: secret.event_id(hash, event.id.as_bytes()),
-            labels_end: self.labels.len() as u32,
+            keys_end: self.keys.len() as u32,
         });
     }
 
@@ -163,21 +168,17 @@ impl Request {
         begin..self.events[index].end as usize
     }
 
-    /// Where the labels of an event are in `labels`.
-    pub fn labels_range(&self, index: usize) -> std::ops::Range<usize> {
-        let begin = index.checked_sub(1).map_or(0, |before| self.events[before].labels_end as usize);
-        begin..self.events[index].labels_end as usize
+    /// Where the keys of an event are in `keys`.
+    pub fn keys_range(&self, index: usize) -> std::ops::Range<usize> {
+        let begin = index.checked_sub(1).map_or(0, |before| self.events[before].keys_end as usize);
+        begin..self.events[index].keys_end as usize
     }
 }
 
 impl ConditionPart {
     fn new(condition: AppendCondition, secret: Secret) -> Self {
-        let items = condition.query.items().iter().map(|item| LabelItem {
-            types: item.types.iter().map(|name| secret.event_type(name.as_str())).collect(),
-            tags: item.tags.iter().map(|tag| secret.tag(tag.as_str())).collect(),
-        });
-        let items = items.collect();
+        let wanted = Wanted::of(&condition.query, secret);
         let clear_before = condition.after.map_or(0, |after| after.next().get());
-        Self { condition, items, clear_before }
+        Self { condition, wanted, clear_before, matched: None }
     }
 }

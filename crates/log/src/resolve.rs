@@ -1,12 +1,16 @@
 //! Questions about appends that only the log itself can answer: is this a
-//! repetition, and does something older than the remembered window match a
-//! condition. Asked by the sequencer, answered beside it, because the answer
-//! may need the disk.
+//! repetition, and does something that is committed match a condition. Asked by
+//! the sequencer, answered beside it, because the answer may need the disk.
+//!
+//! Conditions are looked after by their caller first ([`look_back`]), in the order
+//! in which appends are handed over. Only one that would have waited for the disk
+//! in a caller that must not, or that was overtaken by a segment being sealed,
+//! comes to the resolver, and is judged after those handed over meanwhile.
 
 use std::collections::VecDeque;
 
 use factum_core::{
-    AppendError, Appended, Durability, Position, ReadError, Revision, StorageError, Timestamp,
+    AppendError, Appended, Direction, Durability, Position, ReadError, Revision, StorageError, Timestamp,
 };
 use parking_lot::{Condvar, Mutex};
 use smallvec::SmallVec;
@@ -14,9 +18,9 @@ use uuid::Uuid;
 
 use crate::engine::Engine;
 use crate::read::Bounds;
-use crate::read::all::Backward;
+use crate::read::query::Selected;
 use crate::read::stream::{StreamPlace, find_revision};
-use crate::request::{Reply, Request, WritePart};
+use crate::request::{ConditionPart, Reply, Request, WritePart};
 use crate::segment::format::RECORD_OWN_AT;
 
 /// A request that could not be judged from memory.
@@ -75,20 +79,34 @@ impl Resolver {
                 self.work.wait(&mut state);
             };
             drop(state);
-            question.answer(engine);
+            if let Some(request) = question.answer(engine) {
+                engine.mailbox.push(request);
+            }
         }
     }
 }
 
 impl Question {
-    /// Finds the answer and gives it, or sends the request round once more.
-    pub fn answer(self, engine: &Engine) {
+    /// Finds the answer and gives it, or gives the request back to be judged
+    /// once more.
+    pub fn answer(self, engine: &Engine) -> Option<Request> {
         match self {
             Self::Repeat { request, candidates } => {
                 let answer = first_receipt(engine, &request, candidates);
                 let _ = request.reply.send(answer);
+                None
             }
-            Self::Condition { request } => look_back(engine, request),
+            Self::Condition { mut request } => {
+                let looked = match &mut request.condition {
+                    Some(part) => look_back(engine, part, true),
+                    None => Ok(()),
+                };
+                if let Err(error) = looked {
+                    let _ = request.reply.send(Err(AppendError::Storage(error)));
+                    return None;
+                }
+                Some(request)
+            }
         }
     }
 
@@ -189,21 +207,24 @@ fn compare(
     Ok(repeat)
 }
 
-/// Looks through committed events older than those remembered.
-fn look_back(engine: &Engine, mut request: Request) {
-    let Some(part) = &mut request.condition else { return };
+/// Looks for a match of a condition among what is committed, for as far as that
+/// was not done yet, so that the sequencer is left with what is in flight. Whoever
+/// may not wait looks only if every index it takes is in memory.
+pub fn look_back(engine: &Engine, part: &mut ConditionPart, may_wait: bool) -> Result<(), StorageError> {
     let committed = engine.committed_end();
+    if part.wanted.all || part.matched.is_some() || part.clear_before >= committed {
+        return Ok(());
+    }
+    if !may_wait && !engine.has_indexes_since(part.clear_before) {
+        return Ok(());
+    }
     let bounds = Bounds::positions(part.clear_before..committed);
-    let found = Backward::new(engine, bounds, Some(part.condition.query.clone())).next();
-    let error = match found {
-        None => {
-            part.clear_before = committed;
-            engine.mailbox.push(request);
-            return;
-        }
-        Some(Ok(event)) => AppendError::ConditionFailed { position: event.position },
-        Some(Err(ReadError::Storage(error))) => AppendError::Storage(error),
-        Some(Err(_)) => AppendError::Storage(StorageError::Closed),
-    };
-    let _ = request.reply.send(Err(error));
+    let found = Selected::new(engine, part.condition.query.clone(), bounds, Direction::Backward);
+    match found.and_then(|mut found| found.next().transpose()) {
+        Ok(None) => part.clear_before = committed,
+        Ok(Some(event)) => part.matched = Some(event.position.get()),
+        Err(ReadError::Storage(error)) => return Err(error),
+        Err(_) => return Err(StorageError::Closed),
+    }
+    Ok(())
 }

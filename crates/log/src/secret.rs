@@ -4,6 +4,7 @@
 //! Both keep people who only choose names and payloads from aiming at the
 //! engine: stream names that collide, payloads that look like batches.
 
+use crate::index::keys::KeyHash;
 use uuid::Uuid;
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 
@@ -36,15 +37,24 @@ impl Secret {
         xxh3_128_with_seed(name.as_bytes(), self.0)
     }
 
-    /// A type, for append conditions. A collision can only refuse an append
-    /// that could have been accepted, never accept one.
-    pub fn event_type(self, name: &str) -> u64 {
-        xxh3_64_with_seed(name.as_bytes(), self.0)
+    /// A category, apart from streams, types and tags of the same text.
+    pub fn category(self, name: &str) -> KeyHash {
+        xxh3_128_with_seed(name.as_bytes(), self.0.wrapping_add(1))
     }
 
-    /// A tag, apart from types of the same text.
-    pub fn tag(self, text: &str) -> u64 {
-        xxh3_64_with_seed(text.as_bytes(), !self.0)
+    /// A type.
+    pub fn event_type(self, name: &str) -> KeyHash {
+        xxh3_128_with_seed(name.as_bytes(), self.0.wrapping_add(2))
+    }
+
+    /// A tag.
+    pub fn tag(self, text: &str) -> KeyHash {
+        xxh3_128_with_seed(text.as_bytes(), self.0.wrapping_add(3))
+    }
+
+    /// What the first events of all streams have in common.
+    pub fn beginning(self) -> KeyHash {
+        xxh3_128_with_seed(&[], self.0.wrapping_add(4))
     }
 
     /// An event id within a stream.

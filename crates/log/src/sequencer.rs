@@ -112,7 +112,7 @@ enum Verdict {
     Answer(Result<Appended, AppendError>, Option<u64>),
     /// Compare with what is recorded.
     Compare(SmallVec<[Candidate; 1]>, u64),
-    /// Look for a match of the condition among events older than those remembered.
+    /// Look for a match of the condition among what is committed.
     LookBack,
 }
 
@@ -222,7 +222,13 @@ impl Sequencer {
             }
             Verdict::LookBack => {
                 drop(live);
-                self.when_committed(engine, None, Then::Resolve(Box::new(Question::Condition { request })));
+                let question = Question::Condition { request };
+                if engine.has_own_threads() {
+                    self.when_committed(engine, None, Then::Resolve(Box::new(question)));
+                } else if let Some(request) = question.answer(engine) {
+                    // Here and now: nobody comes between.
+                    self.take(engine, request);
+                }
             }
         }
     }
@@ -249,7 +255,7 @@ impl Sequencer {
                 return Verdict::Answer(Err(AppendError::Conflict { stream, expected, actual }), rests_on);
             }
         }
-        if let Some(verdict) = self.judge_condition(request) {
+        if let Some(verdict) = self.judge_condition(live, request) {
             return verdict;
         }
         if request.events.is_empty() { self.accept_nothing(live, request) } else { Verdict::Accept }
@@ -326,7 +332,7 @@ impl Sequencer {
         Verdict::Compare(candidates.collect(), rests_on)
     }
 
-    fn judge_condition(&self, request: &Request) -> Option<Verdict> {
+    fn judge_condition(&self, live: &Live, request: &Request) -> Option<Verdict> {
         let part = request.condition.as_ref()?;
         let last = self.next_position.checked_sub(1);
         if let Some(after) = part.condition.after
@@ -335,15 +341,24 @@ impl Sequencer {
             let error = InvalidAppend::PositionBeyondEnd { after, last: last.map(Position::new) };
             return Some(Verdict::Answer(Err(error.into()), last));
         }
+        let fails = |position| {
+            let error = AppendError::ConditionFailed { position: Position::new(position) };
+            Verdict::Answer(Err(error), Some(position))
+        };
+        if let Some(position) = part.matched {
+            return Some(fails(position));
+        }
         if part.clear_before >= self.next_position {
             return None;
         }
-        if part.clear_before < self.recent.floor() {
-            return Some(Verdict::LookBack);
+        if part.wanted.all {
+            return last.map(fails);
         }
-        let position = self.recent.last_match(&part.items, part.clear_before)?;
-        let error = AppendError::ConditionFailed { position: Position::new(position) };
-        Some(Verdict::Answer(Err(error), Some(position)))
+        // The caller has looked through what was committed, so that these are few.
+        match live.last_match(&part.wanted, part.clear_before) {
+            Some(position) => Some(fails(position)),
+            None => (part.clear_before < live.first_position()).then_some(Verdict::LookBack),
+        }
     }
 
     /// An append without events: everything it expects holds.
@@ -386,8 +401,9 @@ impl Sequencer {
             let mut last = None;
             for _ in 0..write.events {
                 let range = request.record_range(index);
-                let labels = &request.labels[request.labels_range(index)];
-                let revision = live.record(write.hash, self.next_position, body_at + range.start as u64);
+                let keys = &request.keys[request.keys_range(index)];
+                let offset = body_at + range.start as u64;
+                let revision = live.record(write.hash, self.next_position, offset, keys, request.beginning);
                 let event = &request.events[index];
                 record::place(
                     &mut request.records[range],
@@ -396,7 +412,7 @@ impl Sequencer {
                     revision,
                     recorded_at,
                 );
-                self.recent.push(write.hash, event.id, event.key, revision, labels);
+                self.recent.push(write.hash, event.id, event.key, revision);
                 self.next_position += 1;
                 index += 1;
                 last = Some(Revision::new(revision));

@@ -11,7 +11,8 @@ use crate::OpenError;
 use crate::disk::{Disk, FileDisk};
 use crate::follow::Chain;
 use crate::index::live::Live;
-use crate::index::sealed::{self, SealedIndex, SegmentEnd};
+use crate::index::sealed::{self, SealedIndex, SegmentEnd, Unusable};
+use crate::index::{build, keys};
 use crate::options::{Access, Create};
 use crate::segment::batch::BatchHeader;
 use crate::segment::format::{BATCH_HEADER_BYTES, BLOCK_BYTES, SEGMENT_HEADER_BYTES};
@@ -365,7 +366,9 @@ impl Check<'_> {
         let Ok(name) = std::str::from_utf8(view.stream()) else {
             return Some("the name of a stream is no UTF-8".into());
         };
-        let due = self.live.record(self.store.secret.stream(name), position, offset);
+        let secret = self.store.secret;
+        let keys = keys::of_record(secret, view);
+        let due = self.live.record(secret.stream(name), position, offset, &keys, secret.beginning());
         (due != view.revision()).then(|| {
             format!("an event of stream {name:?} says it has revision {}, and {due} is due", view.revision())
         })
@@ -375,14 +378,16 @@ impl Check<'_> {
     fn index(
         &mut self,
         segment: &Segment,
-        index: Result<SealedIndex, String>,
+        index: Result<SealedIndex, Unusable>,
         found: Found,
     ) -> Result<(), StorageError> {
         let is_full = self.goes_on_in(segment.number + 1);
         let index = match index {
             // The segment being filled has none yet.
             Err(_) if !is_full => return Ok(()),
-            Err(what) => {
+            // Of another version of this program: the next opening builds it again.
+            Err(Unusable::OtherFormat(_)) => return Ok(()),
+            Err(Unusable::Wrong(what)) => {
                 self.index_damage(segment.number, what);
                 return Ok(());
             }
@@ -393,7 +398,7 @@ impl Check<'_> {
         }
         self.live.begin_segment(segment.number + 1, self.chain.next_position);
         let full = self.live.full_segment(segment.number).unwrap_or_default();
-        let rebuilt = sealed::build(self.store.id, &full, &found.batches, found.end);
+        let rebuilt = build::build(self.store.id, &full, &found.batches, found.end);
         self.live.drop_segment(segment.number);
         if rebuilt != index.bytes()[..] {
             self.index_damage(segment.number, "it differs from the one its segment gives");

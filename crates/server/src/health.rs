@@ -88,6 +88,10 @@ mod tests {
             }
         }
 
+        fn count(&self, read: Read) -> Result<u64, ReadError> {
+            self.store.count(read)
+        }
+
         fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {
             self.store.subscribe(subscribe)
         }

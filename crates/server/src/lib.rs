@@ -14,8 +14,9 @@
 //! What the protocol means by a stream (its metadata, its deletion, what of it
 //! can still be read) is in [`rules`], which speaks only of the port; what the
 //! calls look like is in `factum-wire`; what happens during a call is in
-//! `streams`, and for consumer groups in `groups`. Factum's own protocol, which is
-//! the port itself, is in `store`.
+//! `streams`, and for consumer groups in `groups`; the streams of links that nobody
+//! writes are in `system`. Factum's own protocol, which is the port itself, is in
+//! `store`.
 //!
 //! Invariants: only loopback addresses are served, because there is no
 //! encryption and no authentication yet; the store is read on threads that may
@@ -43,6 +44,7 @@ mod sessions;
 mod stopping;
 mod store;
 mod streams;
+mod system;
 mod users;
 
 pub use serve::{ServeError, Services, check_address, serve};

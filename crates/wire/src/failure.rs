@@ -122,6 +122,12 @@ pub enum Failure {
     /// Stored bytes are damaged.
     #[error("{0}")]
     Damaged(String),
+    /// The caller may not do this.
+    #[error("Access Denied: {0}")]
+    AccessDenied(String),
+    /// What is asked for does not exist.
+    #[error("{0}")]
+    NotFound(String),
     /// There is no such group of consumers, or no longer.
     #[error("Subscription group {} on stream {} does not exist.", group.name, group.source.as_str())]
     GroupDoesNotExist {
@@ -185,6 +191,8 @@ impl Failure {
             Self::Full(_) => Code::ResourceExhausted,
             Self::Storage(_) => Code::Internal,
             Self::Damaged(_) => Code::DataLoss,
+            Self::AccessDenied(_) => Code::PermissionDenied,
+            Self::NotFound(_) => Code::NotFound,
             Self::Absent(_) => Code::Unimplemented,
         }
     }
@@ -197,6 +205,7 @@ impl Failure {
             Self::WrongExpected { .. } => Some("wrong-expected-version"),
             Self::AppendTooLarge { .. } => Some("maximum-append-size-exceeded"),
             Self::EventTooLarge { .. } => Some("maximum-append-event-size-exceeded"),
+            Self::AccessDenied(_) => Some("access-denied"),
             Self::GroupDoesNotExist { .. } => Some("persistent-subscription-does-not-exist"),
             Self::GroupExists { .. } => Some("persistent-subscription-exists"),
             Self::GroupFailed { .. } => Some("persistent-subscription-failed"),
@@ -276,6 +285,7 @@ impl Failure {
                     max_append_event_size: size(*limit),
                 }),
             ),
+            Self::AccessDenied(_) => (Code::PermissionDenied, any(&client::AccessDenied {})),
             Self::TimedOut => (Code::DeadlineExceeded, any(&client::Timeout {})),
             Self::WrongExpected { expected, actual, .. } => {
                 (Code::AlreadyExists, any(&wrong_expected(*expected, *actual)))

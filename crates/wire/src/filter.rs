@@ -1,5 +1,6 @@
 //! Filters over the whole log: by stream name or event type, by prefixes or a
-//! regular expression.
+//! regular expression. One prefix of stream names that begins with `$idx-` is
+//! something else: the name of an index, see [`Filter::index`].
 //!
 //! The expressions are written for .NET and use what a plain automaton cannot
 //! do: the filter that most clients install to leave out system events is a
@@ -47,7 +48,11 @@ enum Of {
 enum Rule {
     Expression(Regex),
     Prefixes(Vec<String>),
+    /// Who reads through it has looked already.
+    Index(String),
 }
+
+const INDEX: &str = "$idx-";
 
 impl Filter {
     /// Understands a filter; a subscription also needs its checkpoints.
@@ -67,7 +72,19 @@ impl Filter {
         if follows && multiplier == 0 {
             return Err(invalid("the filter's checkpointIntervalMultiplier is 0: use at least 1"));
         }
-        Ok(Self { of, rule: Rule::decode(expression)?, checkpoint_every: window * multiplier.max(1) })
+        let rule = match (of, Rule::decode(expression)?) {
+            (Of::Stream, Rule::Prefixes(prefixes)) => Rule::of_prefixes(prefixes),
+            (_, rule) => rule,
+        };
+        Ok(Self { of, rule, checkpoint_every: window * multiplier.max(1) })
+    }
+
+    /// The index that was named instead of a filter.
+    pub fn index(&self) -> Option<&str> {
+        match &self.rule {
+            Rule::Index(name) => Some(name),
+            Rule::Expression(_) | Rule::Prefixes(_) => None,
+        }
     }
 
     /// Whether matching may take long.
@@ -82,6 +99,7 @@ impl Filter {
             Of::Type => event.event_type.as_str(),
         };
         match &self.rule {
+            Rule::Index(_) => Ok(true),
             Rule::Prefixes(prefixes) => Ok(prefixes.iter().any(|prefix| text.starts_with(prefix.as_str()))),
             Rule::Expression(regex) => regex.is_match(text).map_err(|error| {
                 invalid(&format!("the filter's expression took too long on {text:?} ({error}): simplify it"))
@@ -91,6 +109,13 @@ impl Filter {
 }
 
 impl Rule {
+    fn of_prefixes(mut prefixes: Vec<String>) -> Self {
+        match &mut prefixes[..] {
+            [one] if one.starts_with(INDEX) => Self::Index(std::mem::take(one)),
+            _ => Self::Prefixes(prefixes),
+        }
+    }
+
     fn decode(expression: Expression) -> Result<Self, Failure> {
         if expression.regex.is_empty() {
             let (count, bytes) =
@@ -170,6 +195,21 @@ mod tests {
             let filter = Filter::decode(options(subject.clone()), true).unwrap();
             assert_eq!(filter.matches(&event).unwrap(), expected, "{subject:?}");
             assert_eq!(filter.checkpoint_every, 64);
+        }
+    }
+
+    #[test]
+    fn one_prefix_may_name_an_index() {
+        let rows = [
+            (Subject::StreamIdentifier(prefixes(&["$idx-ce-cart"])), Some("$idx-ce-cart")),
+            (Subject::StreamIdentifier(prefixes(&["$idx-ce-cart", "a"])), None),
+            (Subject::StreamIdentifier(prefixes(&["idx-"])), None),
+            (Subject::StreamIdentifier(regex("$idx-all")), None),
+            (Subject::EventType(prefixes(&["$idx-all"])), None),
+        ];
+        for (subject, index) in rows {
+            let filter = Filter::decode(options(subject.clone()), true).unwrap();
+            assert_eq!(filter.index(), index, "{subject:?}");
         }
     }
 

@@ -45,6 +45,10 @@ impl EventStore for Faulty {
         EventStore::read(&self.inner, read)
     }
 
+    fn count(&self, read: Read) -> Result<u64, ReadError> {
+        self.inner.count(read)
+    }
+
     fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {
         self.inner.subscribe(subscribe)
     }

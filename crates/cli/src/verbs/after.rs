@@ -99,7 +99,7 @@ fn selection(args: &AfterArgs) -> Result<Selection, Failure> {
     let tags = names::tags(&args.tags)?;
     match types.is_empty() && tags.is_empty() {
         true => Ok(Selection::All),
-        false => Ok(Selection::Query(Query::item(QueryItem { types, tags }))),
+        false => Ok(Selection::Query(Query::item(QueryItem { types, tags, ..QueryItem::default() }))),
     }
 }
 

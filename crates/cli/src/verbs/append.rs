@@ -105,7 +105,7 @@ fn condition(args: &AppendArgs) -> Result<Option<AppendCondition>, Failure> {
                 .hint("say what must not stand after that position: --fail-if-type or --fail-if-tag")),
         };
     }
-    let query = Query::item(QueryItem { types, tags });
+    let query = Query::item(QueryItem { types, tags, ..QueryItem::default() });
     Ok(Some(AppendCondition { query, after: args.after.map(Position::new) }))
 }
 

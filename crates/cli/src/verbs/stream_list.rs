@@ -33,7 +33,7 @@ struct Wanted {
 impl Wanted {
     fn takes(&self, stream: &StreamName) -> bool {
         self.prefix.as_ref().is_none_or(|prefix| stream.as_str().starts_with(prefix))
-            && self.category.as_ref().is_none_or(|category| stream.category() == category)
+            && self.category.as_deref().is_none_or(|category| stream.category() == Some(category))
     }
 }
 

@@ -47,7 +47,7 @@ fn show(store: &dyn EventStore, stream: &StreamName, last: u64, out: &mut Out) -
         out,
         &[
             ("stream", text::escape(shown.stream).into_owned()),
-            ("category", text::escape(shown.category).into_owned()),
+            ("category", text::escape(shown.category.unwrap_or("none")).into_owned()),
             ("events", shown.events.to_string()),
             ("last revision", shown.last_revision.to_string()),
             ("first", format!("position {}, recorded {}", shown.first_position, shown.first_recorded_at)),
@@ -67,7 +67,7 @@ fn show(store: &dyn EventStore, stream: &StreamName, last: u64, out: &mut Out) -
 #[derive(Serialize)]
 struct Shown<'a> {
     stream: &'a str,
-    category: &'a str,
+    category: Option<&'a str>,
     events: u64,
     last_revision: u64,
     first_position: u64,

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     Append, AppendCondition, EventStore, EventStoreExt, ExpectedRevision, NewEvent, Position, Read,
-    RecordedEvent, Revision, StreamName,
+    RecordedEvent, Revision, StreamName, Until,
 };
 
 use super::answer::Answer;
@@ -24,6 +24,7 @@ pub fn check<S: EventStore + 'static>(store: &dyn Fn() -> S) {
     one_condition_has_one_winner(&store());
     one_append_repeated_is_recorded_once(&store());
     readers_see_whole_appends(&store());
+    counts_only_grow(&store());
 }
 
 const ROUNDS: u64 = 12;
@@ -211,6 +212,63 @@ fn readers_see_whole_appends(store: &dyn EventStore) {
         }
     }
     case.equal("the number of events", &log.len(), &recorded);
+}
+
+/// Whoever numbers what a query selects finds each event by its number ever after.
+fn counts_only_grow(store: &dyn EventStore) {
+    let case = &Case::new("counts only grow, and the n-th selected event stays the n-th", "8 writers");
+    let writing = &AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        let readers = ["counted", "even"].map(|tag| {
+            scope.spawn(move || {
+                let case = case.row(format_args!("of those tagged {tag}"));
+                let read = || Read::query(query(&["Counted"], &[tag]));
+                let mut numbered: Vec<Position> = Vec::new();
+                let mut looks = 0;
+                while writing.load(Ordering::SeqCst) || looks < LOOKS {
+                    let last = case.last_position(store);
+                    let count = case.ok("a count", store.count(read()));
+                    case.holds(count >= numbered.len() as u64, "a later count is no smaller");
+                    // What was counted is there; also backward, from where the log ended.
+                    let more = case.read(store, read().skip(numbered.len() as u64));
+                    numbered.extend(more.iter().map(|event| event.position));
+                    case.holds(numbered.len() as u64 >= count, "what was counted can be read");
+                    for number in [0, count / 2, count.saturating_sub(1)].into_iter().filter(|n| *n < count) {
+                        let found = case.read(store, read().skip(number).limit(1));
+                        case.equal(
+                            "the one of a number",
+                            &found.first().map(|event| event.position),
+                            &numbered.get(number as usize).copied(),
+                        );
+                    }
+                    if let Some(last) = last {
+                        let until = case.ok("a count", store.count(read().until(Until::Position(last))));
+                        let wanted = numbered.iter().filter(|position| **position <= last).count();
+                        case.equal("the count up to a position", &until, &(wanted as u64));
+                    }
+                    looks += 1;
+                }
+            })
+        });
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                scope.spawn(move || {
+                    for n in 0..APPENDS {
+                        let parity = if n % 2 == 0 { "even" } else { "odd" };
+                        let new = [event("Counted", &["counted", parity]), event("Noise", &["counted"])];
+                        let name = stream(&format!("writer-{writer}"));
+                        case.append(store, Append::to(name, ExpectedRevision::Any, new));
+                    }
+                })
+            })
+            .collect();
+        let written: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
+        writing.store(false, Ordering::SeqCst);
+        readers.into_iter().for_each(joined);
+        written.into_iter().for_each(|writer| writer.unwrap_or_else(|failure| resume_unwind(failure)));
+    });
+    let count = case.ok("a count", store.count(Read::query(query(&["Counted"], &["counted"]))));
+    case.equal("the count afterwards", &count, &(WRITERS * APPENDS));
 }
 
 fn forward(case: &Case, store: &dyn EventStore) -> Vec<RecordedEvent> {

@@ -10,6 +10,8 @@
 //!   5 paid        course:c10
 //!   6 Joined      course:c1 student:s2 paid
 //!   7 Rung
+//!   8 Manned      in desk-1
+//!   9 Manned      in desk-1    course:c9
 //!   ──────────────────────────────────────── and, the second time, 2,000 of Noise
 //! ```
 
@@ -18,7 +20,7 @@ use crate::{Append, AppendCondition, EventStore, ExpectedRevision, InvalidAppend
 use super::answer::{Answer, Verb};
 use super::case::Case;
 use super::oracle::matches;
-use super::sample::{NOISE, event, events, fill, item, query, stream};
+use super::sample::{NOISE, event, events, fill, first, item, item_of, query, stream};
 
 /// Runs this group's rules.
 pub fn check<S: EventStore + 'static>(store: &dyn Fn() -> S) {
@@ -71,6 +73,11 @@ fn history() -> Append {
             event("Joined", &["course:c1", "student:s2", "paid"]),
             event("Rung", &[]),
         ],
+    )
+    .and_to(
+        stream("desk-1"),
+        ExpectedRevision::NoStream,
+        [event("Manned", &[]), event("Manned", &["course:c9"])],
     )
 }
 
@@ -133,6 +140,18 @@ fn table() -> Vec<(Query, After, Outcome)> {
         (query(&["Opened", "Closed"], &["student:s1"]), After::None, Holds),
         (query(&["paid"], &["paid"]), After::None, Holds),
         (both(), Beyond(2), BeyondEnd),
+        // categories and first events
+        (Query::item(item_of(&["history"], item(&[], &[]))), After::None, Holds),
+        (Query::item(item_of(&["desk"], item(&[], &[]))), After::None, Fails(&[8, 9])),
+        (Query::item(item_of(&["desk"], item(&[], &[]))), At(8), Fails(&[9])),
+        (Query::item(item_of(&["desk"], item(&[], &[]))), At(9), Holds),
+        (Query::item(item_of(&["desk"], item(&["Opened"], &[]))), After::None, Holds),
+        (Query::item(item_of(&["desk"], item(&[], &["course:c9"]))), After::None, Fails(&[9])),
+        (Query::item(item_of(&["desk-1", "Desk"], item(&[], &[]))), After::None, Holds),
+        (Query::item(first(item_of(&["desk"], item(&[], &[])))), After::None, Fails(&[8])),
+        (Query::item(first(item_of(&["desk"], item(&[], &[])))), At(8), Holds),
+        (Query::item(first(item(&["Rung"], &[]))), After::None, Holds),
+        (Query::item(first(item(&["Opened", "Manned"], &[]))), At(0), Fails(&[8])),
         // several items
         (either(), After::None, Fails(&[3, 6])),
         (either(), At(3), Fails(&[6])),
@@ -250,20 +269,20 @@ fn judges_the_empty_log(store: &dyn EventStore) {
 
 fn judges_everything(store: &dyn EventStore) {
     Case::new(RULE, "").append(store, history());
-    let all = &[0, 1, 2, 3, 4, 5, 6, 7];
+    let all = &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
     let rows = [
         (Query::all(), After::None, Fails(all)),
         (Query::all(), At(0), Fails(&all[1..])),
         (Query::all(), At(3), Fails(&all[4..])),
-        (Query::all(), At(6), Fails(&[7])),
-        (Query::all(), At(7), Holds),
+        (Query::all(), At(8), Fails(&[9])),
+        (Query::all(), At(9), Holds),
         (Query::all(), Last, Holds),
         (Query::all(), Beyond(1), BeyondEnd),
         (Query::all(), At(u64::MAX), BeyondEnd),
         (query(&[], &[]), After::None, Fails(all)),
-        (query(&[], &[]), At(7), Holds),
-        (query(&["Unheard"], &[]).or(item(&[], &[])), At(6), Fails(&[7])),
-        (query(&["Unheard"], &[]).or(item(&[], &[])), At(7), Holds),
+        (query(&[], &[]), At(9), Holds),
+        (query(&["Unheard"], &[]).or(item(&[], &[])), At(8), Fails(&[9])),
+        (query(&["Unheard"], &[]).or(item(&[], &[])), At(9), Holds),
     ];
     for (query, after, outcome) in rows {
         judges(store, "everything", query, after, outcome);

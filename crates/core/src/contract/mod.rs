@@ -19,9 +19,10 @@
 //!   condition     every append condition against every log            (table)
 //!   precedence    which of several reasons to refuse is answered      (table)
 //!   idempotency   the same ids again                                  (table)
-//!   read          every selection, direction, beginning, end, limit   (table)
+//!   read          every selection, direction, beginning, end, limit,  (table)
+//!                 what is passed over, and what a count says
 //!   subscribe     past and live, nothing twice, nothing missing
-//!   concurrency   many threads, one order
+//!   concurrency   many threads, one order; counts only grow
 //!   future        appends in flight, awaited and given up
 //! ```
 //!

@@ -20,6 +20,7 @@ pub fn wanted<'a>(log: &'a [RecordedEvent], read: &Read) -> Vec<&'a RecordedEven
     if read.direction == Direction::Backward {
         events.reverse();
     }
+    events.drain(..usize::try_from(read.skip).unwrap_or(usize::MAX).min(events.len()));
     if let Some(limit) = read.limit {
         events.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     }
@@ -41,7 +42,12 @@ pub fn matches(query: &Query, event: &RecordedEvent) -> bool {
     for item in query.items() {
         let named = item.types.iter().filter(|named| named.as_str() == event.event_type.as_str()).count();
         let missing = item.tags.iter().filter(|tag| !carried.contains(&tag.as_str())).count();
-        if (item.types.is_empty() || named > 0) && missing == 0 {
+        let stream = event.stream.as_str();
+        let before =
+            stream.find('-').filter(|at| *at > 0 && !stream.starts_with('$')).map(|at| &stream[..at]);
+        let is_of = item.categories.is_empty() || item.categories.iter().any(|c| Some(c.as_str()) == before);
+        let is_first = !item.begins_stream || event.revision.get() == 0;
+        if is_of && is_first && (item.types.is_empty() || named > 0) && missing == 0 {
             return true;
         }
     }

@@ -1,4 +1,4 @@
-//! Reads: every selection, both directions, every beginning and end and limit,
+//! Reads and counts: every selection, both directions, every beginning and end and limit,
 //! over a log of several streams, types, tags and times, each compared with a
 //! plain filter over the list of events.
 
@@ -9,7 +9,7 @@ use crate::{
 
 use super::case::Case;
 use super::oracle::{counted, positions, selects, wanted};
-use super::sample::{self, STREAMS, event, events, fill, query, stream};
+use super::sample::{self, STREAMS, event, events, fill, item, query, stream};
 
 /// Runs this group's rules.
 pub fn check<S: EventStore + 'static>(store: &dyn Fn() -> S) {
@@ -32,7 +32,7 @@ fn yields_what_was_asked_for(store: &dyn EventStore) {
         for direction in [Direction::Forward, Direction::Backward] {
             let read = |from, until, limit| {
                 let selection = selection.clone();
-                Read { selection, direction, from, until, limit }
+                Read { selection, direction, from, until, skip: 0, limit }
             };
             // In full, event by event.
             yields_in_full(&case, store, &log, read(Start::Edge, Until::Edge, None));
@@ -45,6 +45,10 @@ fn yields_what_was_asked_for(store: &dyn EventStore) {
                 for limit in [0, 1, 2, most.saturating_sub(1), most, most + 1, u64::MAX] {
                     yields(&case, store, &log, read(*from, Until::Edge, Some(limit)));
                 }
+                for skip in [1, most / 2, most, u64::MAX] {
+                    yields(&case, store, &log, read(*from, Until::Edge, None).skip(skip));
+                }
+                yields(&case, store, &log, read(*from, untils[untils.len() / 2], Some(2)).skip(1));
                 for limit in [1, 3] {
                     yields(&case, store, &log, read(*from, untils[untils.len() / 2], Some(limit)));
                 }
@@ -81,6 +85,15 @@ fn yields(case: &Case, store: &dyn EventStore, log: &[RecordedEvent], read: Read
     if found != wanted {
         case.row(format_args!("{read:?}")).equal("the positions it yields", &found, &wanted);
     }
+    counts(case, store, read, wanted.len());
+}
+
+fn counts(case: &Case, store: &dyn EventStore, read: Read, wanted: usize) {
+    let count = case.ok("a count", store.count(read.clone()));
+    if count != wanted as u64 {
+        let case = Case::new("a count is the number of events a read yields", format_args!("{read:?}"));
+        case.equal("the count", &count, &(wanted as u64));
+    }
 }
 
 fn yields_in_full(case: &Case, store: &dyn EventStore, log: &[RecordedEvent], read: Read) {
@@ -111,6 +124,7 @@ fn says_what_is_not_there(store: &dyn EventStore) {
             (nowhere(), &not_found),
             (nowhere().backward(), &not_found),
             (nowhere().limit(0), &not_found),
+            (nowhere().skip(1), &not_found),
             (nowhere().from(Start::Revision(revision)), &not_found),
             (nowhere().from(Start::Position(Position::MAX)), &not_found),
             (nowhere().until(Until::Position(Position::FIRST)), &not_found),
@@ -123,6 +137,10 @@ fn says_what_is_not_there(store: &dyn EventStore) {
         ];
         for (read, wanted) in refused {
             let case = case.row(format_args!("{log}, {read:?}"));
+            match store.count(read.clone()) {
+                Ok(count) => case.fail(format_args!("expected {wanted}, but {count} were counted")),
+                Err(error) => case.equal("the error of a count", &format!("{error:?}"), wanted),
+            }
             match store.read(read) {
                 Ok(_) => case.fail(format_args!("expected {wanted}, but it was accepted")),
                 Err(error) => case.equal("the error", &format!("{error:?}"), wanted),
@@ -138,9 +156,14 @@ fn says_what_is_not_there(store: &dyn EventStore) {
             Read::query(query(&["Unheard"], &[])),
             Read::query(query(&["Unheard"], &[])).backward(),
             Read::query(Query::all()).from(Start::Position(far)),
+            Read::query(Query::beginnings()).skip(1),
+            Read::query(Query::beginnings()).backward().skip(1),
+            Read::all().skip(3),
+            Read::all().backward().skip(u64::MAX),
         ];
         for read in empty {
             let case = case.row(format_args!("{log}, {read:?}"));
+            counts(&case, store, read.clone(), 0);
             case.equal("the events", &case.read(store, read), &Vec::new());
         }
         for read in [
@@ -241,23 +264,29 @@ fn reads_a_long_log(store: &dyn EventStore) {
     let log = case.log(store);
     case.equal("the positions", &positions(&log), &counted(0..12 * 334));
     let last = log.len() as u64 - 1;
-    let selections: [(&str, Selection); 6] = [
+    let selections: [(&str, Selection); 8] = [
         ("all", Selection::All),
         ("a rare stream", Selection::Stream(stream("rare"))),
         ("a frequent stream", Selection::Stream(stream("noise"))),
         ("a rare tag", Selection::Query(query(&[], &["rare"]))),
         ("a rare type or one rare tag", Selection::Query(query(&["Rare"], &["n:5"]))),
+        ("the first of each stream", Selection::Query(Query::beginnings())),
+        (
+            "a rare tag or a frequent one",
+            Selection::Query(query(&[], &["rare"]).or(item(&[], &["noise:odd"]))),
+        ),
         ("half of the frequent", Selection::Query(query(&[sample::NOISE], &["noise:odd"]))),
     ];
     for (name, selection) in selections {
         for direction in [Direction::Forward, Direction::Backward] {
             for from in [Start::Edge, at(1), at(1_999), at(last), at(last + 1)] {
                 for until in [Until::Edge, end(0), end(335), end(2_004), end(last)] {
-                    for limit in [None, Some(700)] {
-                        let read = Read { selection: selection.clone(), direction, from, until, limit };
+                    for (skip, limit) in [(0, None), (0, Some(700)), (5, Some(2)), (1_500, None)] {
+                        let read = Read { selection: selection.clone(), direction, from, until, skip, limit };
                         let case = case.row(format_args!("{name}, {read:?}"));
-                        let found = positions(&case.read(store, read.clone()));
-                        same_positions(&case, &found, &positions(wanted(&log, &read)));
+                        let wanted = positions(wanted(&log, &read));
+                        same_positions(&case, &positions(&case.read(store, read.clone())), &wanted);
+                        counts(&case, store, read, wanted.len());
                     }
                 }
             }

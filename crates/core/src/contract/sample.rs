@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::{
-    Append, Bytes, EventStore, EventType, ExpectedRevision, NewEvent, Position, Query, QueryItem,
+    Append, Bytes, Category, EventStore, EventType, ExpectedRevision, NewEvent, Position, Query, QueryItem,
     RecordedEvent, Revision, Selection, StreamName, Tag, Timestamp,
 };
 
@@ -49,7 +49,19 @@ pub fn item(types: &[&str], tags: &[&str]) -> QueryItem {
     QueryItem {
         types: types.iter().map(|text| event_type(text)).collect(),
         tags: tags.iter().map(|text| tag(text)).collect(),
+        ..QueryItem::default()
     }
+}
+
+/// The same, in streams of these categories.
+pub fn item_of(categories: &[&str], item: QueryItem) -> QueryItem {
+    let named = categories.iter().map(|text| Category::new((*text).to_owned()).expect(VALID));
+    QueryItem { categories: named.collect(), ..item }
+}
+
+/// The same, of the first events of their streams.
+pub fn first(item: QueryItem) -> QueryItem {
+    QueryItem { begins_stream: true, ..item }
 }
 
 pub fn query(types: &[&str], tags: &[&str]) -> Query {
@@ -154,6 +166,25 @@ pub fn selections() -> Vec<(String, Selection)> {
         ("one item, or the same again", query(&["Left"], &[]).or(item(&["Left"], &[]))),
         ("nothing, or a type and a tag", query(&["None"], &[]).or(item(&["Join"], &["course:c1"]))),
         ("a tag, or everything", query(&[], &["paid"]).or(item(&[], &[]))),
+        ("one category", Query::item(item_of(&["cart"], item(&[], &[])))),
+        ("a category in another case", Query::item(item_of(&["Cart"], item(&[], &[])))),
+        ("two categories", Query::item(item_of(&["Cart", "cart"], item(&[], &[])))),
+        ("a category nothing is of", Query::item(item_of(&["solo"], item(&[], &[])))),
+        ("a whole name as a category", Query::item(item_of(&["cart-1"], item(&[], &[])))),
+        ("a category and a type", Query::item(item_of(&["cart"], item(&["Joined", "Left"], &[])))),
+        ("a category and a tag", Query::item(item_of(&["cart"], item(&[], &["paid"])))),
+        (
+            "a category, a type and two tags",
+            Query::item(item_of(
+                &["cart", "Cart"],
+                item(&["Opened", "Left", "Joined"], &["student:s1", "paid"]),
+            )),
+        ),
+        ("a category, or a tag", query(&[], &["paid"]).or(item_of(&["Cart"], item(&[], &[])))),
+        ("the first of each stream", Query::beginnings()),
+        ("the first of each stream of a category", Query::item(first(item_of(&["cart"], item(&[], &[]))))),
+        ("the first ones of a type", Query::item(first(item(&["Opened", "paid"], &[])))),
+        ("the first of each stream, or a type", Query::beginnings().or(item(&["Left"], &[]))),
     ];
     let mut selections = vec![("all".to_owned(), Selection::All)];
     selections.extend(STREAMS.map(|name| (format!("stream {name}"), Selection::Stream(stream(name)))));

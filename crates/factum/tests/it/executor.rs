@@ -60,6 +60,10 @@ impl EventStore for Watched {
         EventStore::read(&self.memory, read)
     }
 
+    fn count(&self, read: Read) -> Result<u64, ReadError> {
+        self.memory.count(read)
+    }
+
     fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {
         self.memory.subscribe(subscribe)
     }

@@ -43,6 +43,10 @@ impl EventStore for Busy {
         Ok(events)
     }
 
+    fn count(&self, read: Read) -> Result<u64, ReadError> {
+        self.memory.count(read)
+    }
+
     fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {
         self.memory.subscribe(subscribe)
     }

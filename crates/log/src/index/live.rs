@@ -3,15 +3,31 @@
 //!
 //! Written by the sequencer as it gives out places, so it may be ahead of what
 //! is committed; readers pass over what they find beyond the committed end.
+//!
+//! The sequencer only notes each record's keys, as the caller hashed them. The
+//! lists are made of these notes by whoever asks for one, a piece at a time:
+//!
+//! ```text
+//!   notes   type cat tag │ type cat │ type cat tag tag │ ...   by the sequencer
+//!   lists   type ─▶ 0 1 2 ...    tag ─▶ 0 2 ...                by who asks first
+//! ```
+//!
+//! so that a log of which nobody asks pays for a copy, and not for a table.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
+use factum_core::Direction;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
+use parking_lot::Mutex;
+use smallvec::SmallVec;
 
+use super::keys::{KeyHash, LOST, Wanted};
 use super::offset_to_units;
+use super::postings::List;
+use super::search::Search;
 use crate::secret::StreamHash;
 
 /// The heads of all streams and the live segments.
@@ -45,6 +61,63 @@ pub struct LiveSegment {
     pub first_position: u64,
     /// Its records.
     pub records: Vec<LiveRecord>,
+    /// Their keys, one after another.
+    keys: Vec<KeyHash>,
+    /// Where those of each record end.
+    keys_end: Vec<u32>,
+    lists: Arc<Mutex<Lists>>,
+}
+
+/// The lists of a live segment, as far as they were asked for.
+#[derive(Default)]
+pub struct Lists {
+    by_key: HashMap<KeyHash, SmallVec<[u32; 4]>, BuildHasherDefault<AlreadyHashed>>,
+    /// So many records are in them.
+    records: u32,
+}
+
+impl Lists {
+    /// The list of a key, if it has one.
+    pub fn find(&self, key: KeyHash) -> Option<List<'_>> {
+        self.by_key.get(&key).map(|ordinals| List::Plain(ordinals))
+    }
+}
+
+/// So many records are added to the lists at a time: appends wait for no longer.
+const LISTED_AT_ONCE: usize = 1024;
+
+impl LiveSegment {
+    /// The keys of a record.
+    pub fn keys_of(&self, ordinal: usize) -> &[KeyHash] {
+        let begin = ordinal.checked_sub(1).map_or(0, |before| self.keys_end[before] as usize);
+        &self.keys[begin..self.keys_end[ordinal] as usize]
+    }
+
+    /// Its lists, with at least the first `records` of its records in them;
+    /// `None` if it has to be asked again for that.
+    pub fn lists(&self, records: u32) -> Option<Arc<Mutex<Lists>>> {
+        let mut lists = self.lists.lock();
+        let from = lists.records as usize;
+        let to = self.records.len().min(from + LISTED_AT_ONCE);
+        if lists.records < records {
+            for ordinal in from..to {
+                for key in self.keys_of(ordinal) {
+                    let list = lists.by_key.entry(*key).or_default();
+                    // Only what was written by something else names a tag twice.
+                    if list.last() != Some(&(ordinal as u32)) {
+                        list.push(ordinal as u32);
+                    }
+                }
+            }
+            lists.records = to as u32;
+        }
+        (lists.records >= records).then(|| self.lists.clone())
+    }
+
+    fn note(&mut self, keys: impl IntoIterator<Item = KeyHash>) {
+        self.keys.extend(keys);
+        self.keys_end.push(self.keys.len() as u32);
+    }
 }
 
 /// One record of a live segment.
@@ -119,8 +192,16 @@ impl Live {
         self.heads.len()
     }
 
-    /// Adds the next record of the open segment; returns its revision.
-    pub fn record(&mut self, stream: StreamHash, position: u64, offset: u64) -> u64 {
+    /// Adds the next record of the open segment with its keys, to which
+    /// `beginning` belongs if it is its stream's first; returns its revision.
+    pub fn record(
+        &mut self,
+        stream: StreamHash,
+        position: u64,
+        offset: u64,
+        keys: &[KeyHash],
+        beginning: KeyHash,
+    ) -> u64 {
         let open = &mut self.open;
         let ordinal = open.records.len() as u32;
         let (revision, previous) = match self.heads.entry(stream) {
@@ -151,25 +232,36 @@ impl Live {
         };
         let stream = [stream as u64, (stream >> 64) as u64];
         open.records.push(LiveRecord { stream, revision, offset: offset_to_units(offset), previous });
+        open.note(keys.iter().copied().chain((revision == 0).then_some(beginning)));
         revision
     }
 
     /// Adds a record that says itself which revision it has, behind damage.
-    pub fn record_behind_damage(&mut self, stream: StreamHash, position: u64, offset: u64, revision: u64) {
+    pub fn record_behind_damage(
+        &mut self,
+        stream: StreamHash,
+        position: u64,
+        offset: u64,
+        revision: u64,
+        keys: &[KeyHash],
+        beginning: KeyHash,
+    ) {
         match self.heads.get_mut(&stream) {
             Some(head) => head.next_revision = revision,
             None if revision > 0 => self.restore(stream, revision, 0, 0),
             None => {}
         }
-        self.record(stream, position, offset);
+        self.record(stream, position, offset, keys, beginning);
     }
 
     /// Leaves room for records that are lost, so that those behind them keep
     /// their positions.
     pub fn skip_lost(&mut self, records: u64) {
         let lost = LiveRecord { stream: [0; 2], revision: 0, offset: 0, previous: Previous::NONE };
-        let length = self.open.records.len() + records as usize;
-        self.open.records.resize(length, lost);
+        for _ in 0..records {
+            self.open.records.push(lost);
+            self.open.note([LOST]);
+        }
     }
 
     /// Takes a head from a sealed segment's index; segments come oldest first.
@@ -179,7 +271,7 @@ impl Live {
 
     /// Begins the next segment. What was open is full now, if it held anything.
     pub fn begin_segment(&mut self, number: u32, first_position: u64) {
-        let next = LiveSegment { number, first_position, records: Vec::new() };
+        let next = LiveSegment { number, first_position, ..LiveSegment::default() };
         let full = std::mem::replace(&mut self.open, next);
         if !full.records.is_empty() {
             self.full.push_back(Arc::new(full));
@@ -196,7 +288,40 @@ impl Live {
         self.full.retain(|segment| segment.number != number);
     }
 
-    fn live_segment(&self, number: u32) -> Option<&LiveSegment> {
+    /// Position of the last record at or after `from` that is wanted.
+    pub fn last_match(&self, wanted: &Wanted, from: u64) -> Option<u64> {
+        for segment in self.newest_first() {
+            let end = segment.records.len() as u32;
+            let begin = from.saturating_sub(segment.first_position).min(u64::from(end)) as u32;
+            let lists = loop {
+                if let Some(lists) = segment.lists(end) {
+                    break lists;
+                }
+            };
+            let lists = lists.lock();
+            let search = Search::new(wanted, |key| lists.find(key));
+            if let Some(ordinal) = search.nth(begin..end, Direction::Backward, 0) {
+                return Some(segment.first_position + u64::from(ordinal));
+            }
+            if segment.first_position <= from {
+                break;
+            }
+        }
+        None
+    }
+
+    /// The live segments, newest first.
+    fn newest_first(&self) -> impl Iterator<Item = &LiveSegment> {
+        std::iter::once(&self.open).chain(self.full.iter().rev().map(|segment| &**segment))
+    }
+
+    /// Position of the first event of a live segment.
+    pub fn first_position(&self) -> u64 {
+        self.full.front().map_or(self.open.first_position, |segment| segment.first_position)
+    }
+
+    /// A live segment.
+    pub fn live_segment(&self, number: u32) -> Option<&LiveSegment> {
         if self.open.number == number {
             return Some(&self.open);
         }

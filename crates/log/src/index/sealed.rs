@@ -5,19 +5,22 @@
 //!  32  first_position u64                    40  first_recorded_at i64 (µs)
 //!  48  last_recorded_at i64                  56  end_offset u64
 //!  64  last_sequence u64                     72  last_crc u32    76  events u32
-//!  80  batches u32      84  streams u32      88  zeros           92  crc32c u32
+//!  80  batches u32      84  streams u32      88  keys u32        92  crc32c u32
 //!  96  batch directory: first_position u64, recorded_at i64, offset u64     × batches
 //!      stream table, by hash: hash [16], first_revision u64, count u32,
 //!                             postings u32, older_segment u32, zeros u32    × streams
-//!      postings: offset of each record, in units of 8 bytes, u32            × events
+//!      key table, by hash: hash [16], count u32, postings u32               × keys
+//!      record table: offset of each record, in units of 8 bytes, u32        × events
+//!      postings of the streams, then of the keys: ordinals
 //! ```
 //!
 //! The crc covers everything but itself. `last_sequence` and `last_crc` are
 //! those of the segment's last batch: by them an index can only ever match the
 //! exact bytes it was built from, and the next segment's first batch, which
-//! carries the same checksum, confirms both. A stream's `postings` is where its
-//! offsets begin; `older_segment` is the next older segment with events of it,
-//! 0 for none.
+//! carries the same checksum, confirms both. `postings` is where a stream's or a
+//! key's ordinals begin, counted in ordinals (see [`postings`](super::postings));
+//! a key that every record has needs none. `older_segment` is the next older
+//! segment with events of a stream, 0 for none.
 
 use std::io;
 
@@ -25,25 +28,31 @@ use bytes::Bytes;
 use factum_core::{StorageError, Timestamp};
 use uuid::Uuid;
 
-use super::live::LiveSegment;
+use super::keys::KeyHash;
+use super::postings::{List, width};
 use crate::disk::{Disk, read_exact_at, write_all_at};
 use crate::secret::StreamHash;
-use crate::segment::format::{FORMAT, bytes16_at, i64_at, put, u32_at, u64_at};
+use crate::segment::format::{bytes16_at, i64_at, u32_at, u64_at};
 use crate::segment::{BatchEntry, io_error};
 
 /// Directory of the index files.
 pub const INDEX_DIR: &str = "index";
 /// First bytes of an index file: `factidx1`.
 pub const INDEX_MAGIC: u64 = u64::from_le_bytes(*b"factidx1");
+/// The format of index files this program writes, and the only one it takes:
+/// others are built again.
+pub const INDEX_FORMAT: u32 = 2;
 /// Length of the header.
 pub const INDEX_HEADER_BYTES: usize = 96;
-const CRC_AT: usize = 92;
+pub(super) const CRC_AT: usize = 92;
 /// Length of an entry of the batch directory.
 pub const DIRECTORY_ENTRY_BYTES: usize = 24;
 /// Length of an entry of the stream table.
 pub const STREAM_ENTRY_BYTES: usize = 40;
-/// Length of a posting.
-pub const POSTING_BYTES: usize = 4;
+/// Length of an entry of the key table.
+pub const KEY_ENTRY_BYTES: usize = 24;
+/// Length of an entry of the record table.
+pub const RECORD_ENTRY_BYTES: usize = 4;
 
 /// Name of a segment's index file.
 pub fn file_name(segment: u32) -> String {
@@ -67,7 +76,31 @@ pub struct SealedIndex {
     bytes: Bytes,
     batches: usize,
     streams: usize,
+    keys: usize,
     events: usize,
+}
+
+/// Why an index cannot be used, which only means that it must be built again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// It was written by a program of another version.
+    #[error("its format is {0} instead of {INDEX_FORMAT}")]
+    OtherFormat(u32),
+    /// It is not what it should be.
+    #[error("{0}")]
+    Wrong(String),
+}
+
+impl From<&str> for Unusable {
+    fn from(what: &str) -> Self {
+        Self::Wrong(what.to_owned())
+    }
+}
+
+impl From<String> for Unusable {
+    fn from(what: String) -> Self {
+        Self::Wrong(what)
+    }
 }
 
 /// One stream's events in a segment.
@@ -84,131 +117,57 @@ pub struct StreamEntry {
     pub older_segment: Option<u32>,
 }
 
-/// Builds the bytes of an index. The same log gives the same bytes.
-pub fn build(store: Uuid, segment: &LiveSegment, batches: &[BatchEntry], end: SegmentEnd) -> Vec<u8> {
-    let mut order: Vec<u32> = (0..segment.records.len() as u32).collect();
-    order.sort_unstable_by_key(|ordinal| (segment.records[*ordinal as usize].stream(), *ordinal));
-    let groups: Vec<&[u32]> = order
-        .chunk_by(|a, b| segment.records[*a as usize].stream() == segment.records[*b as usize].stream())
-        .collect();
-    let length = INDEX_HEADER_BYTES
-        + batches.len() * DIRECTORY_ENTRY_BYTES
-        + groups.len() * STREAM_ENTRY_BYTES
-        + order.len() * POSTING_BYTES;
-    let mut bytes = Vec::with_capacity(length);
-    bytes.resize(INDEX_HEADER_BYTES, 0);
-    put(&mut bytes, 0, &INDEX_MAGIC.to_le_bytes());
-    put(&mut bytes, 8, &FORMAT.to_le_bytes());
-    put(&mut bytes, 12, &segment.number.to_le_bytes());
-    put(&mut bytes, 16, store.as_bytes());
-    put(&mut bytes, 32, &segment.first_position.to_le_bytes());
-    let recorded_at =
-        |batch: Option<&BatchEntry>| batch.map_or(i64::MIN, |batch| batch.recorded_at.as_micros());
-    put(&mut bytes, 40, &recorded_at(batches.first()).to_le_bytes());
-    put(&mut bytes, 48, &recorded_at(batches.last()).to_le_bytes());
-    put(&mut bytes, 56, &end.end_offset.to_le_bytes());
-    put(&mut bytes, 64, &end.last_sequence.to_le_bytes());
-    put(&mut bytes, 72, &end.last_crc.to_le_bytes());
-    put(&mut bytes, 76, &(order.len() as u32).to_le_bytes());
-    put(&mut bytes, 80, &(batches.len() as u32).to_le_bytes());
-    put(&mut bytes, 84, &(groups.len() as u32).to_le_bytes());
-    for batch in batches {
-        bytes.extend_from_slice(&batch.first_position.to_le_bytes());
-        bytes.extend_from_slice(&batch.recorded_at.as_micros().to_le_bytes());
-        bytes.extend_from_slice(&batch.offset.to_le_bytes());
-    }
-    let mut postings = 0u32;
-    for group in &groups {
-        let first = &segment.records[group[0] as usize];
-        bytes.extend_from_slice(&first.stream().to_le_bytes());
-        bytes.extend_from_slice(&first.revision.to_le_bytes());
-        bytes.extend_from_slice(&(group.len() as u32).to_le_bytes());
-        bytes.extend_from_slice(&postings.to_le_bytes());
-        bytes.extend_from_slice(&first.older_segment().unwrap_or(0).to_le_bytes());
-        bytes.extend_from_slice(&[0; 4]);
-        postings += group.len() as u32;
-    }
-    for ordinal in &order {
-        bytes.extend_from_slice(&segment.records[*ordinal as usize].offset.to_le_bytes());
-    }
-    let crc = checksum(&bytes);
-    put(&mut bytes, CRC_AT, &crc.to_le_bytes());
-    bytes
+/// One key's events in a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyEntry {
+    #[allow(missing_docs)]
+    pub hash: KeyHash,
+    /// How many of the events here have it.
+    pub count: u32,
+    postings: u32,
 }
 
-fn checksum(bytes: &[u8]) -> u32 {
+/// The checksum of an index.
+pub(super) fn checksum(bytes: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&bytes[..CRC_AT]), &bytes[CRC_AT + 4..])
 }
 
-/// These bytes as an index of this segment, as far as a forger could go: the
-/// identity, the length of its parts, and the checksum are right.
-#[cfg(feature = "fuzzing")]
-pub fn completed(bytes: &[u8], store: Uuid, segment: u32) -> Vec<u8> {
-    let mut index = bytes.to_vec();
-    index.resize(index.len().max(INDEX_HEADER_BYTES), 0);
-    put(&mut index, 0, &INDEX_MAGIC.to_le_bytes());
-    put(&mut index, 8, &FORMAT.to_le_bytes());
-    put(&mut index, 12, &segment.to_le_bytes());
-    put(&mut index, 16, store.as_bytes());
-    let content = index.len() - INDEX_HEADER_BYTES;
-    let streams = usize::from(bytes.first().copied().unwrap_or_default()).min(content / STREAM_ENTRY_BYTES);
-    let left = content - streams * STREAM_ENTRY_BYTES;
-    let batches =
-        (usize::from(bytes.last().copied().unwrap_or_default()) / 16).min(left / DIRECTORY_ENTRY_BYTES);
-    let events = (left - batches * DIRECTORY_ENTRY_BYTES) / POSTING_BYTES;
-    put(&mut index, 76, &(events as u32).to_le_bytes());
-    put(&mut index, 80, &(batches as u32).to_le_bytes());
-    put(&mut index, 84, &(streams as u32).to_le_bytes());
-    index.truncate(
-        INDEX_HEADER_BYTES
-            + batches * DIRECTORY_ENTRY_BYTES
-            + streams * STREAM_ENTRY_BYTES
-            + events * POSTING_BYTES,
-    );
-    for stream in 0..streams {
-        let at = INDEX_HEADER_BYTES + batches * DIRECTORY_ENTRY_BYTES + stream * STREAM_ENTRY_BYTES;
-        // Half of them are left as wrong as they are.
-        if bytes.get(1).is_some_and(|byte| byte % 2 == 0) {
-            for field in [at + 24, at + 28] {
-                let number = u32_at(&index, field).unwrap_or_default() % (events as u32 / 2 + 1);
-                put(&mut index, field, &number.to_le_bytes());
-            }
-        }
-    }
-    let crc = checksum(&index);
-    put(&mut index, CRC_AT, &crc.to_le_bytes());
-    index
-}
-
 impl SealedIndex {
-    /// Takes the bytes of an index file of this segment of this store; the
-    /// text says what is wrong with them.
-    pub fn from_bytes(bytes: Bytes, store: Uuid, segment: u32) -> Result<Self, String> {
+    /// Takes the bytes of an index file of this segment of this store.
+    pub fn from_bytes(bytes: Bytes, store: Uuid, segment: u32) -> Result<Self, Unusable> {
         let field = |at| u32_at(&bytes, at).unwrap_or_default();
         if bytes.len() < INDEX_HEADER_BYTES || u64_at(&bytes, 0) != Some(INDEX_MAGIC) {
             return Err("this is not an index".into());
         }
-        if field(8) > FORMAT {
-            return Err(format!("its format is {}, newer than {FORMAT}", field(8)));
+        if field(8) != INDEX_FORMAT {
+            return Err(Unusable::OtherFormat(field(8)));
         }
         if bytes16_at(&bytes, 16) != Some(*store.as_bytes()) {
             return Err("it belongs to another store".into());
         }
         if field(12) != segment {
-            return Err(format!("it belongs to segment {}", field(12)));
+            return Err(format!("it belongs to segment {}", field(12)).into());
         }
-        let (events, batches, streams) = (field(76) as usize, field(80) as usize, field(84) as usize);
-        let length = INDEX_HEADER_BYTES
-            + batches * DIRECTORY_ENTRY_BYTES
-            + streams * STREAM_ENTRY_BYTES
-            + events * POSTING_BYTES;
-        if bytes.len() != length {
-            return Err(format!("it has {} bytes instead of {length}", bytes.len()));
+        let [events, batches, streams, keys] = [76, 80, 84, 88].map(|at| field(at) as usize);
+        let index = Self { bytes, batches, streams, keys, events };
+        let short =
+            |length| Unusable::Wrong(format!("it has {} bytes instead of {length}", index.bytes.len()));
+        let fixed = index.postings_at(0);
+        if index.bytes.len() < fixed {
+            return Err(short(fixed));
         }
-        if checksum(&bytes) != field(CRC_AT) {
+        let of_keys: usize = (0..keys)
+            .map(|at| index.key(at))
+            .filter(|key| key.count as usize != events)
+            .map(|key| key.count as usize)
+            .sum();
+        let length = fixed + (events + of_keys) * width(events);
+        if index.bytes.len() != length {
+            return Err(short(length));
+        }
+        if checksum(&index.bytes) != u32_at(&index.bytes, CRC_AT).unwrap_or_default() {
             return Err("its checksum does not match".into());
         }
-        let index = Self { bytes, batches, streams, events };
         // What is looked up later costs as much as it says there is.
         let is_inside = |stream: StreamEntry| {
             stream.postings as usize + stream.count as usize <= events
@@ -217,28 +176,35 @@ impl SealedIndex {
         if !(0..streams).all(|at| is_inside(index.stream(at))) {
             return Err("a stream has more events than there are".into());
         }
+        let is_inside = |key: KeyEntry| {
+            key.count as usize == events
+                || (key.count as usize) < events && key.postings as usize + key.count as usize <= of_keys
+        };
+        if !(0..keys).all(|at| is_inside(index.key(at))) {
+            return Err("a key has more events than there are".into());
+        }
         Ok(index)
     }
 
     /// Reads a segment's index; `Ok(Err(..))` says why it cannot be used,
     /// which only means that it must be built again.
-    pub fn load(disk: &dyn Disk, store: Uuid, segment: u32) -> Result<Result<Self, String>, StorageError> {
+    pub fn load(disk: &dyn Disk, store: Uuid, segment: u32) -> Result<Result<Self, Unusable>, StorageError> {
         let name = file_name(segment);
         let failed = |error| io_error("read", &name, error);
         let file = match disk.open(&name, false) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Err("it is missing".into())),
-            Err(error) => return Ok(Err(error.to_string())),
+            Err(error) => return Ok(Err(error.to_string().into())),
         };
         // An index is a small part of its segment; one that is not is no index.
         let length = file.bytes().map_err(failed)?;
         if length > 1 << 32 {
-            return Ok(Err(format!("it has {length} bytes")));
+            return Ok(Err(format!("it has {length} bytes").into()));
         }
         let mut bytes = vec![0; length as usize];
         match read_exact_at(&*file, &mut bytes, 0) {
             Ok(()) => Ok(Self::from_bytes(bytes.into(), store, segment)),
-            Err(error) => Ok(Err(error.to_string())),
+            Err(error) => Ok(Err(error.to_string().into())),
         }
     }
 
@@ -325,10 +291,70 @@ impl SealedIndex {
         None
     }
 
-    /// Where the `index`-th event of a stream here is; see [`super::units_to_offset`].
-    pub fn posting(&self, stream: &StreamEntry, index: u32) -> u32 {
-        let at = self.stream_at(self.streams) + (stream.postings as usize + index as usize) * POSTING_BYTES;
-        u32_at(&self.bytes, at).unwrap_or_default()
+    /// The ordinals of a stream's events, in the order of their revisions.
+    pub fn stream_list(&self, stream: &StreamEntry) -> List<'_> {
+        self.packed(0, stream.postings, stream.count)
+    }
+
+    /// How many keys events of the segment have.
+    #[cfg(feature = "fuzzing")]
+    pub fn keys(&self) -> usize {
+        self.keys
+    }
+
+    /// One of them, in the order of their hashes.
+    pub fn key(&self, index: usize) -> KeyEntry {
+        let at = self.key_at(index);
+        KeyEntry {
+            hash: self.key_hash(index),
+            count: u32_at(&self.bytes, at + 16).unwrap_or_default(),
+            postings: u32_at(&self.bytes, at + 20).unwrap_or_default(),
+        }
+    }
+
+    fn key_at(&self, index: usize) -> usize {
+        self.stream_at(self.streams) + index * KEY_ENTRY_BYTES
+    }
+
+    fn key_hash(&self, index: usize) -> KeyHash {
+        KeyHash::from_le_bytes(bytes16_at(&self.bytes, self.key_at(index)).unwrap_or_default())
+    }
+
+    /// The ordinals of the events with a key, if there are any.
+    pub fn key_list(&self, key: KeyHash) -> Option<List<'_>> {
+        let (mut low, mut high) = (0, self.keys);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.key_hash(middle) < key { low = middle + 1 } else { high = middle }
+        }
+        let entry = (low < self.keys).then(|| self.key(low)).filter(|entry| entry.hash == key)?;
+        Some(match entry.count as usize == self.events {
+            true => List::Every(entry.count),
+            false => self.packed(self.events, entry.postings, entry.count),
+        })
+    }
+
+    /// Where a record is; see [`super::units_to_offset`].
+    pub fn record_offset(&self, ordinal: u32) -> u32 {
+        let at = self.key_at(self.keys) + ordinal as usize * RECORD_ENTRY_BYTES;
+        if (ordinal as usize) < self.events { u32_at(&self.bytes, at).unwrap_or_default() } else { 0 }
+    }
+
+    /// How many records the segment has.
+    #[cfg(feature = "fuzzing")]
+    pub fn events(&self) -> usize {
+        self.events
+    }
+
+    /// Where the `index`-th posting is.
+    fn postings_at(&self, index: usize) -> usize {
+        self.key_at(self.keys) + self.events * RECORD_ENTRY_BYTES + index * width(self.events)
+    }
+
+    fn packed(&self, base: usize, first: u32, count: u32) -> List<'_> {
+        let begin = self.postings_at(base + first as usize);
+        let width = width(self.events);
+        List::Packed { bytes: &self.bytes[begin..begin + count as usize * width], width }
     }
 }
 

@@ -1,10 +1,10 @@
-//! Reads of everything, or of what a query selects of it: batch by batch.
+//! Reads of everything: batch by batch.
 
 use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use factum_core::{Position, Query, ReadError, RecordedEvent, StorageError};
+use factum_core::{Position, ReadError, RecordedEvent, StorageError};
 
 use super::Bounds;
 use crate::engine::Engine;
@@ -20,7 +20,6 @@ pub struct Forward<E> {
     next: u64,
     end: u64,
     left: u64,
-    filter: Filter,
     /// The batch being given out, and where in it.
     body: Body,
     /// Reads ahead while batches come from the disk.
@@ -34,7 +33,6 @@ pub struct Backward<E> {
     /// One after the position to give out next.
     end: u64,
     left: u64,
-    filter: Filter,
     body: Bytes,
     /// Where the records of `body` begin that are still to be given out.
     places: Vec<usize>,
@@ -56,29 +54,14 @@ impl Body {
     }
 }
 
-/// A query, asked of records before they become events.
-struct Filter(Option<Query>);
-
-impl Filter {
-    fn selects(&self, view: &RecordView<'_>) -> bool {
-        let Some(query) = &self.0 else { return true };
-        query.items().iter().any(|item| {
-            let is_type = |name: &factum_core::EventType| name.as_str().as_bytes() == view.event_type();
-            (item.types.is_empty() || item.types.iter().any(is_type))
-                && item.tags.iter().all(|tag| view.tag_texts().any(|text| text == tag.as_str().as_bytes()))
-        })
-    }
-}
-
 impl<E: Deref<Target = Engine>> Forward<E> {
     /// From the first of the bounds' positions.
-    pub fn new(engine: E, bounds: Bounds, query: Option<Query>) -> Self {
+    pub fn new(engine: E, bounds: Bounds) -> Self {
         Self {
             engine,
             next: bounds.positions.start,
             end: bounds.positions.end,
             left: bounds.limit,
-            filter: Filter(query),
             body: Body::default(),
             scan: None,
         }
@@ -163,45 +146,39 @@ impl<E: Deref<Target = Engine>> Iterator for Forward<E> {
     type Item = Result<RecordedEvent, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if self.next >= self.end || self.left == 0 {
-                return None;
-            }
-            if self.body.at >= self.body.end
-                && let Err(error) = self.load()
-            {
-                self.left = 0;
-                return Some(Err(error.into()));
-            }
-            let at = self.body.at;
-            let view = RecordView::first(&self.body.bytes[at..self.body.end]);
-            let Some(view) = view.filter(|view| view.position() == self.next) else {
-                self.left = 0;
-                return Some(Err(not_a_record(self.next).into()));
-            };
-            self.body.at += view.bytes().len();
-            self.next += 1;
-            if !self.filter.selects(&view) {
-                continue;
-            }
-            self.left -= 1;
-            return Some(match view.into_event(&self.body.bytes, at) {
-                Some(event) => Ok(event),
-                None => Err(not_a_record(self.next - 1).into()),
-            });
+        if self.next >= self.end || self.left == 0 {
+            return None;
         }
+        if self.body.at >= self.body.end
+            && let Err(error) = self.load()
+        {
+            self.left = 0;
+            return Some(Err(error.into()));
+        }
+        let at = self.body.at;
+        let view = RecordView::first(&self.body.bytes[at..self.body.end]);
+        let Some(view) = view.filter(|view| view.position() == self.next) else {
+            self.left = 0;
+            return Some(Err(not_a_record(self.next).into()));
+        };
+        self.body.at += view.bytes().len();
+        self.next += 1;
+        self.left -= 1;
+        Some(match view.into_event(&self.body.bytes, at) {
+            Some(event) => Ok(event),
+            None => Err(not_a_record(self.next - 1).into()),
+        })
     }
 }
 
 impl<E: Deref<Target = Engine>> Backward<E> {
     /// From the last of the bounds' positions.
-    pub fn new(engine: E, bounds: Bounds, query: Option<Query>) -> Self {
+    pub fn new(engine: E, bounds: Bounds) -> Self {
         Self {
             engine,
             start: bounds.positions.start,
             end: bounds.positions.end,
             left: bounds.limit,
-            filter: Filter(query),
             body: Bytes::new(),
             places: Vec::new(),
             first: u64::MAX,
@@ -243,31 +220,26 @@ impl<E: Deref<Target = Engine>> Iterator for Backward<E> {
     type Item = Result<RecordedEvent, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if self.end <= self.start || self.left == 0 {
-                return None;
-            }
-            if self.places.is_empty()
-                && let Err(error) = self.load()
-            {
-                self.left = 0;
-                return Some(Err(error.into()));
-            }
-            let at = self.places.pop()?;
-            self.end -= 1;
-            let Some(view) = RecordView::first(&self.body[at..]) else {
-                self.left = 0;
-                return Some(Err(not_a_record(self.end).into()));
-            };
-            if !self.filter.selects(&view) {
-                continue;
-            }
-            self.left -= 1;
-            return Some(match view.into_event(&self.body, at) {
-                Some(event) => Ok(event),
-                None => Err(not_a_record(self.end).into()),
-            });
+        if self.end <= self.start || self.left == 0 {
+            return None;
         }
+        if self.places.is_empty()
+            && let Err(error) = self.load()
+        {
+            self.left = 0;
+            return Some(Err(error.into()));
+        }
+        let at = self.places.pop()?;
+        self.end -= 1;
+        let Some(view) = RecordView::first(&self.body[at..]) else {
+            self.left = 0;
+            return Some(Err(not_a_record(self.end).into()));
+        };
+        self.left -= 1;
+        Some(match view.into_event(&self.body, at) {
+            Some(event) => Ok(event),
+            None => Err(not_a_record(self.end).into()),
+        })
     }
 }
 
@@ -298,7 +270,7 @@ fn locate(engine: &Engine, position: u64) -> Result<Scan, StorageError> {
 
 /// A batch with a right checksum that does not hold what it should: written by
 /// something else than this format, or found through a wrong index.
-fn not_a_record(position: u64) -> StorageError {
+pub fn not_a_record(position: u64) -> StorageError {
     let position = Position::new(position);
     StorageError::Corrupt {
         file: crate::segment::SEGMENTS_DIR.into(),

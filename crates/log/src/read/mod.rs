@@ -1,34 +1,41 @@
-//! Reads: of everything (or a query over everything), and of one stream.
+//! Reads: of everything, of one stream, and of what a query selects.
 //!
 //! A read sees the committed end once, when it begins, and never looks beyond.
 //! Every byte that comes from the disk is checked before it is given out:
 //! whole batches by their checksum, single records by theirs.
 
 pub mod all;
+pub mod query;
 pub mod stream;
+mod window;
 
 use std::ops::{Deref, Range};
 
 use factum_core::{Direction, Events, Read, ReadError, Selection, Start, StorageError, Timestamp, Until};
 
 use crate::engine::Engine;
+use crate::index::keys::Wanted;
+use query::Selected;
 
 /// What a read may give out, all as half-open ranges.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounds {
     pub positions: Range<u64>,
     pub revisions: Range<u64>,
+    /// So many of them are passed over.
+    pub skip: u64,
     pub limit: u64,
 }
 
 impl Bounds {
     /// These positions, all of them.
     pub fn positions(positions: Range<u64>) -> Self {
-        Self { positions, revisions: 0..u64::MAX, limit: u64::MAX }
+        Self { positions, revisions: 0..u64::MAX, skip: 0, limit: u64::MAX }
     }
 
     fn of(engine: &Engine, read: &Read) -> Result<Self, StorageError> {
         let mut bounds = Self::positions(0..engine.committed_end());
+        bounds.skip = read.skip;
         bounds.limit = read.limit.unwrap_or(u64::MAX);
         let forward = read.direction == Direction::Forward;
         // The lower end is where a forward read begins and a backward one ends.
@@ -54,6 +61,19 @@ impl Bounds {
             }
         }
         Ok(bounds)
+    }
+}
+
+impl Bounds {
+    /// Where every event counts, those that are passed over are known without
+    /// a look.
+    fn passed_over(mut self, direction: Direction) -> Self {
+        let Range { start, end } = &mut self.positions;
+        match direction {
+            Direction::Forward => *start = start.saturating_add(self.skip),
+            Direction::Backward => *end = end.saturating_sub(self.skip).max((*start).min(*end)),
+        }
+        self
     }
 }
 
@@ -122,15 +142,35 @@ where
         return Err(StorageError::Closed.into());
     }
     let bounds = Bounds::of(&engine, &read)?;
-    let query = match read.selection {
-        Selection::Stream(stream) => {
-            return stream::read(engine, stream, bounds, read.direction);
+    match read.selection {
+        Selection::Stream(stream) => stream::read(engine, stream, bounds, read.direction),
+        Selection::Query(query) if !query.selects_all() => {
+            Ok(Box::new(Selected::new(engine, query, bounds, read.direction)?))
         }
-        Selection::Query(query) => Some(query),
-        Selection::All => None,
+        Selection::All | Selection::Query(_) => {
+            let bounds = bounds.passed_over(read.direction);
+            Ok(match read.direction {
+                Direction::Forward => Box::new(all::Forward::new(engine, bounds)),
+                Direction::Backward => Box::new(all::Backward::new(engine, bounds)),
+            })
+        }
+    }
+}
+
+/// How many events [`read`] would yield.
+pub fn count(engine: &Engine, read: Read) -> Result<u64, ReadError> {
+    read.validate()?;
+    if engine.is_closed() {
+        return Err(StorageError::Closed.into());
+    }
+    let bounds = Bounds::of(engine, &read)?;
+    let (skip, limit) = (bounds.skip, bounds.limit);
+    let between = match read.selection {
+        Selection::Stream(stream) => stream::count(engine, stream, bounds)?,
+        Selection::Query(query) if !query.selects_all() => {
+            query::count(engine, &Wanted::of(&query, engine.store.secret), bounds.positions)?
+        }
+        Selection::All | Selection::Query(_) => bounds.positions.end.saturating_sub(bounds.positions.start),
     };
-    Ok(match read.direction {
-        Direction::Forward => Box::new(all::Forward::new(engine, bounds, query)),
-        Direction::Backward => Box::new(all::Backward::new(engine, bounds, query)),
-    })
+    Ok(between.saturating_sub(skip).min(limit))
 }

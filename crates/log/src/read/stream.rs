@@ -9,26 +9,18 @@ use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use factum_core::{Direction, Events, ReadError, RecordedEvent, StorageError, StreamName};
 
 use super::Bounds;
+use super::window::{FoundRecord, Window, close_ones};
 use crate::engine::Engine;
 use crate::index::live::Walked;
 use crate::index::units_to_offset;
 use crate::secret::StreamHash;
 use crate::segment::Segment;
-use crate::segment::format::{RECORD_HEADER_BYTES, u32_at};
-use crate::segment::record::{RecordView, is_intact};
 
-/// Records further apart than this are read one by one.
-const GAP_BYTES_MAX: u64 = 16 * 1024;
-/// How much is read at once at most.
-const WINDOW_BYTES_MAX: u64 = 64 * 1024;
 /// How many records of a live segment are passed before appends may go on.
 const STEP_RECORDS: u32 = 1_024;
-/// What the last record of a window is assumed to need.
-const RECORD_BYTES_LIKELY: u64 = 1024;
 
 /// A stream as the engine knows it.
 #[derive(Clone)]
@@ -48,13 +40,34 @@ where
         return Err(ReadError::StreamNotFound { stream: place.name });
     };
     let mut walk = Walk { segment: Some(newest), from: None, bounds: bounds.clone() };
-    let spans = match direction {
-        Direction::Forward => walk.all(&engine, hash, bounds.limit)?,
-        Direction::Backward => VecDeque::new(),
-    };
+    let mut spans = VecDeque::new();
+    let mut skip = bounds.skip;
+    if direction == Direction::Forward {
+        spans = walk.all(&engine, hash, bounds.limit.saturating_add(skip))?;
+        for span in &mut spans {
+            skip -= span.drop_first(skip);
+        }
+        skip = 0;
+    }
     let left = bounds.limit;
-    let records = Records { place, bounds, direction, walk, spans, left, window: Window::default() };
+    let records = Records { place, bounds, direction, walk, spans, skip, left, window: Window::default() };
     Ok(Box::new(StreamEvents { engine, records }))
+}
+
+/// How many events of a stream are within bounds, but for what is passed over
+/// and the limit.
+pub fn count(engine: &Engine, name: StreamName, mut bounds: Bounds) -> Result<u64, ReadError> {
+    let hash = engine.store.secret.stream(name.as_str());
+    let Some(newest) = newest_segment(engine, hash, engine.committed_end())? else {
+        return Err(ReadError::StreamNotFound { stream: name });
+    };
+    bounds.limit = u64::MAX;
+    let mut walk = Walk { segment: Some(newest), from: None, bounds };
+    let mut count = 0;
+    while let Some(span) = walk.next(engine, hash)? {
+        count += span.offsets.len() as u64;
+    }
+    Ok(count)
 }
 
 /// The newest segment with a committed event of a stream.
@@ -80,8 +93,23 @@ struct Span {
     first_revision: u64,
     /// See [`units_to_offset`].
     offsets: VecDeque<u32>,
-    /// Whether all of them are within the bounds' positions.
-    is_whole: bool,
+}
+
+impl Span {
+    /// Passes over at most so many at its beginning; says how many.
+    fn drop_first(&mut self, wanted: u64) -> u64 {
+        let count = wanted.min(self.offsets.len() as u64);
+        self.offsets.drain(..count as usize);
+        self.first_revision += count;
+        count
+    }
+
+    /// The same at its end.
+    fn drop_last(&mut self, wanted: u64) -> u64 {
+        let count = wanted.min(self.offsets.len() as u64);
+        self.offsets.truncate(self.offsets.len() - count as usize);
+        count
+    }
 }
 
 /// Goes along a stream's segments, newest first.
@@ -100,12 +128,6 @@ impl Walk {
         let mut spans = VecDeque::<Span>::new();
         let mut wanted = 0;
         while let Some(span) = self.next(engine, hash)? {
-            // What lies before the first position is told apart only later.
-            let first = span.segment.committed(|committed| committed.first_position);
-            if !span.is_whole && first < self.bounds.positions.start {
-                spans.push_front(span);
-                break;
-            }
             wanted += span.offsets.len() as u64;
             spans.push_front(span);
             while let Some(newest) = spans.back()
@@ -135,7 +157,7 @@ impl Walk {
     }
 
     fn walk_live(&mut self, engine: &Engine, hash: StreamHash, segment: &Arc<Segment>) -> Option<Span> {
-        let Bounds { positions, revisions, limit } = &mut self.bounds;
+        let Bounds { positions, revisions, limit, .. } = &mut self.bounds;
         let mut offsets = VecDeque::new();
         let (mut first_revision, mut passed, mut next) = (0, 0, None);
         let live = engine.live.read();
@@ -162,7 +184,7 @@ impl Walk {
             Walked::Stopped => next.map(|_| segment.number),
             Walked::End(older) => older,
         };
-        Some(Span { segment: segment.clone(), first_revision, offsets, is_whole: true })
+        Some(Span { segment: segment.clone(), first_revision, offsets })
     }
 
     fn walk_sealed(
@@ -171,10 +193,9 @@ impl Walk {
         hash: StreamHash,
         segment: &Arc<Segment>,
     ) -> Result<Span, StorageError> {
-        let Bounds { positions, revisions, limit } = &self.bounds;
+        let Bounds { positions, revisions, limit, .. } = &self.bounds;
         let (first, end) = segment.committed(|committed| (committed.first_position, committed.end_position));
-        let nothing =
-            || Span { segment: segment.clone(), first_revision: 0, offsets: VecDeque::new(), is_whole: true };
+        let nothing = || Span { segment: segment.clone(), first_revision: 0, offsets: VecDeque::new() };
         if end <= positions.start {
             // Not worth a look at its index.
             self.segment = None;
@@ -199,20 +220,17 @@ impl Walk {
         if stream.first_revision <= revisions.start || first <= positions.start {
             self.segment = None;
         }
-        let from = revisions.start.saturating_sub(stream.first_revision).min(u64::from(stream.count)) as u32;
-        let to = revisions.end.saturating_sub(stream.first_revision).min(u64::from(stream.count)) as u32;
-        // Where the positions' end cuts through this segment, which events are
-        // beyond it is known only after reading them.
-        let from = if end <= positions.end {
-            from.max(to.saturating_sub((*limit).min(u64::from(to)) as u32))
-        } else {
-            from
-        };
+        let list = index.stream_list(&stream);
+        let place =
+            |revision: u64| revision.saturating_sub(stream.first_revision).min(list.len() as u64) as usize;
+        let rank = |position: u64| list.rank(position.saturating_sub(first));
+        let to = place(revisions.end).min(rank(positions.end));
+        let from = place(revisions.start).max(rank(positions.start)).min(to);
+        let from = from.max(to.saturating_sub(usize::try_from(*limit).unwrap_or(usize::MAX)));
         Ok(Span {
             segment: segment.clone(),
-            first_revision: stream.first_revision + u64::from(from),
-            offsets: (from..to).map(|at| index.posting(&stream, at)).collect(),
-            is_whole: positions.start <= first && end <= positions.end,
+            first_revision: stream.first_revision + from as u64,
+            offsets: (from..to).map(|at| index.record_offset(list.at(at))).collect(),
         })
     }
 }
@@ -224,6 +242,8 @@ struct Records {
     direction: Direction,
     walk: Walk,
     spans: VecDeque<Span>,
+    /// So many are passed over, of those a backward read comes to first.
+    skip: u64,
     left: u64,
     window: Window,
 }
@@ -238,9 +258,12 @@ impl Records {
                 if self.direction == Direction::Forward {
                     return Ok(None);
                 }
-                self.walk.bounds.limit = self.left;
+                self.walk.bounds.limit = self.left.saturating_add(self.skip);
                 match self.walk.next(engine, self.place.hash)? {
-                    Some(span) => self.spans.push_back(span),
+                    Some(mut span) => {
+                        self.skip -= span.drop_last(self.skip);
+                        self.spans.push_back(span);
+                    }
                     None => return Ok(None),
                 }
                 continue;
@@ -263,7 +286,7 @@ impl Records {
                 }
             };
             let ahead = || match self.direction {
-                Direction::Forward => close_ones(offset, &span.offsets),
+                Direction::Forward => close_ones(offset, span.offsets.iter().copied()),
                 Direction::Backward => units_to_offset(offset),
             };
             let segment = span.segment.clone();
@@ -305,93 +328,11 @@ impl Records {
         let index = engine.rebuild_index(segment)?;
         let stream = index.find(self.place.hash).ok_or_else(|| not_there(0))?;
         let at = revision.checked_sub(stream.first_revision).filter(|at| *at < u64::from(stream.count));
-        let offset = units_to_offset(index.posting(&stream, at.ok_or_else(|| not_there(0))? as u32));
+        let at = at.ok_or_else(|| not_there(0))? as usize;
+        let offset = units_to_offset(index.record_offset(index.stream_list(&stream).at(at)));
         self.window = Window::default();
         let found = self.window.record(engine, segment, offset, || offset)?;
         found.filter(|found| is_it(found, &self.place.name)).ok_or_else(|| not_there(offset))
-    }
-}
-
-/// Offset of the last of the records ahead that are worth reading together
-/// with the one at `offset`.
-fn close_ones(offset: u32, ahead: &VecDeque<u32>) -> u64 {
-    let begin = units_to_offset(offset);
-    let mut last = begin;
-    for next in ahead {
-        let next = units_to_offset(*next);
-        if next < last || next - last > GAP_BYTES_MAX || next - begin > WINDOW_BYTES_MAX {
-            break;
-        }
-        last = next;
-    }
-    last
-}
-
-/// A whole record somewhere in shared bytes.
-pub struct FoundRecord {
-    bytes: Bytes,
-    at: usize,
-}
-
-impl FoundRecord {
-    /// Its fields.
-    pub fn view(&self) -> RecordView<'_> {
-        RecordView::first(&self.bytes[self.at..]).expect("only whole records are found")
-    }
-}
-
-/// A piece of a segment in memory.
-#[derive(Default)]
-struct Window {
-    segment: u32,
-    offset: u64,
-    bytes: Bytes,
-}
-
-impl Window {
-    /// The record at an offset, with its checksum checked; `None` if there is
-    /// no whole one. Reads on to `ahead`.
-    fn record(
-        &mut self,
-        engine: &Engine,
-        segment: &Segment,
-        offset: u64,
-        ahead: impl FnOnce() -> u64,
-    ) -> Result<Option<FoundRecord>, StorageError> {
-        if let Some(found) = self.inside(segment, offset, engine.salt) {
-            return Ok(Some(found));
-        }
-        if let Some(batch) = engine.tail.at_offset(segment.number, offset) {
-            *self = Self { segment: segment.number, offset: batch.offset, bytes: batch.bytes };
-            return Ok(self.inside(segment, offset, engine.salt));
-        }
-        let end = segment.committed(|committed| committed.end_offset);
-        let wanted = (ahead() - offset).saturating_add(RECORD_BYTES_LIKELY).min(WINDOW_BYTES_MAX);
-        self.load(segment, offset, wanted, end)?;
-        let Some(length) = u32_at(&self.bytes, 0).map(u64::from) else { return Ok(None) };
-        if length < RECORD_HEADER_BYTES as u64 || length > end.saturating_sub(offset) {
-            return Ok(None);
-        }
-        if length > self.bytes.len() as u64 {
-            self.load(segment, offset, length, end)?;
-        }
-        Ok(self.inside(segment, offset, engine.salt))
-    }
-
-    fn load(&mut self, segment: &Segment, offset: u64, wanted: u64, end: u64) -> Result<(), StorageError> {
-        let mut buffer = vec![0; wanted.min(end.saturating_sub(offset)) as usize];
-        segment.read(&mut buffer, offset)?;
-        *self = Self { segment: segment.number, offset, bytes: buffer.into() };
-        Ok(())
-    }
-
-    fn inside(&self, segment: &Segment, offset: u64, salt: u32) -> Option<FoundRecord> {
-        if self.segment != segment.number {
-            return None;
-        }
-        let at = usize::try_from(offset.checked_sub(self.offset)?).ok()?;
-        let view = RecordView::first(self.bytes.get(at..)?)?;
-        is_intact(view.bytes(), salt).then(|| FoundRecord { bytes: self.bytes.clone(), at })
     }
 }
 
@@ -411,7 +352,7 @@ impl<E: Deref<Target = Engine>> Iterator for StreamEvents<E> {
                 return Some(Err(error.into()));
             }
         };
-        let event = found.view().into_event(&found.bytes, found.at);
+        let event = found.event();
         let broken = || {
             let what =
                 format!("an event of stream {:?} has texts that are no UTF-8", self.records.place.name);
@@ -445,6 +386,7 @@ pub fn find_revision(
         direction: Direction::Backward,
         walk,
         spans: VecDeque::new(),
+        skip: 0,
         left: 1,
         window: Window::default(),
     };

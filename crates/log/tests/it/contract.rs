@@ -51,6 +51,10 @@ impl EventStore for Pumped {
         self.0.read(read)
     }
 
+    fn count(&self, read: Read) -> Result<u64, ReadError> {
+        self.0.count(read)
+    }
+
     fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {
         self.0.subscribe(subscribe)
     }

@@ -423,13 +423,15 @@ fn an_index_holds_what_the_page_says() {
     let header = Structure::of("## Index header");
     let directory = Structure::of("## Batch directory");
     let table = Structure::of("## Stream table");
-    let posting = Structure::of("## Postings");
+    let (keys, records) = (Structure::of("## Key table"), Structure::of("## Record table"));
     assert_eq!(header.bytes() as u64, number("index header"));
     let (batch, record) = (Structure::of("## Batch header"), Structure::of("## Record"));
     let store = Store::new(Threads::None);
     // Two segments of the least sizes and a little: 15, then 31 blocks of one append each.
     for n in 0..50u32 {
-        store.append(&format!("s-{}", n % 4), [event("A", "{}")]);
+        let tag = Tag::new(["red", "blue"][n as usize % 2]).unwrap();
+        let kind = if n % 5 == 0 { "Fifth" } else { "A" };
+        store.append(&format!("s-{}", n % 4), [event(kind, "{}").with_tags([tag]).unwrap()]);
     }
     store.log.pump().unwrap();
     let events = store.events();
@@ -438,7 +440,7 @@ fn an_index_holds_what_the_page_says() {
         let segment = store.file(&format!("segments/{number_of_segment:010}.seg"));
         let index = store.file(&format!("index/{number_of_segment:010}.idx"));
         assert_eq!(header.text(&index, "magic"), "factidx1");
-        assert_eq!(header.number(&index, "format"), number("format"));
+        assert_eq!(header.number(&index, "format"), number("index format"));
         assert_eq!(header.number(&index, "segment"), number_of_segment);
         assert_eq!(header.field(&index, "store id"), store.id().as_bytes());
         assert_eq!(header.number(&index, "first position"), first_position);
@@ -446,11 +448,17 @@ fn an_index_holds_what_the_page_says() {
         let crc =
             u64::from(crc32c::crc32c_append(crc32c::crc32c(&index[..crc_at]), &index[header.bytes()..]));
         assert_eq!(header.number(&index, "crc32c"), crc);
-        let [count, batches, streams] =
-            ["events", "batches", "streams"].map(|name| header.number(&index, name) as usize);
-        let parts = [batches * directory.bytes(), streams * table.bytes(), count * posting.bytes()];
-        assert_eq!(index.len(), header.bytes() + parts.iter().sum::<usize>());
-        let (table_at, postings_at) = (header.bytes() + parts[0], header.bytes() + parts[0] + parts[1]);
+        let [count, batches, streams, key_count] =
+            ["events", "batches", "streams", "keys"].map(|name| header.number(&index, name) as usize);
+        let table_at = header.bytes() + batches * directory.bytes();
+        let keys_at = table_at + streams * table.bytes();
+        let records_at = keys_at + key_count * keys.bytes();
+        let postings_at = records_at + count * records.bytes();
+        // So few events have ordinals of one byte.
+        let width =
+            rows("## Postings").iter().find(|row| row[0] == "256").unwrap()[1].parse::<usize>().unwrap();
+        assert_eq!(width, 1);
+        let ordinal = |at: usize| usize::from(index[postings_at + at]);
         let here = &events[first_position as usize..first_position as usize + count];
         let recorded = |event: &RecordedEvent| event.recorded_at.as_micros() as u64;
         assert_eq!(header.number(&index, "first recorded at"), recorded(&here[0]));
@@ -485,11 +493,45 @@ fn an_index_holds_what_the_page_says() {
             assert_eq!(table.number(entry, "older segment"), number_of_segment - 1);
             for (n, event) in its.iter().enumerate() {
                 let at = table.number(entry, "postings") as usize + n;
-                let offset = posting.number(&index[postings_at + at * posting.bytes()..], "offset");
-                let found = &segment[(offset * number("record alignment")) as usize..];
-                assert_eq!(record.number(found, "position"), event.position.get());
+                assert_eq!(first_position + ordinal(at) as u64, event.position.get());
             }
         }
+        for (n, event) in here.iter().enumerate() {
+            let offset = records.number(&index[records_at + n * records.bytes()..], "offset");
+            let found = &segment[(offset * number("record alignment")) as usize..];
+            assert_eq!(record.number(found, "position"), event.position.get());
+        }
+        let hash =
+            |seed: u64, text: &str| xxh3_128_with_seed(text.as_bytes(), store.secret().wrapping_add(seed));
+        type Has = fn(&RecordedEvent) -> bool;
+        let mut expected: Vec<(u128, Has)> = vec![
+            (hash(1, "s"), |_| true),
+            (hash(2, "A"), |event| event.event_type.as_str() == "A"),
+            (hash(2, "Fifth"), |event| event.event_type.as_str() == "Fifth"),
+            (hash(3, "red"), |event| event.tags.iter().any(|tag| tag == "red")),
+            (hash(3, "blue"), |event| event.tags.iter().any(|tag| tag == "blue")),
+            (hash(4, ""), |event| event.revision.get() == 0),
+        ];
+        expected.retain(|(_, has)| here.iter().any(has));
+        expected.sort_by_key(|(hash, _)| *hash);
+        assert_eq!(key_count, expected.len());
+        let mut stored = count;
+        for (n, (hash, has)) in expected.iter().enumerate() {
+            let entry = &index[keys_at + n * keys.bytes()..];
+            assert_eq!(u128::from_le_bytes(keys.field(entry, "hash").try_into().unwrap()), *hash, "sorted");
+            let its: Vec<usize> = (0..count).filter(|n| has(&here[*n])).collect();
+            assert_eq!(keys.number(entry, "count"), its.len() as u64);
+            let first = keys.number(entry, "postings") as usize;
+            if its.len() == count {
+                assert_eq!(first, 0, "every event has it: nothing is stored");
+                continue;
+            }
+            assert_eq!(count + first, stored);
+            let found: Vec<usize> = (0..its.len()).map(|n| ordinal(stored + n)).collect();
+            assert_eq!(found, its);
+            stored += its.len();
+        }
+        assert_eq!(index.len(), postings_at + stored * width);
         first_position += count as u64;
     }
     assert!(first_position < events.len() as u64, "the third segment is being filled");

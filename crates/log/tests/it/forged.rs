@@ -235,6 +235,14 @@ fn an_index_that_lies_makes_no_wrong_event() {
                 for event in log.read(Read::all()).unwrap().map_while(Result::ok) {
                     assert_eq!(number_of(&event), event.position.get(), "byte {at}");
                 }
+                for query in [Query::types([event(0).event_type]), Query::beginnings()] {
+                    for event in log.read(Read::query(query.clone())).unwrap().map_while(Result::ok) {
+                        assert_eq!(number_of(&event), event.position.get(), "byte {at}");
+                        assert!(query.selects(&event), "byte {at}");
+                    }
+                    // It may count wrongly, and must come to an end.
+                    let _ = log.count(Read::query(query).skip(3));
+                }
                 for number in 0..3 {
                     let Ok(events) = log.read(Read::stream(stream(number))) else { continue };
                     for event in events.map_while(Result::ok) {

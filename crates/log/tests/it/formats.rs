@@ -1,7 +1,8 @@
 //! Stores written by every format there ever was, opened by today's program.
 //!
 //! `tests/formats/v1/store` holds a store as its version left it, and
-//! `tests/formats/v1/events.json` what was in it. Neither ever changes. A new
+//! `tests/formats/v1/events.json` what was in it; `v1-index-2` is the same with
+//! indexes of format 2. None of them ever changes. A new
 //! format gets a folder of its own, written once by
 //!
 //! ```text
@@ -16,7 +17,7 @@ use std::sync::Arc;
 
 use factum_core::{
     Append, Bytes, ContentType, EventStore, EventType, ExpectedRevision, ManualClock, NewEvent, Position,
-    Read, RecordedEvent, Revision, Selection, StreamName, Tag, Timestamp, Uuid,
+    Query, Read, RecordedEvent, Revision, Selection, StreamName, Tag, Timestamp, Uuid,
 };
 use factum_log::verify::{Depth, verify};
 use factum_log::{Access, Log, LogOptions, Threads};
@@ -94,14 +95,25 @@ fn every_store_reads_as_it_was_written() {
             assert_eq!(read(&log, Read::all()), expected, "{name}");
             let backward: Vec<Value> = expected.iter().rev().cloned().collect();
             assert_eq!(read(&log, Read::all().backward()), backward, "{name}");
+            for event_type in ["ItemAdded", "Counted"] {
+                let of_type: Vec<_> = expected.iter().filter(|event| event["type"] == event_type).collect();
+                let query = Query::types([EventType::new(event_type).unwrap()]);
+                assert_eq!(log.count(Read::query(query.clone())).unwrap(), of_type.len() as u64, "{name}");
+                let found = read(&log, Read::query(query).skip(1));
+                assert_eq!(found.iter().collect::<Vec<_>>(), of_type[1..], "{name}");
+            }
             let stream = &expected[expected.len() / 2]["stream"];
             let of_stream: Vec<_> =
                 expected.iter().filter(|event| event["stream"] == *stream).cloned().collect();
             let selection = Selection::Stream(StreamName::new(stream.as_str().unwrap().to_owned()).unwrap());
             assert_eq!(read(&log, Read::of(selection)), of_stream, "{name}");
-            assert_eq!(log.recovery().indexes_rebuilt, [], "{name}");
+            // Indexes of an earlier format are built again, and kept if that is allowed.
+            let is_earlier = |(_, why): &(u32, String)| why == "its format is 1 instead of 2";
+            assert!(log.recovery().indexes_rebuilt.iter().all(is_earlier), "{name}: {:?}", log.recovery());
             log.close().unwrap();
         }
+        let log = Log::open(store, LogOptions::default()).unwrap();
+        assert_eq!(log.recovery().indexes_rebuilt, [], "{name}: they were built again and kept");
     });
 }
 
@@ -193,7 +205,7 @@ fn story() -> Vec<Append> {
 #[test]
 #[ignore = "writes into the repository; for a new format only"]
 fn write_a_store_of_today() {
-    let folder = formats().join("v1");
+    let folder = formats().join("v1-index-2");
     assert!(!folder.exists(), "{} is there; it never changes", folder.display());
     fs::create_dir_all(&folder).unwrap();
     let store = folder.join("store");

@@ -14,6 +14,7 @@ mod incidents;
 mod places;
 mod rig;
 mod room;
+mod selected;
 mod sim;
 mod store_file;
 mod torn;

@@ -179,7 +179,7 @@ fn the_same_seed_tells_the_same_story() {
 #[test]
 fn everything_happens_in_some_story() {
     let mut told = String::new();
-    for seed in 0..60 {
+    for seed in 0..200 {
         let mut tale = Tale::new(seed);
         story::Story::<Straw>::begin(seed, &Flaw::None, &mut tale).unwrap().tell().unwrap();
         told += &tale.to_string();

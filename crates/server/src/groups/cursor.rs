@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use factum_core::{
-    Clock, EventStore, EventStoreExt, Position, Read, RecordedEvent, Revision, Selection, Signal, Start,
-    Subscribe, SubscribeFrom, Subscription,
+    Clock, EventStore, EventStoreExt, Position, RecordedEvent, Revision, Selection, Signal, Subscribe,
+    SubscribeFrom, Subscription,
 };
 use factum_wire::groups::{GroupKey, GroupStrategy, Source};
 use factum_wire::read::From;
@@ -17,11 +17,10 @@ use crate::blocking::blocking;
 use crate::failure;
 use crate::rules::clients_view::{View, is_hidden};
 use crate::rules::link;
-use crate::rules::named::Named;
 use crate::serve::Services;
-use crate::streams::follow::stream_from;
 use crate::streams::page::{BYTES_MAX, EVENTS_MAX, LOOKED_AT_MAX};
 use crate::streams::show::weight;
+use crate::system::source::Source as StreamSource;
 
 use super::config::GroupConfig;
 use super::ledger;
@@ -70,27 +69,25 @@ impl Cursor {
         next: u64,
     ) -> Result<Self, Failure> {
         let seen = next.checked_sub(1);
-        let (selection, from) = match &key.source {
+        let subscription = match &key.source {
             Source::All => {
                 let from =
                     seen.map_or(SubscribeFrom::Start, |seen| SubscribeFrom::After(Position::new(seen)));
-                (Selection::All, from)
+                let subscribe = Subscribe::to(Selection::All).from(from);
+                store.subscribe(subscribe).map_err(failure::of_subscribe)?
             }
             Source::Stream(stream) => {
-                let named = Named::new(stream.clone())?;
-                let first = match View::of(&*store, &named, clock.now())? {
+                let stream = StreamSource::new(stream.clone())?;
+                let first = match stream.view(&*store, clock.now())? {
                     View::Range { first, .. } => first,
                     View::NotFound { next } => next,
-                    View::Buried => return Err(named.deleted()),
+                    View::Buried => return Err(stream.deleted()),
                 };
                 let from = seen.map_or(From::Start, |seen| From::Revision(Revision::new(seen)));
-                let from = stream_from(&*store, &named, from, first)?;
-                (Selection::Stream(named.target().clone()), from)
+                stream.follow(&*store, from, first)?
             }
         };
         let filter = config.filter.clone().map(|filter| Filter::decode(filter, true)).transpose()?;
-        let subscribe = Subscribe::to(selection).from(from);
-        let subscription = store.subscribe(subscribe).map_err(failure::of_subscribe)?;
         Ok(Self {
             store,
             clock,
@@ -215,14 +212,11 @@ pub fn fetch(
     let mut fetched = Vec::with_capacity(places.len());
     for at in places {
         let event = match &key.source {
-            Source::All => store.event_at(Position::new(*at)),
+            Source::All => store.event_at(Position::new(*at)).map_err(failure::of_read)?,
             Source::Stream(stream) => {
-                let revision = Revision::new(*at);
-                let read = Read::stream(stream.clone()).from(Start::Revision(revision)).limit(1);
-                store.read(read).and_then(|mut events| events.next().transpose())
+                StreamSource::new(stream.clone())?.event(&**store, Revision::new(*at))?
             }
         };
-        let event = event.map_err(failure::of_read)?;
         let missing = || Failure::Storage(format!("the event at {at} of group {key} cannot be found again"));
         let event = event.ok_or_else(missing)?;
         let shown = Shown::of(&**store, &event, config.settings.resolve_links, clock.now())?;

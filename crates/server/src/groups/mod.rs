@@ -42,7 +42,6 @@ pub mod strategy;
 
 use std::sync::Arc;
 
-use factum_core::EventStoreExt;
 use factum_wire::Failure;
 use factum_wire::groups::member::{self as said, Joining, Saying};
 use factum_wire::groups::{GroupInfo, GroupKey, Source, control, info, settings};
@@ -61,9 +60,9 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::blocking::blocking;
 use crate::failure;
-use crate::rules::named::Named;
 use crate::rules::standing::Standing;
 use crate::serve::Services;
+use crate::system::source::Source as StreamSource;
 
 use self::registry::Registry;
 use self::runner::{Command, Join, Stands};
@@ -94,8 +93,7 @@ impl GroupsService {
             info.last_known = match &info.key.source {
                 Source::All => store.last_position().map_err(failure::of_read)?.map(|last| last.get()),
                 Source::Stream(stream) => {
-                    let named = Named::new(stream.clone())?;
-                    let last = store.last_revision(named.target()).map_err(failure::of_read)?;
+                    let last = StreamSource::new(stream.clone())?.last(&*store)?;
                     last.map(|last| last.get())
                 }
             };

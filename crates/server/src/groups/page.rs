@@ -8,14 +8,14 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use factum_core::{EventStore, EventStoreExt, Position, Read, ReadError, Revision, Start, Timestamp};
+use factum_core::{EventStore, EventStoreExt, Position, Revision, Timestamp};
 use factum_wire::Failure;
 use factum_wire::groups::{Source, info};
 use serde_json::{Value, json};
 
 use crate::blocking::blocking;
 use crate::failure;
-use crate::rules::named::Named;
+use crate::system::source::Source as StreamSource;
 
 use super::{GroupsService, Stood};
 
@@ -73,16 +73,7 @@ fn tell(store: &dyn EventStore, Stood { info, low }: &Stood, now: Timestamp) -> 
 fn oldest(store: &dyn EventStore, source: &Source, low: u64) -> Result<Option<Timestamp>, Failure> {
     let event = match source {
         Source::All => store.event_at(Position::new(low)).map_err(failure::of_read)?,
-        Source::Stream(stream) => {
-            let named = Named::new(stream.clone())?;
-            let read =
-                Read::stream(named.target().clone()).from(Start::Revision(Revision::new(low))).limit(1);
-            match store.read(read) {
-                Ok(mut events) => events.next().transpose().map_err(failure::of_read)?,
-                Err(ReadError::StreamNotFound { .. }) => None,
-                Err(error) => return Err(failure::of_read(error)),
-            }
-        }
+        Source::Stream(stream) => StreamSource::new(stream.clone())?.event(store, Revision::new(low))?,
     };
     Ok(event.map(|event| event.recorded_at))
 }

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use factum_core::{Append, AppendError, EventStore, EventStoreExt, ExpectedRevision};
+use factum_core::{Append, AppendError, EventStore, ExpectedRevision};
 use factum_wire::Failure;
 use factum_wire::groups::{Definition, GroupKey, GroupStart, Source};
 use tokio::sync::{mpsc, oneshot};
@@ -20,6 +20,7 @@ use crate::rules::metadata::StreamMetadata;
 use crate::rules::named::Named;
 use crate::serve::Services;
 use crate::stopping::Stopping;
+use crate::system::source::Source as StreamSource;
 
 use super::config::{Config, GroupConfig};
 use super::ledger;
@@ -248,8 +249,7 @@ fn begins(store: &dyn EventStore, source: &Source, start: GroupStart) -> Result<
             Ok(store.last_position().map_err(failure::of_read)?.map_or(0, |last| last.get() + 1))
         }
         (GroupStart::End, Source::Stream(stream)) => {
-            let named = Named::new(stream.clone())?;
-            let last = store.last_revision(named.target()).map_err(failure::of_read)?;
+            let last = StreamSource::new(stream.clone())?.last(store)?;
             Ok(last.map_or(0, |last| last.get() + 1))
         }
     }

@@ -1,7 +1,9 @@
 //! Links: events of the type `$>` that point at another one, by its revision
 //! and stream, as in `7@cart-1`.
 
-use factum_core::{EventStore, Read, RecordedEvent, Revision, Start, StreamName, Timestamp};
+use factum_core::{
+    EventStore, EventStoreExt, Read, ReadError, RecordedEvent, Revision, Start, StreamName, Timestamp, Until,
+};
 use factum_wire::Failure;
 
 use crate::failure;
@@ -25,13 +27,20 @@ pub fn resolve(
 ) -> Result<Option<RecordedEvent>, Failure> {
     let Some((revision, stream)) = parse(&link.data) else { return Ok(None) };
     let Ok(named) = Named::new(stream) else { return Ok(None) };
-    match View::of(store, &named, now)? {
-        View::Range { first, last } if (first..=last).contains(&revision) => {
-            let read = Read::stream(named.target().clone()).from(Start::Revision(revision)).limit(1);
-            let found = store.read(read).map_err(failure::of_read)?.next();
-            found.transpose().map_err(failure::of_read)
+    // Where there is no metadata, all of a stream can be read.
+    let plain = !named.is_metadata && store.last_event(&named.metadata).map_err(failure::of_read)?.is_none();
+    if !plain {
+        match View::of(store, &named, now)? {
+            View::Range { first, last } if (first..=last).contains(&revision) => {}
+            _ => return Ok(None),
         }
-        _ => Ok(None),
+    }
+    let until = Until::Revision(revision);
+    let read = Read::stream(named.target().clone()).from(Start::Revision(revision)).until(until);
+    match store.read(read) {
+        Ok(mut events) => events.next().transpose().map_err(failure::of_read),
+        Err(ReadError::StreamNotFound { .. }) => Ok(None),
+        Err(error) => Err(failure::of_read(error)),
     }
 }
 

@@ -14,6 +14,7 @@ use factum_wire::Failure;
 
 use crate::blocking::blocking;
 use crate::failure;
+use crate::system::name::refuse_change;
 
 use super::metadata::StreamMetadata;
 use super::named::Named;
@@ -38,6 +39,7 @@ pub async fn remove(
     expected: ExpectedRevision,
     removal: Removal,
 ) -> Result<Option<Position>, Refusal> {
+    refuse_change(&named)?;
     let named = Arc::new(named);
     loop {
         let (at, looking) = (Arc::clone(&store), Arc::clone(&named));

@@ -479,6 +479,10 @@ impl EventStore for Between {
         self.store.read(read)
     }
 
+    fn count(&self, read: Read) -> Result<u64, ReadError> {
+        self.store.count(read)
+    }
+
     fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {
         self.store.subscribe(subscribe)
     }

@@ -41,6 +41,8 @@ use factum_wire::session::{Actual, Expected};
 
 use crate::blocking::blocking;
 use crate::failure;
+use crate::system::correlation;
+use crate::system::name::refuse_change;
 
 use super::metadata::StreamMetadata;
 use super::named::Named;
@@ -90,7 +92,11 @@ impl From<Failure> for Refusal {
 }
 
 /// Records all parts or none. At least one of them has events.
-pub async fn record(store: Arc<dyn EventStore>, parts: Vec<Part>) -> Result<Recorded, Refusal> {
+pub async fn record(store: Arc<dyn EventStore>, mut parts: Vec<Part>) -> Result<Recorded, Refusal> {
+    for part in parts.iter_mut().filter(|part| part.is_written()) {
+        refuse_change(&part.named)?;
+        part.events = std::mem::take(&mut part.events).into_iter().map(correlation::tagged).collect();
+    }
     let parts: Arc<[Part]> = parts.into();
     if let Some(append) = hopeful(&parts) {
         match store.append_async(append).await {

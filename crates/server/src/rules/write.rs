@@ -25,6 +25,8 @@ use factum_wire::Failure;
 
 use crate::blocking::blocking;
 use crate::failure;
+use crate::system::correlation;
+use crate::system::name::refuse_change;
 
 use super::metadata::StreamMetadata;
 use super::named::Named;
@@ -81,11 +83,15 @@ pub fn write(
 /// The same, behind the appends that this turn is behind.
 pub fn write_in_turn(
     store: Arc<dyn EventStore>,
-    write: Write,
+    mut write: Write,
     turn: Turn,
 ) -> impl Future<Output = Result<Written, Refusal>> + Send + 'static {
-    let hopeful = (!write.named.is_metadata && !write.events.is_empty()).then(|| hope(&*store, &write));
+    write.events = write.events.into_iter().map(correlation::tagged).collect();
+    let allowed = refuse_change(&write.named);
+    let is_hopeful = allowed.is_ok() && !write.named.is_metadata && !write.events.is_empty();
+    let hopeful = is_hopeful.then(|| hope(&*store, &write));
     async move {
+        allowed?;
         let mut repeated = None;
         if let Some(appending) = hopeful {
             match appending.await {

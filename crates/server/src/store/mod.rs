@@ -15,8 +15,8 @@ use std::sync::Arc;
 use factum_core::{EventStore, Position};
 use factum_wire::proto::store::store_server::Store;
 use factum_wire::proto::store::{
-    AppendRequest, AppendResponse, LastPositionRequest, LastPositionResponse, ReadRequest, ReadResponse,
-    SubscribeRequest, SubscribeResponse,
+    AppendRequest, AppendResponse, CountResponse, LastPositionRequest, LastPositionResponse, ReadRequest,
+    ReadResponse, SubscribeRequest, SubscribeResponse,
 };
 use factum_wire::store::{read as messages, status};
 use futures_util::stream::BoxStream;
@@ -68,6 +68,14 @@ impl Store for StoreService {
     ) -> Result<Response<Self::SubscribeStream>, Status> {
         let (store, stopping) = (Arc::clone(&self.store), self.stopping.clone());
         Ok(Response::new(subscribe::begin(store, request.into_inner(), stopping)))
+    }
+
+    async fn count(&self, request: Request<ReadRequest>) -> Result<Response<CountResponse>, Status> {
+        let read = messages::decode(request.into_inner()).map_err(|error| status::of_malformed(&error))?;
+        let store = Arc::clone(&self.store);
+        let count = blocking(move || Ok(store.count(read))).await?;
+        let count = count.map_err(|error| status::of_read(&error))?;
+        Ok(Response::new(CountResponse { count }))
     }
 
     async fn last_position(

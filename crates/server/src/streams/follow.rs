@@ -22,8 +22,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use factum_core::{
-    Clock, EventStore, EventStoreExt, Position, Read, ReadError, RecordedEvent, Revision, Selection, Signal,
-    Start, Subscribe, SubscribeError, SubscribeFrom, Subscription,
+    Clock, EventStore, EventStoreExt, Position, RecordedEvent, Revision, Signal, Subscribe, SubscribeError,
+    SubscribeFrom, Subscription,
 };
 use factum_wire::position::Place;
 use factum_wire::proto::streams::ReadResp;
@@ -38,10 +38,11 @@ use uuid::Uuid;
 use crate::blocking::blocking;
 use crate::failure;
 use crate::rules::clients_view::{View, is_hidden};
-use crate::rules::named::Named;
 use crate::rules::standing::is_tombstone;
 use crate::serve::Services;
 use crate::stopping::Stopping;
+use crate::system::index_read;
+use crate::system::source::Source;
 
 use super::Answers;
 use super::page::{BYTES_MAX, EVENTS_MAX, LOOKED_AT_MAX};
@@ -59,7 +60,7 @@ pub async fn follow(
     let side_by_side = matches!(request.what, What::FollowAll { filter: None, .. });
     let show = Show { ids: request.ids, resolve_links: request.resolve_links, side_by_side };
     let what = match request.what {
-        What::FollowStream { stream, from } => Followed::Stream { named: Named::new(stream)?, from },
+        What::FollowStream { stream, from } => Followed::Stream { source: Source::new(stream)?, from },
         What::FollowAll { from, filter } => Followed::All { from, filter },
         What::Stream { .. } | What::All { .. } => {
             return Err(Failure::Invalid("a read is not a subscription".to_owned()).into());
@@ -133,7 +134,7 @@ impl Page {
 
 /// What is followed.
 enum Followed {
-    Stream { named: Named, from: From },
+    Stream { source: Source, from: From },
     All { from: Place, filter: Option<Filter> },
 }
 
@@ -143,7 +144,7 @@ struct Follower {
     show: Show,
     subscription: Box<dyn Subscription>,
     /// The stream, if it is one.
-    named: Option<Named>,
+    source: Option<Source>,
     filter: Option<Filter>,
     /// What comes next may be on the disk.
     is_late: bool,
@@ -166,17 +167,15 @@ impl Follower {
         show: Show,
         followed: Followed,
     ) -> Result<Self, Failure> {
-        let (selection, from, reached, named, filter) = match followed {
-            Followed::Stream { named, from } => {
-                let view = View::of(&*store, &named, clock.now())?;
-                let (first, last) = match view {
-                    View::Buried => return Err(named.deleted()),
+        let (subscription, reached, source, filter) = match followed {
+            Followed::Stream { source, from } => {
+                let (first, last) = match source.view(&*store, clock.now())? {
+                    View::Buried => return Err(source.deleted()),
                     View::NotFound { next } => (next, None),
                     View::Range { first, last } => (first, Some(last)),
                 };
-                let from = stream_from(&*store, &named, from, first)?;
-                let selection = Selection::Stream(named.target().clone());
-                (selection, from, Reached::Stream(last), Some(named), None)
+                let subscription = source.follow(&*store, from, first)?;
+                (subscription, Reached::Stream(last), Some(source), None)
             }
             Followed::All { from, filter } => {
                 let last = store.last_position().map_err(failure::of_read)?;
@@ -188,17 +187,17 @@ impl Follower {
                     }
                     Place::At(position) => SubscribeFrom::After(position),
                 };
-                (Selection::All, from, Reached::All(last), None, filter)
+                let subscribe = Subscribe::to(index_read::selection(filter.as_ref())?).from(from);
+                let subscription = store.subscribe(subscribe).map_err(failure::of_subscribe)?;
+                (subscription, Reached::All(last), None, filter)
             }
         };
-        let subscription =
-            store.subscribe(Subscribe::to(selection).from(from)).map_err(failure::of_subscribe)?;
         Ok(Self {
             store,
             clock,
             show,
             subscription,
-            named,
+            source,
             filter,
             is_late: true,
             said: VecDeque::new(),
@@ -272,12 +271,12 @@ impl Follower {
     /// What of a stream can be read may have changed. Of one that has a
     /// tombstone, that is what is still to be shown.
     fn look_again(&mut self) -> Result<(), Failure> {
-        let Some(named) = &self.named else { return Ok(()) };
-        self.first = match View::of(&*self.store, named, self.clock.now())? {
+        let Some(source) = &self.source else { return Ok(()) };
+        self.first = match source.view(&*self.store, self.clock.now())? {
             View::Range { first, .. } => first,
             View::NotFound { next } => next,
             View::Buried => {
-                let last = self.store.last_revision(named.target()).map_err(failure::of_read)?;
+                let last = self.store.last_revision(source.name()).map_err(failure::of_read)?;
                 last.unwrap_or(Revision::FIRST)
             }
         };
@@ -288,7 +287,11 @@ impl Follower {
         let now = self.clock.now();
         match signal {
             Signal::Event(event) => self.event(event, page),
-            Signal::Checkpoint(position) => self.looked_at = Some(position),
+            Signal::Checkpoint(position) => {
+                self.looked_at = Some(position);
+                // The index has passed over as many as that is due for.
+                self.checkpoint(page);
+            }
             Signal::CaughtUp(position) => {
                 self.is_late = false;
                 if let Reached::All(reached) = &mut self.reached {
@@ -305,7 +308,7 @@ impl Follower {
             Signal::FellBehind { .. } => {
                 self.is_late = true;
                 self.fell_behind = true;
-                if self.named.is_none() {
+                if self.source.is_none() {
                     self.tell_that_it_fell_behind(page);
                 }
             }
@@ -328,11 +331,11 @@ impl Follower {
         }
         if is_hidden(&event) {
             // In its own stream the mark is the end of it.
-            if let Some(named) = &self.named {
-                page.end = Some(named.deleted());
+            if let Some(source) = &self.source {
+                page.end = Some(source.deleted());
                 return;
             }
-        } else if self.named.is_none() || event.revision >= self.first {
+        } else if self.source.is_none() || event.revision >= self.first {
             let is_wanted = match &self.filter {
                 Some(filter) => filter.matches(&event),
                 None => Ok(true),
@@ -359,10 +362,10 @@ impl Follower {
             }
             Err(failure) => page.end = Some(failure),
         }
-        if let Some(named) = &self.named
+        if let Some(source) = &self.source
             && is_tombstone(event)
         {
-            page.end = Some(named.deleted());
+            page.end = Some(source.deleted());
         }
     }
 
@@ -372,34 +375,6 @@ impl Follower {
             page.answers.push(read::checkpoint(position, self.clock.now()));
         }
     }
-}
-
-/// Where to begin in a stream: after what the client has seen, and not before
-/// what can be read. Found as a position, so that the events before it need
-/// not be passed over.
-pub fn stream_from(
-    store: &dyn EventStore,
-    named: &Named,
-    from: From,
-    first: Revision,
-) -> Result<SubscribeFrom, Failure> {
-    let seen = match from {
-        From::End => return Ok(SubscribeFrom::Now),
-        From::Start => None,
-        From::Revision(revision) => Some(revision),
-    };
-    let Some(after) = seen.max(first.previous()) else { return Ok(SubscribeFrom::Start) };
-    let read = Read::stream(named.target().clone()).from(Start::Revision(after)).limit(1);
-    let found = match store.read(read) {
-        Ok(mut events) => events.next().transpose().map_err(failure::of_read)?,
-        Err(ReadError::StreamNotFound { .. }) => None,
-        Err(error) => return Err(failure::of_read(error)),
-    };
-    Ok(match found {
-        Some(event) if event.revision == after => SubscribeFrom::After(event.position),
-        // It has not come so far.
-        _ => SubscribeFrom::AfterRevision(after),
-    })
 }
 
 #[cfg(test)]

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use factum_core::{
-    Clock, Direction, EventStore, Events, Position, Read, ReadError, Revision, Start, StreamName, Until,
-};
+use factum_core::{Clock, Direction, EventStore, Events, Position, Read, Revision, Start};
 use factum_wire::position::Place;
 use factum_wire::proto::streams::read_req::options::FilterOption;
 use factum_wire::proto::streams::{ReadReq, ReadResp};
@@ -14,8 +12,9 @@ use tonic::Status;
 
 use crate::failure;
 use crate::rules::clients_view::{View, is_hidden};
-use crate::rules::named::Named;
 use crate::serve::Services;
+use crate::system::index_read;
+use crate::system::source::Source;
 
 use super::Answers;
 use super::page::{self, BYTES_MAX, EVENTS_MAX, LOOKED_AT_MAX, Pages};
@@ -43,7 +42,7 @@ pub async fn read(services: &Services, request: ReadRequest) -> Result<Answers<R
     };
     let question = match request.what {
         What::Stream { stream, from, direction, count } => Question::Stream {
-            named: Named::new(stream)?,
+            source: Source::new(stream)?,
             from,
             direction,
             count,
@@ -60,7 +59,7 @@ pub async fn read(services: &Services, request: ReadRequest) -> Result<Answers<R
 
 /// What was asked, until it is looked up with the first page.
 enum Question {
-    Stream { named: Named, from: From, direction: Direction, count: u64, tells_ends: bool },
+    Stream { source: Source, from: From, direction: Direction, count: u64, tells_ends: bool },
     All { from: Place, direction: Direction, count: u64, filter: Option<Filter> },
 }
 
@@ -111,13 +110,13 @@ impl Pages for Reading {
 impl Reading {
     fn begin(&mut self, question: Question) -> Result<(), Failure> {
         match question {
-            Question::Stream { named, from, direction, count, tells_ends } => {
+            Question::Stream { source, from, direction, count, tells_ends } => {
                 self.left = count;
-                self.begin_stream(&named, from, direction, tells_ends)
+                self.begin_stream(&source, from, direction, tells_ends)
             }
             Question::All { from, direction, count, filter } => {
                 self.left = count;
-                self.events = self.all_events(from, direction, filter.is_some())?;
+                self.events = self.all_events(from, direction, filter.as_ref())?;
                 self.filter = filter;
                 Ok(())
             }
@@ -126,15 +125,15 @@ impl Reading {
 
     fn begin_stream(
         &mut self,
-        named: &Named,
+        source: &Source,
         from: From,
         direction: Direction,
         tells_ends: bool,
     ) -> Result<(), Failure> {
-        let (first, last) = match View::of(&*self.store, named, self.clock.now())? {
-            View::Buried => return Err(named.deleted()),
+        let (first, last) = match source.view(&*self.store, self.clock.now())? {
+            View::Buried => return Err(source.deleted()),
             View::NotFound { .. } => {
-                self.last_words.push(read::stream_not_found(named.target()));
+                self.last_words.push(read::stream_not_found(source.name()));
                 return Ok(());
             }
             View::Range { first, last } => (first, last),
@@ -160,40 +159,24 @@ impl Reading {
             self.last_words.push(read::last_stream_position(last.get()));
         }
         if let Some((first, last)) = range {
-            self.events = self.stream_events(named.target(), first, last, direction)?;
+            self.events = source.read(&*self.store, first, last, direction, self.left)?;
         }
         Ok(())
     }
 
-    fn stream_events(
+    fn all_events(
         &self,
-        stream: &StreamName,
-        first: Revision,
-        last: Revision,
+        from: Place,
         direction: Direction,
+        filter: Option<&Filter>,
     ) -> Result<Events, Failure> {
-        let (from, until) = match direction {
-            Direction::Forward => (first, last),
-            Direction::Backward => (last, first),
-        };
-        let read = Read {
-            direction,
-            ..Read::stream(stream.clone()).from(Start::Revision(from)).until(Until::Revision(until))
-        };
-        let read = Read { limit: Some(self.left), ..read };
-        match self.store.read(read) {
-            Ok(events) => Ok(events),
-            Err(ReadError::StreamNotFound { .. }) => Ok(Box::new(std::iter::empty())),
-            Err(error) => Err(failure::of_read(error)),
-        }
-    }
-
-    fn all_events(&self, from: Place, direction: Direction, filtered: bool) -> Result<Events, Failure> {
+        let all = Read::of(index_read::selection(filter)?);
+        let filtered = filter.is_some();
         let nothing = || -> Result<Events, Failure> { Ok(Box::new(std::iter::empty())) };
         let read = match (direction, from) {
-            (Direction::Forward, Place::Start) => Read::all(),
+            (Direction::Forward, Place::Start) => all,
             (Direction::Forward, Place::End) | (Direction::Backward, Place::Start) => return nothing(),
-            (Direction::Backward, Place::End) => Read::all().backward(),
+            (Direction::Backward, Place::End) => all.backward(),
             (_, Place::At(position)) => {
                 // The place after the last event is one that a client may know.
                 let end =
@@ -202,11 +185,9 @@ impl Reading {
                     return Err(Failure::ReadBeyondEnd { filtered });
                 }
                 match (direction, position.previous()) {
-                    (Direction::Forward, _) => Read::all().from(Start::Position(position)),
+                    (Direction::Forward, _) => all.from(Start::Position(position)),
                     // Backward, the place itself is not among what is read.
-                    (Direction::Backward, Some(before)) => {
-                        Read::all().backward().from(Start::Position(before))
-                    }
+                    (Direction::Backward, Some(before)) => all.backward().from(Start::Position(before)),
                     (Direction::Backward, None) => return nothing(),
                 }
             }
@@ -218,12 +199,12 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use factum_core::{Append, EventType, ExpectedRevision, MemoryStore, NewEvent};
+    use factum_core::{Append, EventType, ExpectedRevision, MemoryStore, NewEvent, StreamName};
     use factum_wire::IdForm;
     use factum_wire::proto::streams::read_resp::Content;
 
-    fn named(text: &str) -> Named {
-        Named::new(StreamName::new(text.to_owned()).unwrap()).unwrap()
+    fn name(text: &str) -> StreamName {
+        StreamName::new(text.to_owned()).unwrap()
     }
 
     /// A read of the stream `links`, each of whose events points at a large one.
@@ -231,13 +212,13 @@ mod tests {
         let store = MemoryStore::new();
         let large =
             NewEvent { data: vec![b'x'; bytes].into(), ..NewEvent::json("Large", &().into()).unwrap() };
-        store.append(Append::to(named("large").stream, ExpectedRevision::Any, [large])).unwrap();
+        store.append(Append::to(name("large"), ExpectedRevision::Any, [large])).unwrap();
         let link = || NewEvent::new(EventType::new("$>").unwrap(), "0@large");
         let links: Vec<_> = std::iter::repeat_with(link).take(count).collect();
-        store.append(Append::to(named("links").stream, ExpectedRevision::Any, links)).unwrap();
+        store.append(Append::to(name("links"), ExpectedRevision::Any, links)).unwrap();
         let show = Show { ids: IdForm::Text, resolve_links: true, side_by_side: false };
         let question = Question::Stream {
-            named: named("links"),
+            source: Source::new(name("links")).unwrap(),
             from: From::Start,
             direction: Direction::Forward,
             count: u64::MAX,

@@ -142,7 +142,7 @@ pub fn of_all(from: AllOption) -> StreamOption {
     StreamOption::All(AllOptions { all_option: Some(from) })
 }
 
-fn follows() -> CountOption {
+pub fn follows() -> CountOption {
     CountOption::Subscription(SubscriptionOptions {})
 }
 
@@ -160,7 +160,7 @@ pub fn read_first() -> ReadReq {
     read_options(of_all(AllOption::Start(Empty {})), CountOption::Count(1), unfiltered(), 1)
 }
 
-fn at(position: u64) -> AllOption {
+pub fn at(position: u64) -> AllOption {
     AllOption::Position(Position { commit_position: position, prepare_position: position })
 }
 
@@ -174,7 +174,7 @@ pub async fn told(client: &mut Client, request: ReadReq) -> Vec<String> {
     told
 }
 
-fn short(content: Content) -> String {
+pub fn short(content: Content) -> String {
     match content {
         Content::Event(event) => format!("event {}", event.event.unwrap().stream_revision),
         Content::StreamNotFound(_) => "not found".to_owned(),
@@ -254,7 +254,7 @@ fn what_fails_before_the_first_answer_fails_the_call() {
     });
 }
 
-fn prefix_filter(prefix: &str, multiplier: u32) -> FilterOptions {
+pub fn prefix_filter(prefix: &str, multiplier: u32) -> FilterOptions {
     FilterOptions {
         filter: Some(Filter::EventType(Expression { regex: String::new(), prefix: vec![prefix.to_owned()] })),
         window: Some(Window::Max(5)),

@@ -96,6 +96,31 @@ async fn until(
 type Stats = kurrentdb::PersistentSubscriptionStats;
 
 #[test]
+fn a_group_of_a_system_stream_gets_what_its_links_lead_to() {
+    let host = Host::start();
+    on(&host, |client| async move {
+        append(&client, "cart-1", 0..2).await?;
+        append(&client, "order-1", 100..103).await?;
+        append(&client, "cart-2", 2..4).await?;
+        let options = from_start().resolve_link_tos(true);
+        client.create_persistent_subscription("$ce-cart", "g", &options).await?;
+        let mut consumer = join(&client, "$ce-cart", "g", 10).await?;
+        assert_eq!(handle(&mut consumer, 4).await?, [0, 1, 2, 3]);
+        append(&client, "order-1", 103..104).await?;
+        append(&client, "cart-3", 4..6).await?;
+        let event = next(&mut consumer).await?;
+        let link = event.link.as_ref().expect("it comes by a link");
+        assert_eq!((link.stream_id(), link.revision, number(&event)), ("$ce-cart", 4, 4));
+        consumer.nack(&event, NakAction::Park, "not now").await?;
+        assert_eq!(handle(&mut consumer, 1).await?, [5]);
+        until(&client, "$ce-cart", "g", |stats| stats.parked_message_count == 1).await?;
+        client.replay_parked_messages("$ce-cart", "g", &Default::default()).await?;
+        assert_eq!(handle(&mut consumer, 1).await?, [4], "what is parked is found again");
+        Ok(())
+    });
+}
+
+#[test]
 fn a_group_gets_the_past_and_then_what_comes() {
     with_client(|client| async move {
         append(&client, "a", 0..700).await?;

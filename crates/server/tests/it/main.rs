@@ -20,6 +20,7 @@ mod remote;
 mod rust;
 mod services;
 mod sessions;
+mod system;
 mod venv;
 
 /// A file that is not named above would be tests nobody runs.

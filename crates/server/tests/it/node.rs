@@ -55,12 +55,12 @@ fn tells(story: &str, chapter_count: usize, package: &str, version: &str, scheme
 
 #[test]
 fn kurrent_client_for_node_works_unmodified() {
-    tells("story.cjs", 15, "@kurrent/kurrentdb-client", "1.3.1", "kurrentdb");
+    tells("story.cjs", 16, "@kurrent/kurrentdb-client", "1.3.1", "kurrentdb");
 }
 
 #[test]
 fn eventstore_client_for_node_works_unmodified() {
-    tells("story.cjs", 15, "@eventstore/db-client", "6.2.1", "esdb");
+    tells("story.cjs", 16, "@eventstore/db-client", "6.2.1", "esdb");
 }
 
 #[test]

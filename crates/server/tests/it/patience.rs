@@ -8,8 +8,8 @@ use factum_core::{EventStore, MemoryStore, NewEvent, Read, RecordedEvent, Select
 use factum_wire::client::RemoteStore;
 use factum_wire::proto::store::store_server::{Store, StoreServer};
 use factum_wire::proto::store::{
-    AppendRequest, AppendResponse, Begun, LastPositionRequest, LastPositionResponse, ReadRequest,
-    ReadResponse, SubscribeRequest, SubscribeResponse,
+    AppendRequest, AppendResponse, Begun, CountResponse, LastPositionRequest, LastPositionResponse,
+    ReadRequest, ReadResponse, SubscribeRequest, SubscribeResponse,
 };
 use factum_wire::store::{event, subscribe};
 use futures_util::StreamExt;
@@ -66,6 +66,10 @@ impl Store for Slow {
             Err(Status::cancelled("never"))
         });
         Ok(Response::new(iter(answers.map(Ok)).chain(stay).boxed()))
+    }
+
+    async fn count(&self, _: Request<ReadRequest>) -> Result<Response<CountResponse>, Status> {
+        Ok(Response::new(CountResponse { count: self.0.len() as u64 }))
     }
 
     async fn last_position(

@@ -23,12 +23,12 @@ fn tells(story: &str, chapter_count: usize, package: &str, scheme: &str) {
 
 #[test]
 fn kurrentdbclient_works_unmodified() {
-    tells("story.py", 20, "kurrentdbclient==1.3.5", "kurrentdb");
+    tells("story.py", 21, "kurrentdbclient==1.3.5", "kurrentdb");
 }
 
 #[test]
 fn esdbclient_works_unmodified() {
-    tells("story.py", 20, "esdbclient==1.1.7", "esdb");
+    tells("story.py", 21, "esdbclient==1.1.7", "esdb");
 }
 
 #[test]

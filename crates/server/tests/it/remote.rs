@@ -47,6 +47,10 @@ impl EventStore for Remote {
         self.store.read(read)
     }
 
+    fn count(&self, read: Read) -> Result<u64, ReadError> {
+        self.store.count(read)
+    }
+
     fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {
         self.store.subscribe(subscribe)
     }
@@ -298,6 +302,10 @@ impl EventStore for Held {
         EventStore::read(&self.store, read)
     }
 
+    fn count(&self, read: Read) -> Result<u64, ReadError> {
+        self.store.count(read)
+    }
+
     fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {
         self.store.subscribe(subscribe)
     }
@@ -416,6 +424,10 @@ impl EventStore for Counting {
         Ok(Box::new(events.inspect(move |_| {
             count.fetch_add(1, Ordering::Relaxed);
         })))
+    }
+
+    fn count(&self, read: Read) -> Result<u64, ReadError> {
+        self.0.count(read)
     }
 
     fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {

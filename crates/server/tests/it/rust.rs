@@ -292,3 +292,67 @@ fn kurrentdb_knows_what_the_server_can_do() {
         Ok(())
     });
 }
+
+#[test]
+fn kurrentdb_reads_and_follows_system_streams() {
+    with_client(|client| async move {
+        for n in 0..4 {
+            let stream = format!("cart-{}", n % 2);
+            client.append_to_stream(stream, &expecting(StreamState::Any), event(n)).await?;
+        }
+        let links = ReadStreamOptions::default().resolve_link_tos();
+        assert_eq!(resolved(&client, "$ce-cart", &links).await?, [0, 1, 2, 3]);
+        let back = links.clone().backwards().position(StreamPosition::End).max_count(3);
+        assert_eq!(resolved(&client, "$ce-cart", &back).await?, [3, 2, 1]);
+        let some = links.clone().position(StreamPosition::Position(2));
+        assert_eq!(resolved(&client, "$et-Happened", &some).await?, [2, 3]);
+        assert_eq!(resolved(&client, "$category-cart", &links).await?, [0, 1]);
+        assert_eq!(resolved(&client, "$streams", &links).await?, [0, 1]);
+        match resolved(&client, "$ce-none", &links).await {
+            Err(Error::ResourceNotFound) => {}
+            other => panic!("{other:?}"),
+        }
+        match client.append_to_stream("$ce-cart", &expecting(StreamState::Any), event(9)).await {
+            Err(Error::AccessDenied) => {}
+            other => panic!("{other:?}"),
+        }
+        // Followed from the second on, past and live.
+        let options =
+            SubscribeToStreamOptions::default().start_from(StreamPosition::Position(1)).resolve_link_tos();
+        let mut following = client.subscribe_to_stream("$ce-cart", &options).await;
+        let mut seen = Vec::new();
+        let mut caught_up = false;
+        while seen.len() < 3 {
+            match following.next_subscription_event().await? {
+                SubscriptionEvent::EventAppeared(found) => {
+                    let link = found.link.as_ref().expect("it comes by a link");
+                    assert_eq!(link.stream_id(), "$ce-cart");
+                    seen.push((link.revision, shown(&found)));
+                }
+                SubscriptionEvent::CaughtUp(_) if !caught_up => {
+                    caught_up = true;
+                    client.append_to_stream("order-1", &expecting(StreamState::Any), event(7)).await?;
+                    client.append_to_stream("cart-9", &expecting(StreamState::Any), event(8)).await?;
+                }
+                _ => {}
+            }
+        }
+        assert!(caught_up);
+        assert_eq!(seen, [(2, 2), (3, 3), (4, 8)]);
+        Ok(())
+    });
+}
+
+/// What links lead to, each asked for by its number.
+async fn resolved(client: &Client, stream: &str, options: &ReadStreamOptions) -> kurrentdb::Result<Vec<u64>> {
+    let mut events = client.read_stream(stream, options).await?;
+    let mut numbers = Vec::new();
+    while let Some(event) = events.next().await? {
+        numbers.push(shown(&event));
+    }
+    Ok(numbers)
+}
+
+fn shown(found: &ResolvedEvent) -> u64 {
+    found.event.as_ref().unwrap().as_json::<serde_json::Value>().unwrap()["n"].as_u64().unwrap()
+}

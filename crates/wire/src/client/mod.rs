@@ -123,6 +123,10 @@ impl EventStore for RemoteStore {
         read::begin(&self.0, &read)
     }
 
+    fn count(&self, read: Read) -> Result<u64, ReadError> {
+        read::count(&self.0, &read)
+    }
+
     fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {
         subscription::begin(&self.0, subscribe)
     }

@@ -62,6 +62,23 @@ pub fn begin(background: &Arc<Background>, read: &Read) -> Result<Events, ReadEr
     Ok(Box::new(RemoteEvents { background: Arc::clone(background), answers: Some(answers), batch }))
 }
 
+/// How many events a read would yield.
+pub fn count(background: &Arc<Background>, read: &Read) -> Result<u64, ReadError> {
+    read.validate()?;
+    let request = read::encode(read);
+    let way = Arc::clone(background.way());
+    background.run(async move {
+        let attempt = || async {
+            let mut client = way.reads();
+            match way.in_time(client.count(request.clone())).await {
+                Ok(answer) => Ok(answer.into_inner().count),
+                Err(status) => Err(Refused::of(&way, &status)),
+            }
+        };
+        persist(&way, attempt).await
+    })?
+}
+
 /// The last position there is.
 pub fn last_position(background: &Arc<Background>) -> Result<Option<Position>, ReadError> {
     let way = Arc::clone(background.way());

@@ -39,6 +39,13 @@ fn statuses_have_the_codes_texts_and_trailers_clients_look_for() {
             ],
         ),
         (
+            Failure::AccessDenied("why".to_owned()),
+            Code::PermissionDenied,
+            "Access Denied: why",
+            &[("exception", "access-denied")],
+        ),
+        (Failure::NotFound("what".to_owned()), Code::NotFound, "what", &[]),
+        (
             Failure::StreamDeleted { stream: stream("a-1") },
             Code::FailedPrecondition,
             "Event stream 'a-1' is deleted.",

@@ -1,8 +1,8 @@
 //! Reads: which events, which way, from where, until where.
 
 use factum_core::{
-    Direction, EventType, Position, Query, QueryItem, Read, Revision, Selection, Start, StreamName, Tag,
-    Timestamp, Until,
+    Category, Direction, EventType, Position, Query, QueryItem, Read, Revision, Selection, Start, StreamName,
+    Tag, Timestamp, Until,
 };
 
 use super::proto::selection::Selection as Selected;
@@ -30,6 +30,7 @@ pub fn encode(read: &Read) -> proto::ReadRequest {
         from: Some(proto::Start { start: Some(from) }),
         until: Some(proto::Until { until: Some(until) }),
         limit: read.limit,
+        skip: read.skip,
     }
 }
 
@@ -54,6 +55,7 @@ pub fn decode(read: proto::ReadRequest) -> Result<Read, Malformed> {
         direction: if read.backward { Direction::Backward } else { Direction::Forward },
         from,
         until,
+        skip: read.skip,
         limit: read.limit,
     })
 }
@@ -80,6 +82,8 @@ pub(super) fn encode_query(query: &Query) -> proto::Query {
     let items = query.items().iter().map(|item| proto::QueryItem {
         types: item.types.iter().map(EventType::to_bytes).collect(),
         tags: item.tags.iter().map(Tag::to_bytes).collect(),
+        categories: item.categories.iter().map(Category::to_bytes).collect(),
+        begins_stream: item.begins_stream,
     });
     proto::Query { items: items.collect() }
 }
@@ -89,6 +93,8 @@ pub(super) fn decode_query(query: proto::Query) -> Result<Query, Malformed> {
         Ok::<_, Malformed>(QueryItem {
             types: item.types.into_iter().map(EventType::from_utf8).collect::<Result<_, _>>()?,
             tags: item.tags.into_iter().map(Tag::from_utf8).collect::<Result<_, _>>()?,
+            categories: item.categories.into_iter().map(Category::from_utf8).collect::<Result<_, _>>()?,
+            begins_stream: item.begins_stream,
         })
     });
     let first = items.next().ok_or_else(|| Malformed::lacks("the query's first item"))?;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use factum_core::Direction;
 use factum_core::{
-    Append, AppendCondition, AppendError, Appended, Bytes, ContentType, Durability, EventType,
+    Append, AppendCondition, AppendError, Appended, Bytes, Category, ContentType, Durability, EventType,
     ExpectedRevision, InvalidAppend, NewEvent, Position, Query, QueryItem, Read, ReadError, RecordedEvent,
     Revision, Selection, Signal, Start, StorageError, StreamCheck, StreamName, StreamWrite, Subscribe,
     SubscribeError, SubscribeFrom, Tag, Tags, Timestamp, Until, Uuid, WhenFull,
@@ -127,8 +127,12 @@ fn recorded() -> BoxedStrategy<RecordedEvent> {
 }
 
 fn query() -> BoxedStrategy<Query> {
-    let item =
-        || (vec(event_type(), 0..3), vec(tag(), 0..3)).prop_map(|(types, tags)| QueryItem { types, tags });
+    let item = || {
+        let category = stream().prop_map(|name| Category::new(name.as_str().to_owned()).unwrap());
+        (vec(category, 0..3), vec(event_type(), 0..3), vec(tag(), 0..3), any::<bool>()).prop_map(
+            |(categories, types, tags, begins_stream)| QueryItem { categories, types, tags, begins_stream },
+        )
+    };
     (item(), vec(item(), 0..3))
         .prop_map(|(first, more)| more.into_iter().fold(Query::item(first), Query::or))
         .boxed()
@@ -188,12 +192,13 @@ fn read() -> BoxedStrategy<Read> {
         time().prop_map(Until::Time),
     ];
     let direction = prop_oneof![Just(Direction::Forward), Just(Direction::Backward)];
-    (selection(), direction, from, until, option::of(number()))
-        .prop_map(|(selection, direction, from, until, limit)| Read {
+    (selection(), direction, from, until, number(), option::of(number()))
+        .prop_map(|(selection, direction, from, until, skip, limit)| Read {
             selection,
             direction,
             from,
             until,
+            skip,
             limit,
         })
         .boxed()

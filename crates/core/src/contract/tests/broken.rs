@@ -18,6 +18,7 @@ pub struct Broken {
     pub append: fn(&MemoryStore, Append) -> Result<Appended, AppendError>,
     pub append_async: fn(&Broken, Append) -> AppendFuture,
     pub read: fn(&MemoryStore, Read) -> Result<Events, ReadError>,
+    pub count: fn(&MemoryStore, Read) -> Result<u64, ReadError>,
     pub subscribe: fn(&MemoryStore, Subscribe) -> Subscribed,
     pub last_position: fn(&MemoryStore) -> Result<Option<Position>, ReadError>,
 }
@@ -30,6 +31,7 @@ impl Broken {
             append: |store, append| store.append(append),
             append_async: |broken, append| Box::pin(std::future::ready(broken.append(append))),
             read: |store, read| EventStore::read(store, read),
+            count: |store, read| store.count(read),
             subscribe: |store, subscribe| store.subscribe(subscribe),
             last_position: |store| store.last_position(),
         }
@@ -52,6 +54,10 @@ impl EventStore for Broken {
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {
         (self.read)(&self.store, read)
+    }
+
+    fn count(&self, read: Read) -> Result<u64, ReadError> {
+        (self.count)(&self.store, read)
     }
 
     fn subscribe(&self, subscribe: Subscribe) -> Subscribed {

@@ -82,6 +82,10 @@ impl factum_core::EventStore for Deaf {
         self.0.read(read)
     }
 
+    fn count(&self, read: factum_core::Read) -> Result<u64, crate::ReadError> {
+        self.0.count(read)
+    }
+
     fn subscribe(
         &self,
         _: factum_core::Subscribe,

@@ -141,6 +141,10 @@ impl EventStore for Faulty {
         EventStore::read(&self.0.memory, read)
     }
 
+    fn count(&self, read: Read) -> Result<u64, ReadError> {
+        self.0.memory.count(read)
+    }
+
     fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {
         self.0.memory.subscribe(subscribe)
     }

@@ -36,6 +36,9 @@ impl EventStore for Counted {
         });
         Ok(Box::new(counted))
     }
+    fn count(&self, read: Read) -> Result<u64, ReadError> {
+        self.store.count(read)
+    }
     fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {
         self.store.subscribe(subscribe)
     }

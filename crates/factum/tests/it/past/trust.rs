@@ -123,6 +123,9 @@ impl EventStore for Shaky {
         }
         EventStore::read(&*self.store, read)
     }
+    fn count(&self, read: Read) -> Result<u64, ReadError> {
+        self.store.count(read)
+    }
     fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {
         self.store.subscribe(subscribe)
     }

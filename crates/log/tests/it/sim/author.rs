@@ -20,7 +20,8 @@ impl Author {
     fn stream(&mut self) -> StreamName {
         // Few are busy, many are not.
         let number = if self.dice.chance(60) { self.dice.below(4) } else { self.dice.below(40) };
-        StreamName::new(format!("cart-{number}")).unwrap()
+        let kind = ["cart", "cart", "cart", "order", "$cart"][number as usize % 5];
+        StreamName::new(if number == 11 { "cart".to_owned() } else { format!("{kind}-{number}") }).unwrap()
     }
 
     fn event_type(&mut self) -> EventType {
@@ -95,7 +96,14 @@ impl Author {
     fn query_item(&mut self) -> QueryItem {
         let types = (0..self.dice.below(3)).map(|_| self.event_type()).collect();
         let tags = self.dice.below(3);
-        QueryItem { types, tags: self.tags(tags) }
+        let category = |text: &str| Category::new(text.to_owned()).unwrap();
+        let categories = match self.dice.below(8) {
+            0 => vec![category("cart")],
+            1 => vec![category("order")],
+            2 => vec![category("order"), category("none")],
+            _ => Vec::new(),
+        };
+        QueryItem { categories, types, tags: self.tags(tags), begins_stream: self.dice.chance(10) }
     }
 
     /// Something to append; now and then once more what was appended before.
@@ -182,6 +190,9 @@ impl Author {
             Some(Bound::Revision(revision)) => Until::Revision(revision),
             Some(Bound::Time(time)) => Until::Time(time),
         };
+        if self.dice.chance(20) {
+            read.skip = self.dice.below(30);
+        }
         if self.dice.chance(40) {
             read.limit = Some(self.dice.below(20));
         }

@@ -314,7 +314,18 @@ impl<'a, S: Subject> Story<'a, S> {
         if matches!(&found, Err(ReadError::Storage(_))) && self.is_struck() {
             return Ok(());
         }
-        same_events(&found, &collect(EventStore::read(&self.model, read)))
+        let expected = collect(EventStore::read(&self.model, read.clone()));
+        same_events(&found, &expected)?;
+        self.count(read, expected.map(|events| events.len() as u64))
+    }
+
+    fn count(&mut self, read: Read, expected: Result<u64, ReadError>) -> Result<(), String> {
+        let found = self.store().count(read);
+        self.note(format!("count → {found:?}"));
+        if matches!(&found, Err(ReadError::Storage(_))) && self.is_struck() {
+            return Ok(());
+        }
+        same(&format!("{found:?}"), &format!("{expected:?}"), "the count")
     }
 
     /// Follows on, or begins to follow.

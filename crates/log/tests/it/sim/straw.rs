@@ -292,6 +292,10 @@ impl EventStore for Straw {
         EventStore::read(&held(&self.0).committed, read)
     }
 
+    fn count(&self, read: Read) -> Result<u64, ReadError> {
+        held(&self.0).committed.count(read)
+    }
+
     fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {
         held(&self.0).committed.subscribe(subscribe)
     }

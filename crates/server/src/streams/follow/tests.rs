@@ -26,7 +26,7 @@ impl Case {
     fn follow(store: MemoryStore, from: From) -> Self {
         let store = Arc::new(store);
         let show = Show { ids: IdForm::Text, resolve_links: true, side_by_side: false };
-        let followed = Followed::Stream { named: Named::new(name("s")).unwrap(), from };
+        let followed = Followed::Stream { source: Source::new(name("s")).unwrap(), from };
         let follower =
             Follower::begin(Arc::<MemoryStore>::clone(&store), Arc::new(SystemClock), show, followed);
         Self { store, follower: follower.unwrap() }

@@ -284,6 +284,28 @@ const chapters = {
     await client.setStreamMetadata(stream, { truncateBefore: 9 }, { expectedRevision: 0n });
     assert.deepEqual(await read(stream), [9]);
   },
+
+  async system_streams_link_to_what_they_are_named_after() {
+    const box = `box${randomUUID().replaceAll("-", "")}`;
+    await append(`${box}-1`, [event(0, box), event(1)]);
+    await append(`${box}-2`, event(2, box));
+    for (const [name, expected] of [
+      [`$ce-${box}`, [0, 1, 2]],
+      [`$category-${box}`, [0, 2]],
+      [`$et-${box}`, [0, 2]],
+    ]) {
+      const found = await all(client.readStream(name, { resolveLinkTos: true }));
+      assert.deepEqual(numbers(found), expected);
+      assert.deepEqual(found.map(({ link }) => [link.streamId, link.revision]), expected.map((_, n) => [name, BigInt(n)]));
+      const back = { resolveLinkTos: true, direction: BACKWARDS, fromRevision: END };
+      assert.deepEqual(await read(name, back), [...expected].reverse());
+    }
+    await refused(lib.StreamNotFoundError, () => read("$ce-nothing"));
+    await refused(lib.AccessDeniedError, () => append(`$ce-${box}`, event(0)));
+    const following = client.subscribeToStream(`$ce-${box}`, { fromRevision: 0n, resolveLinkTos: true });
+    setTimeout(() => append(`${box}-3`, event(3)), 50);
+    assert.deepEqual(numbers(await take(following, 3)), [1, 2, 3]);
+  },
 };
 
 (async () => {

@@ -31,6 +31,8 @@ def error(*names):
 WrongVersion = error("WrongCurrentVersionError", "WrongCurrentVersion")
 NotFound = error("NotFoundError", "NotFound")
 Deleted = error("StreamIsDeletedError", "StreamIsDeleted")
+# The older client passes on what gRPC says.
+Denied = (error("AccessDeniedError"), error("GrpcError"))
 Wider = error("FailedPreconditionError", "FailedPrecondition")
 Exists = error("AlreadyExistsError", "AlreadyExists")
 Full = error("MaximumSubscriptionsReachedError", "MaximumSubscriptionsReached")
@@ -319,6 +321,37 @@ def chapter_links_are_resolved_where_asked():
         assert numbers([next(subscription), next(subscription)]) == [1, 0]
         threading.Timer(0.05, lambda: append(links, link(f"1@{stream}"))).start()
         assert numbers([next(subscription)]) == [1]
+
+
+def chapter_system_streams_link_to_what_they_are_named_after():
+    box, flow = f"box{uuid4().hex}", str(uuid4())
+    mark = json.dumps({"$correlationId": flow}).encode()
+    append(f"{box}-1", [event(0, kind=box), event(1)])
+    append(f"{box}-2", [event(2, kind=box, metadata=mark)])
+    append(f"{box}-1", [event(3, metadata=mark)])
+    for name, expected in [
+        (f"$ce-{box}", [0, 1, 2, 3]),
+        (f"$category-{box}", [0, 2]),
+        (f"$et-{box}", [0, 2]),
+        (f"$bc-{flow}", [2, 3]),
+    ]:
+        found = client.get_stream(name, resolve_links=True)
+        assert numbers(found) == expected, name
+        assert [e.link.stream_name for e in found] == [name] * len(expected)
+        assert [e.link.stream_position for e in found] == list(range(len(expected)))
+        assert numbers(client.get_stream(name, resolve_links=True, backwards=True)) == expected[::-1]
+        assert numbers(client.get_stream(name, stream_position=1, resolve_links=True)) == expected[1:]
+    links = client.get_stream(f"$ce-{box}")
+    assert [e.data.decode() for e in links] == [f"0@{box}-1", f"1@{box}-1", f"0@{box}-2", f"2@{box}-1"]
+    assert [e.type for e in links] == ["$>"] * 4
+    refused(NotFound, lambda: client.get_stream("$ce-nothing"))
+    refused(Denied, lambda: append(f"$ce-{box}", event()))
+    assert len(client.get_stream(f"$ce-{box}")) == 4
+    with client.subscribe_to_stream(f"$ce-{box}", stream_position=2, resolve_links=True) as following:
+        assert numbers([next(following)]) == [3]
+        threading.Timer(0.05, lambda: append(f"{box}-3", event(4))).start()
+        came = next(following)
+        assert (numbers([came]), came.link.stream_position) == ([4], 4)
 
 
 def join(group, stream=None, **how):
