@@ -167,13 +167,12 @@ fn understands_what_consumers_say() {
     let say = |content| saying(ReadReq { content: Some(content) });
     let id = uuid::Uuid::from_u128(7);
     let ids = vec![IdForm::Text.encode(id), IdForm::Structured.encode(id)];
-    let ack = read_req::Ack { id: Vec::new().into(), ids: ids.clone() };
+    let ack = read_req::Ack { id: Vec::new(), ids: ids.clone() };
     assert!(matches!(say(read_req::Content::Ack(ack)), Ok(Saying::Ack(found)) if found == [id, id]));
     for (action, expected) in
         [(0, Verdict::Retry), (1, Verdict::Park), (2, Verdict::Retry), (3, Verdict::Skip), (4, Verdict::Stop)]
     {
-        let nack =
-            read_req::Nack { id: Vec::new().into(), ids: ids.clone(), action, reason: "no".to_owned() };
+        let nack = read_req::Nack { id: Vec::new(), ids: ids.clone(), action, reason: "no".to_owned() };
         match say(read_req::Content::Nack(nack)) {
             Ok(Saying::Nack { ids, verdict, reason }) => {
                 assert_eq!((ids, verdict, reason.as_str()), (vec![id, id], expected, "no"));

@@ -107,9 +107,10 @@ fn a_consumer_that_handles_nothing_holds_up_only_its_own_buckets() {
     let (slow, quick) = (group.join(1).unwrap(), group.join(5).unwrap());
     let (mut fed, mut handled, mut last_of) = (0, Vec::new(), BTreeMap::new());
     while fed < 700 {
-        for n in fed..fed + group.wants() as u64 {
+        let wanted = fed..fed + group.wants() as u64;
+        fed = wanted.end;
+        for n in wanted {
             group.feed(n, id(n), (n % 2) as u16, n);
-            fed = n + 1;
         }
         for at in group.wants_aside() {
             group.feed_aside(at, id(at), (at % 2) as u16, at);
@@ -477,7 +478,7 @@ impl World {
                 self.group.time(Duration::from_secs(self.now));
                 self.group.tick();
             }
-            (9, _) => self.end_write(dice % 4 != 0),
+            (9, _) => self.end_write(!dice.is_multiple_of(4)),
             (10, _) => self.begin_write(),
             (11, _) if dice < 8 => self.crash(),
             _ => {}
