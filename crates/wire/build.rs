@@ -3,7 +3,18 @@
 
 use std::error::Error;
 
-const FILES: [&str; 3] = ["streams.proto", "gossip.proto", "server_features.proto"];
+const FILES: [&str; 10] = [
+    "factum/store.proto",
+    "gossip.proto",
+    "monitoring.proto",
+    "operations.proto",
+    "projections.proto",
+    "server_features.proto",
+    "session_errors.proto",
+    "sessions.proto",
+    "streams.proto",
+    "users.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
@@ -11,12 +22,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut messages = tonic_prost_build::Config::new();
     // Details inside a status are named by their type.
     messages.enable_type_names();
+    // Properties are stored as they are read here: always in the same order.
+    messages.btree_map([".kurrentdb.protocol.v2.streams"]);
     tonic_prost_build::configure()
         .build_client(std::env::var_os("CARGO_FEATURE_CLIENT").is_some())
         .build_transport(false)
         // Payloads share the buffer they arrived in.
         .bytes(".event_store.client.streams")
         .bytes(".event_store.client.StreamIdentifier")
+        .bytes(".factum.store.v1")
+        .bytes(".kurrentdb.protocol.v2.streams")
         .compile_fds_with_config(files, messages)?;
     Ok(())
 }

@@ -25,6 +25,11 @@ impl Scratch {
         self.0.path().join("store")
     }
 
+    /// Where something else is put, beside the store.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
     /// Opens the store, with the options users get when they say nothing.
     pub fn open(&self) -> Result<Log, BenchError> {
         Ok(Log::open(&self.store(), LogOptions::default())?)

@@ -56,6 +56,15 @@ pub struct Global {
     /// Whether the command line itself names the store.
     #[arg(skip)]
     pub store_is_given: bool,
+    /// Whether the environment names the store, and the command line does not.
+    #[arg(skip)]
+    pub store_is_around: bool,
+    /// Server to work on instead, such as factum://127.0.0.1:2113?tls=false
+    #[arg(long, global = true, env = "FACTUM_URL", value_name = "URL")]
+    pub url: Option<String>,
+    /// Whether the command line itself names the server.
+    #[arg(skip)]
+    pub url_is_given: bool,
     /// How answers are written
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
@@ -65,8 +74,42 @@ pub struct Global {
 }
 
 impl Global {
-    /// The store's directory.
+    /// The server to work on, if it is not a directory. What the command line
+    /// says counts before what the environment says.
+    pub fn url(&self) -> Result<Option<&str>, Failure> {
+        let Some(url) = self.url.as_deref().filter(|url| !url.is_empty()) else { return Ok(None) };
+        match (self.url_is_given, self.store_is_given) {
+            (true, true) => {
+                Err(Failure::new(Exit::Usage, "--store names a directory, and --url names a server")
+                    .hint("leave one of them out"))
+            }
+            (false, true) => Ok(None),
+            (false, false) if self.store_is_around => Err(Failure::new(
+                Exit::Usage,
+                "FACTUM_STORE names a directory, and FACTUM_URL names a server",
+            )
+            .hint("unset one of them, or say --store or --url")),
+            (_, false) => Ok(Some(url)),
+        }
+    }
+
+    /// Where the store is, for people.
+    pub fn place(&self) -> Result<String, Failure> {
+        match self.url()? {
+            Some(url) => Ok(url.to_owned()),
+            None => Ok(self.store_path()?.display().to_string()),
+        }
+    }
+
+    /// The store's directory, for what works on files.
     pub fn store_path(&self) -> Result<&Path, Failure> {
+        if self.url()?.is_some() {
+            return Err(Failure::new(
+                Exit::Usage,
+                "this works on the files of a store, and --url (or FACTUM_URL) names a server",
+            )
+            .hint("run it where the files are, with --store DIR, while nobody serves them"));
+        }
         match self.store.as_os_str().is_empty() {
             true => Err(Failure::new(Exit::Usage, "the store's path is empty")
                 .hint("give --store DIR, or set FACTUM_STORE to a directory, or unset it")),
@@ -474,16 +517,20 @@ const CALLED_AS: [&str; 3] = ["event-store", "events", "projection"];
 pub fn parse(arguments: Vec<OsString>) -> Result<Args, clap::Error> {
     let arguments = with_called_name(arguments);
     let matches = Args::command().try_get_matches_from(&arguments).map_err(|error| match error.kind() {
-        // A store named by the environment counts as an argument, so that the
-        // help for "no argument at all" would not be shown.
+        // What the environment names counts as an argument, so that the help
+        // for "no argument at all" would not be shown.
         ErrorKind::MissingSubcommand => {
-            let command = Args::command().mut_arg("store", |store| store.env(None::<&str>));
+            let command = Args::command()
+                .mut_arg("store", |store| store.env(None::<&str>))
+                .mut_arg("url", |url| url.env(None::<&str>));
             command.try_get_matches_from(&arguments).err().unwrap_or(error)
         }
         _ => error,
     })?;
     let mut args = Args::from_arg_matches(&matches)?;
     args.global.store_is_given = matches.value_source("store") == Some(ValueSource::CommandLine);
+    args.global.store_is_around = matches.value_source("store") == Some(ValueSource::EnvVariable);
+    args.global.url_is_given = matches.value_source("url") == Some(ValueSource::CommandLine);
     Ok(args)
 }
 

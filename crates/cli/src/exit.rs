@@ -80,7 +80,7 @@ impl Exit {
                 "What was given is refused whatever the store holds: a name, JSON, a size, a range."
             }
             Self::Unavailable => {
-                "Not now: another process has the store, or the disk is full; the same call may succeed later."
+                "Not now: another process has the store, the server cannot be reached, or the disk is full; the same call may succeed later."
             }
             Self::Unknown => {
                 "The events may or may not have been recorded: append them again with the same ids."

@@ -195,7 +195,9 @@ impl From<OpenError> for Failure {
             }
             OpenError::Locked { .. } => (
                 Exit::Unavailable,
-                Some("one process at a time may have a store open; --wait SECONDS waits longer for it"),
+                Some(
+                    "one process at a time may have a store open; --wait SECONDS waits longer for it, and --url asks the one that serves it",
+                ),
             ),
             OpenError::NewerFormat { .. } => (Exit::Failure, None),
             OpenError::Option { .. } => (Exit::Usage, None),

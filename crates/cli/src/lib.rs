@@ -25,6 +25,7 @@ mod import;
 mod moment;
 mod names;
 mod open;
+mod remote;
 mod render;
 mod state;
 mod verbs;

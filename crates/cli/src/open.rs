@@ -8,6 +8,9 @@
 //! whole is shown as far as a verb comes, and then the verb fails, so that
 //! nobody takes a part of the log for all of it.
 //!
+//! A server that `--url` names is a store as well, for all that can be done
+//! through the port; what works on files says so.
+//!
 //! One process has a store open at a time, and most hold it for as long as one
 //! of our own verbs takes; so a store in use is waited for, for a little while.
 
@@ -15,18 +18,55 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use factum_core::StorageError;
+use factum_core::{EventStore, StorageError};
 use factum_log::{Access, Create, Log, LogOptions, OpenError};
 
 use crate::args::Global;
 use crate::exit::Exit;
 use crate::failure::{Failure, storage_hint};
+use crate::remote;
 
 /// How often a store in use is tried again.
 const TRY_EVERY: Duration = Duration::from_millis(20);
 
-/// Opens the store for a verb that only looks, lets it look, and fails if not
-/// all of the log can be read.
+/// Opens the store for a verb that only looks, wherever it is, and lets it look.
+pub fn looking(
+    global: &Global,
+    look: impl FnOnce(&dyn EventStore) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    match global.url()? {
+        Some(url) => look(&remote::connect(url)?),
+        None => reading(global, |log| look(log)),
+    }
+}
+
+/// Opens the store for a verb that appends, wherever it is, lets it append, and
+/// closes it; `init` allows an empty directory.
+pub fn appending<T, E>(
+    global: &Global,
+    init: bool,
+    append: impl FnOnce(&dyn EventStore) -> Result<T, E>,
+) -> Result<T, Failure>
+where
+    Failure: From<E>,
+{
+    match global.url()? {
+        Some(_) if init => {
+            Err(Failure::new(Exit::Usage, "--init begins a store in a directory, and --url names a server")
+                .hint("leave --init out: `factum serve --init` begins the store of a server"))
+        }
+        Some(url) => Ok(append(&remote::connect(url)?)?),
+        None => {
+            let log = for_appending(global, init)?;
+            let appended = append(&log)?;
+            log.close()?;
+            Ok(appended)
+        }
+    }
+}
+
+/// Opens the store for a verb that only looks at files, lets it look, and fails
+/// if not all of the log can be read.
 pub fn reading(global: &Global, look: impl FnOnce(&Log) -> Result<(), Failure>) -> Result<(), Failure> {
     let log = for_reading(global)?;
     match (look(&log), whole(&log)) {

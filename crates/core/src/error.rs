@@ -97,7 +97,7 @@ pub enum AppendError {
     /// The write was under way when the store failed: the events may or may
     /// not be there after it is reopened.
     #[error(
-        "it is unknown whether the events were recorded: reopen the store and append them again with the same ids"
+        "it is unknown whether the events were recorded: append them again with the same ids (a store that failed must be opened again first)"
     )]
     Unknown(#[source] StorageError),
     /// The store cannot append. Nothing was recorded.
@@ -262,6 +262,12 @@ pub enum StorageError {
     /// The store was closed.
     #[error("the store was closed")]
     Closed,
+    /// The store is in another process, and the way there is broken.
+    #[error("{says}")]
+    Unreachable {
+        /// What is in the way, and what to do about it.
+        says: Arc<str>,
+    },
 }
 
 fn describe_range(positions: &Option<RangeInclusive<Position>>) -> String {
@@ -277,7 +283,7 @@ impl StorageError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Corrupt { .. } => ErrorKind::Corrupt,
-            Self::DiskFull { .. } => ErrorKind::Unavailable,
+            Self::DiskFull { .. } | Self::Unreachable { .. } => ErrorKind::Unavailable,
             Self::Io { .. } | Self::Poisoned { .. } | Self::ReadOnly | Self::Closed => ErrorKind::Storage,
         }
     }

@@ -126,6 +126,11 @@ macro_rules! name {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// Its bytes, shared and not copied.
+            pub fn to_bytes(&self) -> Bytes {
+                self.0.as_bytes().clone()
+            }
         }
 
         impl fmt::Display for $name {

@@ -1,9 +1,22 @@
 //! One command on its way, the same for both forms of waiting.
+//!
+//! ```text
+//!   read ──▶ decide ──▶ append ──▶ settle ──▶ receipt, a snapshot that is due
+//!    ▲ │        │                    │
+//!    │ └────────│─▶ done before      │
+//!    └──────────┴────────────────────┘   decided on what is old
+//! ```
+//!
+//! `decide` and `settle` compute. All that reads the log is in steps of its own,
+//! which the async form takes on a thread meant for blocking.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
-use factum_core::{Append, AppendError, Appended, Durability, Until};
+use factum_core::{Append, AppendError, Appended, Until};
 
+use crate::appending::is_conflict;
 use crate::boundary::Boundary;
 use crate::decide::{DecideError, Deciding};
 use crate::draft::{Draft, Drafted, ReadBack};
@@ -11,6 +24,7 @@ use crate::emitted::{Emitted, IntoEvents};
 use crate::fold::Folded;
 use crate::idempotency::CommandDone;
 use crate::receipt::Receipt;
+use crate::snapshot::Due;
 use crate::store::StoreError;
 use crate::warm::Slot;
 use crate::{Model, Moment};
@@ -24,14 +38,19 @@ pub struct Attempt<M, F, R> {
     state: Option<Arc<Folded<M>>>,
     /// Whether the state was read for this command.
     is_fresh: bool,
+    /// Whether the state was refused, or is too old to answer on.
+    is_old: bool,
     attempts: u32,
     drafted: Option<Drafted>,
+    /// A snapshot of what it came to.
+    due: Due<M>,
 }
 
 pub enum Step<R> {
-    Done(Receipt),
-    /// The state has to be refreshed before this can be answered.
-    Refresh,
+    /// It came to nothing.
+    Nothing,
+    /// The state has to be read before this can be answered.
+    Read,
     Append(Append),
     /// With what is to be recorded of it.
     Reject(R, Option<Append>),
@@ -39,7 +58,8 @@ pub enum Step<R> {
 
 pub enum Settled {
     Done(Receipt),
-    Again(std::time::Duration),
+    Again(Duration),
+    GiveUp,
 }
 
 impl<M, F, I, R> Attempt<M, F, R>
@@ -52,15 +72,26 @@ where
         let boundary = deciding.model.boundary()?;
         let slot = deciding.store.warm(&boundary);
         let state = slot.lock().clone();
-        Ok(Self { deciding, boundary, slot, state, is_fresh: false, attempts: 0, drafted: None })
+        Ok(Self {
+            deciding,
+            boundary,
+            slot,
+            state,
+            is_fresh: false,
+            is_old: false,
+            attempts: 0,
+            drafted: None,
+            due: Due::default(),
+        })
     }
 
-    pub fn needs_load(&self) -> bool {
-        self.state.as_ref().is_none_or(|state| state.is_behind) || (self.attempts > 0 && !self.is_fresh)
+    pub fn needs_reading(&self) -> bool {
+        self.is_old || self.state.as_ref().is_none_or(|state| state.is_behind)
     }
 
-    /// Folds what is missing.
-    pub fn load(&mut self) -> Result<(), StoreError> {
+    /// Folds what is missing. An error if a command with this key was carried out
+    /// before: looked at after the fold, which may show what that came to.
+    pub fn read(&mut self) -> Result<(), DecideError<R>> {
         let store = &self.deciding.store;
         let state = match self.state.take() {
             Some(warm) => {
@@ -74,30 +105,29 @@ where
         let state = Arc::new(state);
         *self.slot.lock() = Some(state.clone());
         self.state = Some(state);
-        self.is_fresh = true;
-        Ok(())
+        (self.is_fresh, self.is_old) = (true, false);
+        self.check_key()
+    }
+
+    fn check_key(&self) -> Result<(), DecideError<R>> {
+        let Some(key) = &self.deciding.key else { return Ok(()) };
+        match CommandDone::find(&self.deciding.store, key)? {
+            Some(receipt) => Err(DecideError::AlreadyDone(receipt)),
+            None => Ok(()),
+        }
     }
 
     pub fn decide(&mut self) -> Result<Step<R>, DecideError<R>> {
-        let state = self.state.clone().expect("it was loaded before");
+        let state = self.state.clone().expect("it was read before");
         let emitted = match (self.deciding.decide)(&state.model) {
             Ok(events) => Emitted::of(events),
-            Err(_) if !self.is_fresh => return self.refresh(),
-            Err(rejection) => return self.reject(&state.model, rejection),
+            Err(rejection) if self.is_fresh => return self.reject(&state.model, rejection),
+            Err(_) => Emitted::default(),
         };
         if emitted.events.is_empty() && emitted.error.is_none() {
-            if !self.is_fresh {
-                return self.refresh();
-            }
-            self.check_key()?;
-            return Ok(Step::Done(Receipt {
-                positions: None,
-                revision: state.revision(),
-                correlation_id: None,
-                durability: Durability::Memory,
-                attempts: self.attempts + 1,
-                outside_boundary: Vec::new(),
-            }));
+            // No guard would notice if the state is old.
+            self.is_old = !self.is_fresh;
+            return Ok(if self.is_fresh { Step::Nothing } else { Step::Read });
         }
         let draft = Draft::new(&self.deciding.store, emitted, &self.deciding.context)?;
         let drafted =
@@ -107,13 +137,7 @@ where
         Ok(Step::Append(append))
     }
 
-    fn refresh(&mut self) -> Result<Step<R>, DecideError<R>> {
-        self.load()?;
-        Ok(Step::Refresh)
-    }
-
     fn reject(&self, model: &M, rejection: R) -> Result<Step<R>, DecideError<R>> {
-        self.check_key()?;
         let Some(on_rejection) = &self.deciding.on_rejection else {
             return Ok(Step::Reject(rejection, None));
         };
@@ -122,21 +146,28 @@ where
         Ok(Step::Reject(rejection, Some(append)))
     }
 
-    /// An error if a command with this key was carried out before.
-    fn check_key(&self) -> Result<(), DecideError<R>> {
-        let Some(key) = &self.deciding.key else { return Ok(()) };
-        match CommandDone::find(&**self.deciding.store.events(), key)? {
-            Some(receipt) => Err(DecideError::AlreadyDone(receipt)),
-            None => Ok(()),
+    /// What nothing to do is answered with. May ask the store.
+    pub fn nothing(&mut self) -> Receipt {
+        Receipt {
+            positions: None,
+            revision: self.state.as_ref().and_then(|state| state.revision()),
+            correlation_id: None,
+            durability: self.deciding.store.durability(),
+            attempts: self.attempts + 1,
+            outside_boundary: Vec::new(),
         }
     }
 
     pub fn settle(&mut self, answer: Result<Appended, AppendError>) -> Result<Settled, DecideError<R>> {
-        self.attempts += 1;
         let drafted = self.drafted.take().expect("an answer follows what was drafted");
         match answer {
             Ok(appended) => {
-                self.keep_what_was_appended(drafted.read_back, &appended);
+                self.attempts += 1;
+                // It is recorded, whatever the model's code does with it: a panic
+                // would have the caller do it once more. It costs the warm state.
+                let _ = catch_unwind(AssertUnwindSafe(|| {
+                    self.keep_what_was_appended(drafted.read_back, &appended);
+                }));
                 let mut receipt = Receipt::of(appended, drafted.correlation_id, self.attempts);
                 if self.deciding.key.is_some() {
                     receipt.leave_out_last();
@@ -144,16 +175,34 @@ where
                 receipt.outside_boundary = drafted.outside_boundary;
                 Ok(Settled::Done(receipt))
             }
-            Err(AppendError::Conflict { .. } | AppendError::ConditionFailed { .. }) => {
-                self.check_key()?;
-                self.is_fresh = false;
-                match self.deciding.retry.pause_after(self.attempts) {
-                    Some(pause) => Ok(Settled::Again(pause)),
-                    None => Err(DecideError::Conflict { attempts: self.attempts }),
+            Err(error) if is_conflict(&error) => {
+                self.is_old = true;
+                if !std::mem::take(&mut self.is_fresh) {
+                    // Warm from an earlier command, and out of date: nobody was
+                    // faster than this one, so it is no attempt.
+                    return Ok(Settled::Again(Duration::ZERO));
                 }
+                self.attempts += 1;
+                Ok(self.deciding.retry.pause_after(self.attempts).map_or(Settled::GiveUp, Settled::Again))
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Why it gives up: others were faster, or this very command was.
+    pub fn give_up(&mut self) -> DecideError<R> {
+        let conflict = DecideError::Conflict { attempts: self.attempts };
+        self.check_key().err().unwrap_or(conflict)
+    }
+
+    pub fn has_due(&self) -> bool {
+        self.due.is_wanted()
+    }
+
+    /// Takes the snapshot that is due. What is recorded stays so if that panics.
+    pub fn take_due(&mut self) {
+        let due = std::mem::take(&mut self.due);
+        let _ = catch_unwind(AssertUnwindSafe(|| due.take(&self.deciding.store)));
     }
 
     /// The state with the new events folded in is what the next decision
@@ -182,10 +231,8 @@ where
         let store = &self.deciding.store;
         let before = store.watches_transitions::<M>().then(|| state.model.clone());
         if state.fold_appended(events, appended).is_ok() {
-            let due = store.snapshot_if_due(&self.boundary, before.as_ref(), &mut state);
+            self.due = store.snapshot_if_due(&self.boundary, before.as_ref(), &mut state);
             *slot = Some(Arc::new(state));
-            drop(slot);
-            due.take(store);
         }
     }
 }

@@ -54,8 +54,8 @@ impl Boundary {
     /// The events that carry all of these keys as tags.
     pub fn tagged(keys: &[&dyn Key], selected: &Selected) -> Result<Self, BoundaryError> {
         let types = selected.get();
-        if let Some(key) = types.untagged_key {
-            return Err(BoundaryError::NothingTagged { key });
+        if let Some(error) = &types.nothing {
+            return Err(error.clone());
         }
         let tags = keys.iter().map(|key| key.tag()).collect::<Result<Vec<_>, _>>()?;
         let item = |types: &[EventType]| QueryItem { types: types.to_vec(), tags: tags.clone() };

@@ -11,7 +11,7 @@
 //!
 //! A state that is still warm from an earlier decision is not refreshed before
 //! it is decided on: the append is refused if it is out of date, which costs one
-//! more attempt and never a wrong event. What is answered without an append, a
+//! more append and never a wrong event, and is no attempt. What is answered without an append, a
 //! rejection or nothing to do, is decided on a refreshed state.
 
 use std::future::{Future, IntoFuture};
@@ -45,7 +45,8 @@ pub enum DecideError<R> {
     /// The domain said no.
     #[error("rejected: {0}")]
     Rejected(R),
-    /// Somebody was faster, every time.
+    /// Somebody was faster, every time. A state that was warm from an earlier
+    /// command and out of date does not count: nobody was faster then.
     #[error(
         "others were faster {attempts} times: try again later, allow more attempts, or queue the commands"
     )]
@@ -161,25 +162,29 @@ where
 
     /// Decides and records, blocking.
     pub fn run(self) -> Result<Receipt, DecideError<R>> {
+        let store = self.store.clone();
         let mut attempt = Attempt::new(self)?;
         loop {
-            if attempt.needs_load() {
-                attempt.load()?;
+            if attempt.needs_reading() {
+                attempt.read()?;
             }
             let append = match attempt.decide()? {
-                Step::Done(receipt) => return Ok(receipt),
-                Step::Refresh => continue,
+                Step::Nothing => return Ok(attempt.nothing()),
+                Step::Read => continue,
                 Step::Append(append) => append,
                 Step::Reject(rejection, None) => return Err(DecideError::Rejected(rejection)),
                 Step::Reject(rejection, Some(append)) => {
-                    attempt.deciding.store.events().append(append)?;
+                    store.append(append)?;
                     return Err(DecideError::Rejected(rejection));
                 }
             };
-            let answer = attempt.deciding.store.events().append(append);
-            match attempt.settle(answer)? {
-                Settled::Done(receipt) => return Ok(receipt),
+            match attempt.settle(store.append(append))? {
+                Settled::Done(receipt) => {
+                    attempt.take_due();
+                    return Ok(receipt);
+                }
                 Settled::Again(pause) => retry::sleep(pause),
+                Settled::GiveUp => return Err(attempt.give_up()),
             }
         }
     }
@@ -195,37 +200,51 @@ where
     type Output = Result<Receipt, DecideError<R>>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
-    /// A state that is not warm is read on a thread meant for blocking.
+    /// Decides where it is polled, and reads on a thread meant for blocking.
     fn into_future(self) -> Self::IntoFuture {
+        let store = self.store.clone();
         Box::pin(async move {
             let mut attempt = Attempt::new(self)?;
             loop {
-                if attempt.needs_load() {
-                    let loaded;
-                    (attempt, loaded) = blocking::unblock(move || {
-                        let loaded = attempt.load();
-                        (attempt, loaded)
-                    })
-                    .await;
-                    loaded?;
+                if attempt.needs_reading() {
+                    let read;
+                    (attempt, read) = aside(attempt, Attempt::read).await;
+                    read?;
                 }
                 let append = match attempt.decide()? {
-                    Step::Done(receipt) => return Ok(receipt),
-                    Step::Refresh => continue,
+                    Step::Nothing => return Ok(aside(attempt, Attempt::nothing).await.1),
+                    Step::Read => continue,
                     Step::Append(append) => append,
                     Step::Reject(rejection, None) => return Err(DecideError::Rejected(rejection)),
                     Step::Reject(rejection, Some(append)) => {
-                        let recorded = attempt.deciding.store.events().append_async(append);
-                        recorded.await?;
+                        store.append_async(append).await?;
                         return Err(DecideError::Rejected(rejection));
                     }
                 };
-                let answer = attempt.deciding.store.events().append_async(append).await;
-                match attempt.settle(answer)? {
-                    Settled::Done(receipt) => return Ok(receipt),
+                match attempt.settle(store.append_async(append).await)? {
+                    Settled::Done(receipt) => {
+                        if attempt.has_due() {
+                            aside(attempt, Attempt::take_due).await;
+                        }
+                        return Ok(receipt);
+                    }
                     Settled::Again(pause) => retry::wait(pause).await,
+                    Settled::GiveUp => return Err(aside(attempt, Attempt::give_up).await.1),
                 }
             }
         })
     }
+}
+
+/// A step that may block, on a thread meant for that.
+async fn aside<A, T>(mut attempt: A, step: fn(&mut A) -> T) -> (A, T)
+where
+    A: Send + 'static,
+    T: Send + 'static,
+{
+    blocking::unblock(move || {
+        let done = step(&mut attempt);
+        (attempt, done)
+    })
+    .await
 }

@@ -1,7 +1,17 @@
 //! Drafts: new events on their way to become one guarded append.
+//!
+//! ```text
+//!   emitted    a1  b1  a2
+//!   appended   a1  a2 │ b1      the events of a stream stand together
+//! ```
+//!
+//! They are brought into that order first, before anybody folds them ahead: what is
+//! folded is what will be read.
+
+use std::collections::HashMap;
 
 use factum_core::{
-    Append, AppendCondition, Appended, EventType, ExpectedRevision, NewEvent, Position, RecordedEvent,
+    Append, AppendCondition, Appended, Bytes, EventType, ExpectedRevision, NewEvent, Position, RecordedEvent,
     Revision, Selection, StreamCheck, StreamName, StreamWrite, Timestamp,
 };
 use smallvec::SmallVec;
@@ -10,12 +20,13 @@ use uuid::Uuid;
 use crate::Model;
 use crate::boundary::Boundary;
 use crate::command::Context;
-use crate::emitted::Emitted;
+use crate::emitted::{Emitted, Made};
 use crate::fold::Folded;
-use crate::idempotency::CommandDone;
+use crate::idempotency::{CommandDone, Span};
 use crate::store::{Store, StoreError};
 
-/// What one command came to, in order, each event with its stream.
+/// What one command came to, each event with its stream, in the order in which
+/// they will stand in the log.
 pub struct NewEvents {
     pub events: SmallVec<[(StreamName, NewEvent); 1]>,
     pub correlation_id: Option<Uuid>,
@@ -24,10 +35,17 @@ pub struct NewEvents {
 impl NewEvents {
     /// With ids and with what surrounds the command.
     pub fn of(store: &Store, emitted: Emitted, context: &Context) -> Result<Self, StoreError> {
-        let metadata = context.metadata_bytes(emitted.producer_metadata);
+        let mut stamped: Option<(&'static str, Bytes)> = None;
         let mut correlation_id = context.correlation_id;
         let mut events = SmallVec::new();
-        for event in emitted.encoded()? {
+        let mut made = emitted.made()?;
+        by_stream(&mut made);
+        for Made { encoded: event, producer_metadata } in made {
+            let metadata = match stamped.take() {
+                Some((same, metadata)) if same == producer_metadata => metadata,
+                _ => context.metadata_bytes(producer_metadata),
+            };
+            stamped = Some((producer_metadata, metadata.clone()));
             let id = store.new_id();
             // The first event of a flow mints its id.
             let flow = *correlation_id.get_or_insert(id);
@@ -37,7 +55,7 @@ impl NewEvents {
                 schema_version: event.schema_version,
                 content_type: event.content_type,
                 data: event.data.into(),
-                metadata: metadata.clone(),
+                metadata,
                 tags: event.tags,
                 occurred_at: context.occurred_at,
                 correlation_id: Some(flow),
@@ -47,6 +65,20 @@ impl NewEvents {
         }
         Ok(Self { events, correlation_id })
     }
+}
+
+/// Brings the events of a stream together, the streams in the order in which they
+/// first come.
+pub fn by_stream(events: &mut [Made]) {
+    if events.windows(2).all(|pair| pair[0].encoded.stream == pair[1].encoded.stream) {
+        return;
+    }
+    let mut ranks = HashMap::new();
+    for event in events.iter() {
+        let next = ranks.len();
+        ranks.entry(event.encoded.stream.clone()).or_insert(next);
+    }
+    events.sort_by_cached_key(|event| ranks[&event.encoded.stream]);
 }
 
 /// New events by stream, on their way to become an append.
@@ -60,9 +92,9 @@ impl Draft {
         let NewEvents { events, correlation_id } = NewEvents::of(store, emitted, context)?;
         let mut append = Append::default();
         for (stream, new) in events {
-            match append.writes.iter_mut().find(|write| write.stream == stream) {
-                Some(write) => write.events.push(new),
-                None => append.writes.push(StreamWrite {
+            match append.writes.last_mut() {
+                Some(write) if write.stream == stream => write.events.push(new),
+                _ => append.writes.push(StreamWrite {
                     stream,
                     expected: ExpectedRevision::Any,
                     events: vec![new],
@@ -103,7 +135,9 @@ impl Draft {
         }
         let (read_back, outside_boundary) = self.read_back(boundary);
         if let Some(key) = key {
-            let done = CommandDone::right_before(key, self.append.event_count() as u64);
+            let events = self.append.event_count() as u64;
+            let first = self.append.writes.first().map_or(0, |write| write.events.len()) as u64;
+            let done = CommandDone::of(key, Span { events, first, back: events }, &outside_boundary);
             self.append.writes.push(done.write(store.new_id(), self.correlation_id));
         }
         let correlation_id = self.correlation_id;

@@ -1,14 +1,25 @@
 //! What a decision comes to: events, ready to be stored.
+//!
+//! Each is decoded again once it is encoded, through the door by which it will be
+//! read for ever. That costs what reading it costs, and is the only proof: whether
+//! a type reads what it writes depends on the value (a number that is not finite, a
+//! field that is left out), and an event that is in the log cannot be taken back.
 
-use crate::event::{EncodeError, Encoded, Event};
+use crate::event::{EncodeError, Encoded, Event, Stored};
 
 /// Events, ready to be stored.
 #[derive(Debug, Clone, Default)]
 pub struct Emitted {
-    pub(crate) events: Vec<Encoded>,
-    /// What every event says of its maker.
-    pub(crate) producer_metadata: &'static str,
+    pub(crate) events: Vec<Made>,
     pub(crate) error: Option<EncodeError>,
+}
+
+/// An event, ready to be stored, and what it says of its maker: the events of one
+/// decision may come from several crates.
+#[derive(Debug, Clone)]
+pub(crate) struct Made {
+    pub encoded: Encoded,
+    pub producer_metadata: &'static str,
 }
 
 impl Emitted {
@@ -21,19 +32,26 @@ impl Emitted {
 
     /// One more.
     pub fn push<E: Event>(&mut self, event: &E) {
-        self.producer_metadata = E::PRODUCER_METADATA;
-        match event.encode() {
-            Ok(encoded) => self.events.push(encoded),
+        match event.encode().and_then(read_back::<E>) {
+            Ok(encoded) => self.events.push(Made { encoded, producer_metadata: E::PRODUCER_METADATA }),
             Err(error) => self.error = self.error.take().or(Some(error)),
         }
     }
 
     /// What they are stored as.
-    pub fn encoded(mut self) -> Result<Vec<Encoded>, EncodeError> {
+    pub(crate) fn made(mut self) -> Result<Vec<Made>, EncodeError> {
         match self.error.take() {
             Some(error) => Err(error),
             None => Ok(self.events),
         }
+    }
+}
+
+/// Only what can be read may be stored.
+fn read_back<E: Event>(encoded: Encoded) -> Result<Encoded, EncodeError> {
+    match E::decode(Stored::from(&encoded)) {
+        Ok(_) => Ok(encoded),
+        Err(error) => Err(EncodeError::NotReadBack(error)),
     }
 }
 
@@ -94,7 +112,6 @@ impl<A: IntoEvents, B: IntoEvents, C: IntoEvents> IntoEvents for (A, B, C) {
 
 impl IntoEvents for Emitted {
     fn into_events(mut self, emitted: &mut Emitted) {
-        emitted.producer_metadata = self.producer_metadata;
         emitted.events.append(&mut self.events);
         emitted.error = emitted.error.take().or(self.error);
     }

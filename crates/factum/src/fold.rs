@@ -67,22 +67,20 @@ impl<M: Model> Folded<M> {
         boundary: &Boundary,
         until: Until,
     ) -> Result<u64, StoreError> {
-        let until = match until {
-            // One moment for all parts.
-            Until::Edge if !is_one_guarded_stream(boundary) => match store.last_position()? {
-                None => return Ok(0),
-                Some(last) if Some(last) == self.up_to => return Ok(0),
-                Some(last) => Until::Position(last),
+        let end = match until {
+            // One read is one moment.
+            _ if is_one_guarded_stream(boundary) => None,
+            Until::Revision(_) => None,
+            _ => match last_of(store, until)? {
+                Some(last) if Some(last) > self.up_to => Some(last),
+                _ => return Ok(0),
             },
-            other => other,
         };
+        let until = end.map_or(until, Until::Position);
         let before = self.events;
         self.fold_streams(store, boundary, until)?;
         self.fold_query(store, boundary, until)?;
-        self.up_to = match until {
-            Until::Position(position) => self.up_to.max(Some(position)),
-            _ => self.up_to.max(self.last),
-        };
+        self.up_to = self.up_to.max(end).max(self.last);
         self.is_behind = false;
         Ok(self.events - before)
     }
@@ -195,6 +193,19 @@ impl<M: Model> Folded<M> {
             }
         }
     }
+}
+
+/// The last event that belongs to a moment, so that all parts are read as they were
+/// at the same one. A moment that is not over ends where the log ends now.
+fn last_of(store: &dyn EventStore, until: Until) -> Result<Option<Position>, StoreError> {
+    Ok(match until {
+        Until::Position(position) => store.last_position()?.min(Some(position)),
+        Until::Time(time) => {
+            let last = Read::all().backward().from(Start::Time(time)).limit(1);
+            store.read(last)?.next().transpose()?.map(|event| event.position)
+        }
+        Until::Edge | Until::Revision(_) => store.last_position()?,
+    })
 }
 
 /// Then the end of the stream is moment enough.

@@ -28,6 +28,7 @@
 extern crate self as factum;
 
 pub mod advice;
+mod appending;
 mod attempt;
 pub mod boundary;
 pub mod command;
@@ -68,6 +69,8 @@ pub use factum_core::{
     Uuid,
 };
 pub use factum_derive::{Aggregate, Event, Id, Model, Row};
+#[cfg(feature = "client")]
+pub use factum_wire::client::ConnectError;
 pub use load::Loaded;
 pub use model::{Evolve, Model};
 pub use moment::Moment;

@@ -143,17 +143,25 @@ pub enum BoundaryError {
         /// The tag's name.
         key: &'static str,
     },
+    /// Some events carry one of its keys, some another, and none carries all.
+    #[error(
+        "no event of the model carries all of the tags {keys:?}, and only such events are read: mark fields of all these ids `#[tag]` or `#[id]` in one event, or give each key a model of its own and decide on a tuple of them"
+    )]
+    NothingTaggedWithAll {
+        /// The tags' names.
+        keys: Vec<&'static str>,
+    },
 }
 
 /// Why a state could not be folded.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the event at position {position} ({stream} revision {revision}) cannot be read")]
+#[error("{}", self.text())]
 pub struct FoldError {
-    /// Of the event.
+    /// Of the event; [`Position::MAX`] if it was not appended, and will not be.
     pub position: Position,
     /// Of the event.
     pub stream: StreamName,
-    /// Of the event.
+    /// Of the event; without meaning if it was not appended.
     pub revision: u64,
     /// What is wrong with it.
     #[source]
@@ -178,6 +186,18 @@ pub enum WhyNotFolded {
 }
 
 impl FoldError {
+    fn text(&self) -> String {
+        let Self { position, stream, revision, .. } = self;
+        match *position == Position::MAX {
+            true => {
+                format!("a new event of {stream} cannot be read by its own model, so it was not recorded")
+            }
+            false => {
+                format!("the event at position {position} ({stream} revision {revision}) cannot be read")
+            }
+        }
+    }
+
     fn at(recorded: &RecordedEvent, why: WhyNotFolded) -> Self {
         Self {
             position: recorded.position,
@@ -211,8 +231,8 @@ pub struct SelectedTypes {
     pub(crate) folded: Vec<EventType>,
     /// Those of them that decisions must not miss.
     pub(crate) guarded: Vec<EventType>,
-    /// A key that none of the types carries.
-    pub(crate) untagged_key: Option<&'static str>,
+    /// Why none is.
+    pub(crate) nothing: Option<BoundaryError>,
 }
 
 impl Selected {
@@ -229,15 +249,20 @@ impl Selected {
 impl SelectedTypes {
     /// Of these shapes, those that carry all of the keys as tags.
     pub fn of(shapes: Vec<Shape>, keys: &[&'static str], commuting: &[&str]) -> Self {
-        let untagged_key =
-            keys.iter().copied().find(|key| !shapes.iter().any(|shape| shape.tags.contains(key)));
+        let is_carried = |key: &&&str| shapes.iter().any(|shape| shape.tags.contains(*key));
+        let untagged_key = keys.iter().find(|key| !is_carried(key));
         let folded: Vec<EventType> = shapes
             .iter()
             .filter(|shape| keys.iter().all(|key| shape.tags.contains(key)))
             .filter_map(|shape| EventType::new(shape.name).ok())
             .collect();
         let guarded = folded.iter().filter(|name| !commuting.contains(&name.as_str())).cloned().collect();
-        Self { folded, guarded, untagged_key }
+        let nothing = match untagged_key {
+            Some(key) => Some(BoundaryError::NothingTagged { key }),
+            None if folded.is_empty() => Some(BoundaryError::NothingTaggedWithAll { keys: keys.to_vec() }),
+            None => None,
+        };
+        Self { folded, guarded, nothing }
     }
 
     pub(crate) fn commute(&self) -> bool {

@@ -46,18 +46,22 @@ impl From<Timestamp> for Moment {
 }
 
 impl Moment {
-    /// Where reads of this boundary end. All parts at one moment: a revision
-    /// means nothing to the others until it is a position.
+    /// Where reads of this boundary end. All parts at one moment: a revision means
+    /// nothing to the others until it is a position, and a moment that is not over
+    /// moves while they are read, so it ends where the log ends now.
     pub(crate) fn until(self, store: &dyn EventStore, boundary: &Boundary) -> Result<Until, ReadError> {
-        Ok(match self {
-            Self::Now => Until::Edge,
-            Self::Position(position) => Until::Position(position),
-            Self::Time(time) => Until::Time(time),
-            Self::Revision(revision) if boundary.parts.len() == 1 => Until::Revision(revision),
-            Self::Revision(_) => match self.end(store, boundary)? {
-                u64::MAX => Until::Edge,
-                end => Until::Position(Position::new(end - 1)),
-            },
+        if boundary.parts.len() == 1 {
+            return Ok(match self {
+                Self::Now => Until::Edge,
+                Self::Position(position) => Until::Position(position),
+                Self::Time(time) => Until::Time(time),
+                Self::Revision(revision) => Until::Revision(revision),
+            });
+        }
+        let log_end = store.last_position()?.map_or(0, |last| last.get() + 1);
+        Ok(match self.end(store, boundary)?.min(log_end) {
+            0 => Until::Time(Timestamp::MIN),
+            end => Until::Position(Position::new(end - 1)),
         })
     }
 

@@ -14,9 +14,9 @@ pub struct Receipt {
     pub revision: Option<Revision>,
     /// The flow its events belong to.
     pub correlation_id: Option<Uuid>,
-    /// What its events are safe against.
+    /// What its events are safe against; without any, what those of the store are.
     pub durability: Durability,
-    /// How often it was decided; 1 if nobody interfered.
+    /// How often it was decided on what was read for it; 1 if nobody interfered.
     pub attempts: u32,
     /// Types it recorded that its own boundary would not read: another decision
     /// on the same boundary would not see them. A test fails on this.

@@ -16,15 +16,16 @@ use std::pin::Pin;
 
 use factum_core::{Append, AppendError, Appended, Durability, NewEvent, Revision, Until};
 
-use crate::Model;
+use crate::appending::is_conflict;
 use crate::boundary::Boundary;
 use crate::command::Context;
-use crate::draft::{Draft, Drafted, unplaced};
-use crate::emitted::{Emitted, IntoEvents};
+use crate::draft::{self, Draft, Drafted, unplaced};
+use crate::emitted::{Emitted, IntoEvents, Made};
 use crate::event::Encoded;
 use crate::fold::Folded;
 use crate::receipt::Receipt;
 use crate::store::{Store, StoreError};
+use crate::{Model, Moment};
 
 /// The roots of one kind of model in a store.
 pub struct Repository<M> {
@@ -37,6 +38,8 @@ pub struct Repository<M> {
 pub struct Root<M> {
     folded: Folded<M>,
     boundary: Boundary,
+    /// Before anything was raised, once something was.
+    found: Option<M>,
     uncommitted: Emitted,
     error: Option<StoreError>,
 }
@@ -104,7 +107,7 @@ impl<M: Model> Repository<M> {
 
 impl<M: Model> Root<M> {
     fn new(folded: Folded<M>, boundary: Boundary) -> Self {
-        Self { folded, boundary, uncommitted: Emitted::default(), error: None }
+        Self { folded, boundary, found: None, uncommitted: Emitted::default(), error: None }
     }
 
     /// The state, with everything raised so far.
@@ -118,9 +121,10 @@ impl<M: Model> Root<M> {
         self.folded.revision()
     }
 
-    /// What was raised and is not saved.
-    pub fn uncommitted(&self) -> &[Encoded] {
-        &self.uncommitted.events
+    /// What was raised and is not saved, in the order in which it will be
+    /// recorded: the events of a stream stand together.
+    pub fn uncommitted(&self) -> impl ExactSizeIterator<Item = &Encoded> {
+        self.uncommitted.events.iter().map(|made| &made.encoded)
     }
 
     /// Applies events and keeps them to be saved. One that cannot be stored or
@@ -128,7 +132,16 @@ impl<M: Model> Root<M> {
     pub fn raise(&mut self, events: impl IntoEvents) {
         let raised = self.uncommitted.events.len();
         events.into_events(&mut self.uncommitted);
-        for event in raised..self.uncommitted.events.len() {
+        let found = self.found.get_or_insert_with(|| self.folded.model.clone());
+        let mut first = raised;
+        if !is_in_order(&self.uncommitted.events, raised) {
+            // They will not stand behind what was raised before: all of it once
+            // more, in the order of the log.
+            draft::by_stream(&mut self.uncommitted.events);
+            self.folded.model = found.clone();
+            first = 0;
+        }
+        for event in first..self.uncommitted.events.len() {
             if let Err(error) = self.apply(event) {
                 self.error.get_or_insert(error);
             }
@@ -149,7 +162,7 @@ impl<M: Model> Root<M> {
     }
 
     fn apply(&mut self, event: usize) -> Result<(), StoreError> {
-        let event = &self.uncommitted.events[event];
+        let event = &self.uncommitted.events[event].encoded;
         let new = NewEvent {
             schema_version: event.schema_version,
             content_type: event.content_type.clone(),
@@ -166,6 +179,14 @@ impl<M: Model> Root<M> {
     }
 }
 
+/// Whether the events from there on go on with the last stream, or with new ones.
+fn is_in_order(events: &[Made], from: usize) -> bool {
+    (from.max(1)..events.len()).all(|at| {
+        let goes_on = |before: &Made| before.encoded.stream == events[at].encoded.stream;
+        goes_on(&events[at - 1]) || !events[..at - 1].iter().any(goes_on)
+    })
+}
+
 /// A root to be found: [`run`](Self::run) it, or `.await` it.
 #[must_use = "nothing is read until it is run or awaited"]
 pub struct Finding<M> {
@@ -178,8 +199,13 @@ impl<M: Model> Finding<M> {
     pub fn run(self) -> Result<Option<Root<M>>, StoreError> {
         let boundary = self.model.boundary()?;
         let warm = self.store.warm(&boundary).lock().as_deref().cloned();
-        let mut folded = warm.unwrap_or_else(|| Folded::new(self.model));
-        folded.advance(&**self.store.events(), &boundary, Until::Edge)?;
+        let folded = match warm {
+            Some(mut folded) => {
+                folded.advance(&**self.store.events(), &boundary, Until::Edge)?;
+                folded
+            }
+            None => self.store.fold(self.model, &boundary, Moment::Now)?,
+        };
         Ok((folded.events > 0).then(|| Root::new(folded, boundary)))
     }
 }
@@ -215,11 +241,11 @@ impl<M: Model> Saving<M> {
         }
         let store = self.store.clone();
         let (append, drafted) = self.drafted()?;
-        settled(store.events().append(append), drafted)
+        settled(store.append(append), drafted)
     }
 
     fn drafted(self) -> Result<(Append, Drafted), SaveError> {
-        let Root { folded, boundary, uncommitted, error } = self.root;
+        let Root { folded, boundary, uncommitted, error, .. } = self.root;
         if let Some(error) = error {
             return Err(error.into());
         }
@@ -234,7 +260,7 @@ fn settled(answer: Result<Appended, AppendError>, drafted: Drafted) -> Result<Re
             let outside_boundary = drafted.outside_boundary;
             Ok(Receipt { outside_boundary, ..Receipt::of(appended, drafted.correlation_id, 1) })
         }
-        Err(AppendError::Conflict { .. } | AppendError::ConditionFailed { .. }) => Err(SaveError::Conflict),
+        Err(error) if is_conflict(&error) => Err(SaveError::Conflict),
         Err(error) => Err(error.into()),
     }
 }
@@ -250,7 +276,7 @@ impl<M: Model> IntoFuture for Saving<M> {
             }
             let store = self.store.clone();
             let (append, drafted) = self.drafted()?;
-            settled(store.events().append_async(append).await, drafted)
+            settled(store.append_async(append).await, drafted)
         })
     }
 }

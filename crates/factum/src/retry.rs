@@ -12,7 +12,8 @@ use uuid::Uuid;
 /// who collide do not meet again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
-    /// How often the command is decided at most; at least 1.
+    /// How often the command is decided at most; at least 1. Once more if the
+    /// first time was on a state that was kept warm and turned out to be old.
     pub attempts_max: u32,
     /// The pause before the second retry.
     pub pause_first: Duration,
@@ -31,7 +32,7 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// A conflict is answered at once.
+    /// A conflict with somebody who was faster is answered at once.
     pub fn never() -> Self {
         Self { attempts_max: 1, ..Self::default() }
     }

@@ -1,10 +1,12 @@
 //! [`Store`]: where events are kept, as the domain sees it.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use factum_core::{AppendError, EventStore, MemoryStore, ReadError, SubscribeError};
+use factum_core::{
+    AppendError, Durability, EventStore, MemoryStore, ReadError, StorageError, SubscribeError,
+};
 use uuid::Uuid;
 
 use crate::advice::{Advice, Advisor, OnAdvice};
@@ -24,6 +26,7 @@ use crate::{Boundary, Decide, Model};
 /// |---|---|
 /// | [`Store::memory`] | in this process, gone with it: for tests |
 /// | [`Store::open`] | on this disk, durable when answered |
+/// | `Store::connect`, with the feature `client` | where a server keeps them |
 /// | [`Store::over`] | wherever another [`EventStore`] keeps them |
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
@@ -34,6 +37,8 @@ struct Inner {
     ids: Arc<dyn NewIds>,
     snapshots: Option<Snapshots>,
     advisor: Advisor,
+    /// What its receipts say.
+    durability: OnceLock<Durability>,
 }
 
 /// Where event ids come from.
@@ -87,7 +92,13 @@ impl Default for StoreOptions {
 pub enum StoreError {
     /// The store refused or failed an append.
     #[error(transparent)]
-    Append(#[from] AppendError),
+    Append(AppendError),
+    /// The store failed while it recorded, and could not say whether it did, also
+    /// when it was handed the same events again.
+    #[error(
+        "whether it was recorded is unknown, also after it was handed over again: load the model before you do it again, or repeat it under the idempotency key it was given"
+    )]
+    Unknown(#[source] StorageError),
     /// The store could not read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -119,6 +130,15 @@ pub enum StoreError {
     },
 }
 
+impl From<AppendError> for StoreError {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Unknown(why) => Self::Unknown(why),
+            other => Self::Append(other),
+        }
+    }
+}
+
 impl Store {
     /// In this process's memory.
     pub fn memory() -> Self {
@@ -139,6 +159,20 @@ impl Store {
         Ok(Self::over(Arc::new(log), options))
     }
 
+    /// On a server, such as `kurrentdb://127.0.0.1:2113?tls=false`; `factum serve`
+    /// is one. Needs no runtime. What of a decision was lost with a connection
+    /// is an error that says so, never an event recorded twice.
+    #[cfg(feature = "client")]
+    pub fn connect(url: &str) -> Result<Self, factum_wire::client::ConnectError> {
+        Self::connect_with(url, StoreOptions::default())
+    }
+
+    /// The same, told more.
+    #[cfg(feature = "client")]
+    pub fn connect_with(url: &str, options: StoreOptions) -> Result<Self, factum_wire::client::ConnectError> {
+        Ok(Self::over(Arc::new(factum_wire::client::RemoteStore::connect(url)?), options))
+    }
+
     /// Over any store.
     pub fn over(port: Arc<dyn EventStore>, options: StoreOptions) -> Self {
         let states = WarmStates::new(options.warm_states_max);
@@ -148,6 +182,7 @@ impl Store {
             ids: options.ids,
             snapshots: options.snapshots,
             advisor: Advisor::new(options.load_budget, options.on_advice),
+            durability: OnceLock::new(),
         }))
     }
 
@@ -238,6 +273,15 @@ impl Store {
 
     pub(crate) fn new_id(&self) -> Uuid {
         self.0.ids.next()
+    }
+
+    pub(crate) fn known_durability(&self) -> Option<Durability> {
+        self.0.durability.get().copied()
+    }
+
+    /// A receipt said so.
+    pub(crate) fn note_durability(&self, durability: Durability) {
+        let _ = self.0.durability.set(durability);
     }
 
     /// Where the state of this boundary is kept.

@@ -2,11 +2,12 @@
 //! such as an account number or an email address.
 //!
 //! ```text
-//!   one append   claim-iban:DE89...   Claimed by account ada     expects no such stream
+//!   one append   $claim-iban:DE89...  $ClaimTaken by account ada expects no such stream
 //!                account-ada          NumberAssigned             at the revision decided on
 //! ```
 //!
-//! [`Claim`] is an aggregate with one stream for each value. Claiming is a
+//! [`Claim`] is an aggregate with one stream for each value, under names that begin
+//! with `$` and so are nobody's own. Claiming is a
 //! decision like any other, so it goes together with the user's own events in
 //! one atomic append: decide on a tuple of the claim and the user's model. Who
 //! comes second is rejected with the owner's name, also when both came at once.
@@ -56,12 +57,12 @@ use crate::{Aggregate, Event, Evolve, Id};
 
 /// A value within its space, e.g. `iban:DE89...`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Id)]
-#[id(key = "claim")]
+#[id(key = "$claim")]
 pub struct ClaimId(String);
 
 /// What happens to a value.
 #[derive(Debug, Clone, PartialEq, Eq, Event)]
-#[event(prefix = "Claim", category = "claim")]
+#[event(prefix = "$Claim", category = "$claim")]
 pub enum Claimed {
     /// It has an owner now.
     Taken {

@@ -11,14 +11,12 @@ pub async fn absent(request: Request) -> Response<Body> {
     let path = request.uri().path();
     if !kind.is_some_and(|kind| kind.starts_with("application/grpc")) {
         let mut response = Response::new(Body::from(format!(
-            "{path} is not here: this server has gRPC, /health/live and /health/ready\n"
+            "{path} is not here: this server has gRPC, /health/live, /health/ready, /info, /ping, /gossip and /stats\n"
         )));
         *response.status_mut() = StatusCode::NOT_FOUND;
         return response;
     }
     let call = path.trim_start_matches('/');
-    let says = format!(
-        "{call} is not here yet: this server has streams, gossip and server features, as docs/kurrentdb-compatibility.md lists"
-    );
+    let says = format!("{call} is not here yet: what is here is listed in docs/kurrentdb-compatibility.md");
     Failure::Absent(says).status().into_http()
 }

@@ -3,16 +3,18 @@
 //! ```text
 //!   a client ──h2──┐                           ┌─► rules ──► dyn EventStore
 //!   a client ──h2──┼─► one listener ─► streams ┤
-//!   a probe ──http─┘        │                  └─► pages (reads, on threads
-//!                           └─► gossip, features,     that may wait)
-//!                               health, absent
+//!   a probe ──http─┘        │         sessions └─► pages (reads, on threads
+//!                           │                         that may wait)
+//!                           ├─► features, gossip, monitoring, operations,
+//!                           │   projections, users
+//!                           └─► health, info, absent
 //! ```
 //!
 //! [`serve()`] takes a listener, the store, and a future that says when to stop.
 //! What the protocol means by a stream (its metadata, its deletion, what of it
 //! can still be read) is in [`rules`], which speaks only of the port; what the
 //! calls look like is in `factum-wire`; what happens during a call is in
-//! `streams`.
+//! `streams`. Factum's own protocol, which is the port itself, is in `store`.
 //!
 //! Invariants: only loopback addresses are served, because there is no
 //! encryption and no authentication yet; the store is read on threads that may
@@ -25,9 +27,17 @@ mod failure;
 mod features;
 mod gossip;
 mod health;
+mod info;
+mod monitoring;
+mod node;
+mod operations;
+mod projections;
 pub mod rules;
 mod serve;
+mod sessions;
 mod stopping;
+mod store;
 mod streams;
+mod users;
 
 pub use serve::{ServeError, Services, check_address, serve};

@@ -14,8 +14,14 @@ use std::time::Duration;
 
 use factum_core::{Clock, EventStore, SystemClock};
 use factum_wire::proto::gossip::gossip_server::GossipServer;
+use factum_wire::proto::monitoring::monitoring_server::MonitoringServer;
+use factum_wire::proto::operations::operations_server::OperationsServer;
+use factum_wire::proto::projections::projections_server::ProjectionsServer;
 use factum_wire::proto::server_features::server_features_server::ServerFeaturesServer;
+use factum_wire::proto::sessions::streams_service_server::StreamsServiceServer;
+use factum_wire::proto::store::store_server::StoreServer;
 use factum_wire::proto::streams::streams_server::StreamsServer;
+use factum_wire::proto::users::users_server::UsersServer;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::transport::Server;
@@ -25,11 +31,23 @@ use crate::absent::absent;
 use crate::features::FeaturesService;
 use crate::gossip::GossipService;
 use crate::health;
-use crate::stopping::{self, Stopping};
+use crate::info;
+use crate::monitoring::MonitoringService;
+use crate::node::Node;
+use crate::operations::OperationsService;
+use crate::projections::ProjectionsService;
+use crate::sessions::SessionsService;
+use crate::stopping::{self, Asking, Stopping};
+use crate::store::StoreService;
 use crate::streams::StreamsService;
+use crate::users::UsersService;
 
 /// The longest message taken: the largest event, and room for its labels.
 const MESSAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// The longest message that may hold many events. Longer than what is recorded
+/// at once, so that somebody who sends more than that is told so.
+const TRANSACTION_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// How long connections may take to end.
 const GRACE: Duration = Duration::from_secs(5);
@@ -83,8 +101,8 @@ pub fn check_address(address: SocketAddr) -> Result<(), ServeError> {
     }
 }
 
-/// Serves until `shutdown` is done, and then until what was under way is
-/// answered, for a few seconds at most.
+/// Serves until `shutdown` is done or a client asks for it, and then until what
+/// was under way is answered, for a few seconds at most.
 pub async fn serve(
     listener: TcpListener,
     services: Services,
@@ -94,15 +112,20 @@ pub async fn serve(
     check_address(address)?;
     let (stop, stopping) = stopping::stop();
     let mut stopped = stopping.clone();
+    let asking = Asking::default();
+    let asked = asking.clone();
     let server = Server::builder()
         .accept_http1(true)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .initial_stream_window_size(CALL_WINDOW)
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-        .add_routes(routes(&services, address, stopping))
+        .add_routes(routes(&services, address, stopping, asking))
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async move {
-            shutdown.await;
+            tokio::select! {
+                () = shutdown => {}
+                () = asked.asked() => {}
+            }
             stop.now();
         });
     let overdue = async {
@@ -115,13 +138,24 @@ pub async fn serve(
     }
 }
 
-fn routes(services: &Services, address: SocketAddr, stopping: Stopping) -> Routes {
-    let streams = StreamsServer::new(StreamsService::new(services.clone(), stopping))
+fn routes(services: &Services, address: SocketAddr, stopping: Stopping, asking: Asking) -> Routes {
+    let node = Arc::new(Node::new(services, address.ip().to_string(), address.port()));
+    let store = StoreServer::new(StoreService::new(services.store.clone(), stopping.clone()))
+        .max_decoding_message_size(factum_wire::store::MESSAGE_BYTES_MAX);
+    let streams = StreamsServer::new(StreamsService::new(services.clone(), stopping.clone()))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
-    let gossip = GossipService::new(address.ip().to_string(), address.port(), services.clock.clone());
-    Routes::from(health::routes(services.store.clone()).fallback(absent))
+    let sessions = StreamsServiceServer::new(SessionsService::new(services.clone()))
+        .max_decoding_message_size(TRANSACTION_BYTES_MAX);
+    let plain = health::routes(services.store.clone()).merge(info::routes(Arc::clone(&node)));
+    Routes::from(plain.fallback(absent))
         .add_service(streams)
-        .add_service(GossipServer::new(gossip))
+        .add_service(sessions)
+        .add_service(store)
+        .add_service(GossipServer::new(GossipService(Arc::clone(&node))))
+        .add_service(MonitoringServer::new(MonitoringService::new(node, stopping)))
+        .add_service(OperationsServer::new(OperationsService::new(asking)))
+        .add_service(ProjectionsServer::new(ProjectionsService::new(services.store.clone())))
+        .add_service(UsersServer::new(UsersService))
         .add_service(ServerFeaturesServer::new(FeaturesService))
 }
 

@@ -79,6 +79,27 @@ pub enum Failure {
     /// A subscription begins where the log has not come to.
     #[error("Trying to read from an invalid position.")]
     FollowBeyondEnd,
+    /// No user has this name.
+    #[error("User '{login}' is not found.")]
+    UserNotFound {
+        #[allow(missing_docs)]
+        login: String,
+    },
+    /// No projection has this name.
+    #[error("Projection '{name}' not found")]
+    ProjectionNotFound {
+        #[allow(missing_docs)]
+        name: String,
+    },
+    /// No scavenge with this id is under way.
+    #[error("Scavenge id was invalid.")]
+    ScavengeNotFound {
+        #[allow(missing_docs)]
+        id: String,
+    },
+    /// It makes sense, but not of what it was asked of.
+    #[error("{0}")]
+    Refused(String),
     /// The deadline of an append in a batch has passed.
     #[error("Operation timed out: the deadline passed before the append was answered")]
     TimedOut,
@@ -114,7 +135,12 @@ impl Failure {
             | Self::AppendTooLarge { .. }
             | Self::EventTooLarge { .. }
             | Self::FollowBeyondEnd => Code::InvalidArgument,
-            Self::StreamDeleted { .. } | Self::WrongExpected { .. } => Code::FailedPrecondition,
+            Self::StreamDeleted { .. } | Self::WrongExpected { .. } | Self::Refused(_) => {
+                Code::FailedPrecondition
+            }
+            Self::UserNotFound { .. } | Self::ProjectionNotFound { .. } | Self::ScavengeNotFound { .. } => {
+                Code::NotFound
+            }
             Self::ReadBeyondEnd { .. } => Code::Unknown,
             Self::TimedOut | Self::Unknown(_) => Code::Aborted,
             Self::Busy | Self::NotReady => Code::Unavailable,
@@ -133,6 +159,8 @@ impl Failure {
             Self::WrongExpected { .. } => Some("wrong-expected-version"),
             Self::AppendTooLarge { .. } => Some("maximum-append-size-exceeded"),
             Self::EventTooLarge { .. } => Some("maximum-append-event-size-exceeded"),
+            Self::UserNotFound { .. } => Some("user-not-found"),
+            Self::ScavengeNotFound { .. } => Some("scavenge-not-found"),
             _ => None,
         }
     }
@@ -155,6 +183,8 @@ impl Failure {
                 ("proposed-append-event-size", bytes.to_string()),
                 ("maximum-append-event-size", limit.to_string()),
             ],
+            Self::UserNotFound { login } => vec![("login-name", login.clone())],
+            Self::ScavengeNotFound { id } => vec![("scavenge-id", id.clone())],
             _ => Vec::new(),
         }
     }
@@ -211,7 +241,7 @@ impl Failure {
             | Self::Damaged(_) => self.to_string(),
             _ => detail.type_url.rsplit('.').next().unwrap_or_default().to_owned(),
         };
-        google::rpc::Status { code: code as i32, message, details: Some(detail) }
+        google::rpc::Status { code: code as i32, message, details: vec![detail] }
     }
 }
 
@@ -233,7 +263,7 @@ fn wrong_expected(expected: ExpectedRevision, actual: Option<Revision>) -> clien
     }
 }
 
-fn any<M: Message + Name>(detail: &M) -> Any {
+pub(crate) fn any<M: Message + Name>(detail: &M) -> Any {
     Any { type_url: format!("type.googleapis.com/{}", M::full_name()), value: detail.encode_to_vec() }
 }
 

@@ -8,25 +8,59 @@ use crate::proto::server_features::{SupportedMethod, SupportedMethods};
 /// The version whose protocol this is. Clients read three numbers.
 pub const VERSION: &str = "26.1.0";
 
-const STREAMS: &str = "event_store.client.streams.streams";
+/// Methods of a service, each with its features.
+type Methods = &'static [(&'static str, &'static [&'static str])];
 
-/// Method, service, features; all in lower case.
-const METHODS: [(&str, &str, &[&str]); 7] = [
-    ("read", STREAMS, &["position", "events"]),
-    ("append", STREAMS, &[]),
-    ("delete", STREAMS, &[]),
-    ("tombstone", STREAMS, &[]),
-    ("batchappend", STREAMS, &["deadline_duration"]),
-    ("read", "event_store.client.gossip.gossip", &[]),
-    ("getsupportedmethods", "event_store.client.server_features.serverfeatures", &[]),
+/// Services with their methods; all in lower case.
+const SERVICES: [(&str, Methods); 8] = [
+    (
+        "event_store.client.streams.streams",
+        &[
+            ("read", &["position", "events"]),
+            ("append", &[]),
+            ("delete", &[]),
+            ("tombstone", &[]),
+            ("batchappend", &["deadline_duration"]),
+        ],
+    ),
+    ("kurrentdb.protocol.v2.streams.streamsservice", &[("appendsession", &[]), ("appendrecords", &[])]),
+    ("event_store.client.gossip.gossip", &[("read", &[])]),
+    ("event_store.client.monitoring.monitoring", &[("stats", &[])]),
+    (
+        "event_store.client.operations.operations",
+        &[
+            ("startscavenge", &[]),
+            ("stopscavenge", &[]),
+            ("shutdown", &[]),
+            ("mergeindexes", &[]),
+            ("resignnode", &[]),
+            ("setnodepriority", &[]),
+        ],
+    ),
+    (
+        "event_store.client.projections.projections",
+        &[
+            ("statistics", &[]),
+            ("disable", &[]),
+            ("enable", &[]),
+            ("reset", &[]),
+            ("state", &[]),
+            ("result", &[]),
+            ("restartsubsystem", &[]),
+        ],
+    ),
+    ("event_store.client.users.users", &[("details", &[])]),
+    ("event_store.client.server_features.serverfeatures", &[("getsupportedmethods", &[])]),
 ];
 
 /// The answer.
 pub fn supported() -> SupportedMethods {
-    let methods = METHODS.iter().map(|(method, service, features)| SupportedMethod {
-        method_name: (*method).to_owned(),
-        service_name: (*service).to_owned(),
-        features: features.iter().map(|feature| (*feature).to_owned()).collect(),
+    let methods = SERVICES.iter().flat_map(|(service, methods)| {
+        methods.iter().map(|(method, features)| SupportedMethod {
+            method_name: (*method).to_owned(),
+            service_name: (*service).to_owned(),
+            features: features.iter().map(|feature| (*feature).to_owned()).collect(),
+        })
     });
     SupportedMethods { methods: methods.collect(), event_store_server_version: VERSION.to_owned() }
 }

@@ -1,4 +1,7 @@
-//! The KurrentDB protocol in our own words: messages, conversions, statuses.
+//! The protocols: KurrentDB's in our own words, and Factum's own.
+//!
+//! What follows is about the first; the second is in [`store`], and what
+//! connects to a server over it, behind the feature `client`, in `client`.
 //!
 //! The messages are described in `proto/`, with the packages, names and field
 //! numbers that clients of KurrentDB and EventStoreDB 20 and later expect.
@@ -6,16 +9,18 @@
 //! one file for each family:
 //!
 //! ```text
-//!   bytes ─► proto ─► read, append, batch, delete ─► core's words ─► the store
-//!   bytes ◄─ proto ◄─ event, position, failure    ◄─ what it answers
+//!   bytes ─► proto ─► read, append, batch, session, delete ─► core's words ─► the store
+//!   bytes ◄─ proto ◄─ event, position, failure             ◄─ what it answers
 //! ```
 //!
 //! Invariants: no request panics, whatever its bytes; what is refused is
 //! refused with the status, trailers and text that the clients look at
-//! ([`failure`]); nothing here reads a store, a clock or a socket.
+//! ([`failure`]); nothing here but `client` reads a store, a clock or a socket.
 
 pub mod append;
 pub mod batch;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod delete;
 pub mod event;
 pub mod expectation;
@@ -25,7 +30,10 @@ pub mod filter;
 pub mod gossip;
 pub mod id;
 pub mod position;
+pub mod projection;
 pub mod read;
+pub mod session;
+pub mod store;
 pub mod stream;
 
 pub use failure::Failure;
@@ -48,6 +56,22 @@ pub mod proto {
             pub mod gossip {
                 tonic::include_proto!("event_store.client.gossip");
             }
+            /// What the server measures of itself.
+            pub mod monitoring {
+                tonic::include_proto!("event_store.client.monitoring");
+            }
+            /// What an operator asks for.
+            pub mod operations {
+                tonic::include_proto!("event_store.client.operations");
+            }
+            /// Projections that run in the server.
+            pub mod projections {
+                tonic::include_proto!("event_store.client.projections");
+            }
+            /// Who may log in.
+            pub mod users {
+                tonic::include_proto!("event_store.client.users");
+            }
             /// What the server can do.
             pub mod server_features {
                 tonic::include_proto!("event_store.client.server_features");
@@ -62,5 +86,24 @@ pub mod proto {
         }
     }
 
-    pub use event_store::client::{self, gossip, server_features, streams};
+    /// Factum's own protocol.
+    pub mod store {
+        tonic::include_proto!("factum.store.v1");
+    }
+    /// Names as in the second version of the protocol.
+    pub mod kurrentdb {
+        /// Appends over several streams.
+        pub mod sessions {
+            tonic::include_proto!("kurrentdb.protocol.v2.streams");
+            /// Why they are refused.
+            pub mod errors {
+                tonic::include_proto!("kurrentdb.protocol.v2.streams.errors");
+            }
+        }
+    }
+
+    pub use event_store::client::{
+        self, gossip, monitoring, operations, projections, server_features, streams, users,
+    };
+    pub use kurrentdb::sessions;
 }

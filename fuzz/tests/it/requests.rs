@@ -1,13 +1,15 @@
-//! What clients of the KurrentDB protocol send. Bytes of chance are seldom a
+//! What clients send, of KurrentDB and of Factum itself. Bytes of chance are seldom a
 //! message, so that most are put together from fields: numbers near those the
 //! messages have, and values that are often messages themselves.
 
 use bolero::TypeGenerator;
 use factum_core::{Clock, ManualClock, Timestamp};
 use factum_wire::proto::client::Uuid;
+use factum_wire::proto::sessions::{AppendRecordsRequest, AppendRequest};
+use factum_wire::proto::store as port;
 use factum_wire::proto::streams::{AppendReq, BatchAppendReq, DeleteReq, ReadReq, TombstoneReq};
 use factum_wire::read::ReadRequest;
-use factum_wire::{append, batch, delete, id};
+use factum_wire::{append, batch, delete, id, session, store};
 use prost::Message;
 
 use crate::bytes_up_to;
@@ -99,7 +101,7 @@ fn encoded_inner(fields: &[Inner]) -> Vec<u8> {
 fn decode_as_everything(bytes: &[u8]) {
     let refused = |failure: factum_wire::Failure| {
         assert!(!failure.status().message().is_empty());
-        assert!(failure.in_batch().details.is_some());
+        assert!(!failure.in_batch().details.is_empty());
     };
     if let Ok(request) = ReadReq::decode(bytes)
         && let Err(failure) = ReadRequest::decode(request)
@@ -142,15 +144,74 @@ fn decode_as_everything(bytes: &[u8]) {
     }
 }
 
+/// The same of those over several streams, of which each has a detail.
+fn decode_as_transactions(bytes: &[u8]) {
+    let refused = |failure: session::SessionFailure| {
+        let status = failure.status();
+        assert!(!status.message().is_empty() && !status.details().is_empty());
+    };
+    let valid = |part: session::Part| part.events.iter().for_each(|event| event.validate(0).unwrap());
+    if let Ok(request) = AppendRequest::decode(bytes) {
+        match session::request(request) {
+            Ok(part) => valid(part),
+            Err(failure) => refused(failure),
+        }
+    }
+    if let Ok(request) = AppendRecordsRequest::decode(bytes) {
+        match session::records(request) {
+            Ok(parts) => parts.into_iter().for_each(valid),
+            Err(failure) => refused(failure),
+        }
+    }
+}
+
+/// The same of Factum's own protocol, in both directions.
+fn decode_as_the_port(bytes: &[u8]) {
+    let refused = |error: store::Malformed| {
+        assert!(!store::status::of_malformed(&error).message().is_empty());
+    };
+    if let Ok(message) = port::Append::decode(bytes)
+        && let Err(error) = store::append::decode(message)
+    {
+        refused(error);
+    }
+    if let Ok(message) = port::Answer::decode(bytes)
+        && let Err(error) = store::append::decode_answer(message)
+    {
+        refused(error);
+    }
+    if let Ok(message) = port::ReadRequest::decode(bytes)
+        && let Err(error) = store::read::decode(message)
+    {
+        refused(error);
+    }
+    if let Ok(message) = port::Begin::decode(bytes)
+        && let Err(error) = store::subscribe::decode(message)
+    {
+        refused(error);
+    }
+    if let Ok(message) = port::Signal::decode(bytes)
+        && let Err(error) = store::subscribe::decode_signal(message)
+    {
+        refused(error);
+    }
+}
+
 #[test]
 fn requests_of_chance() {
-    bolero::check!()
-        .with_max_len(1 << 12)
-        .with_generator(bytes_up_to(300))
-        .for_each(|bytes| decode_as_everything(bytes));
+    bolero::check!().with_max_len(1 << 12).with_generator(bytes_up_to(300)).for_each(|bytes| {
+        decode_as_everything(bytes);
+        decode_as_transactions(bytes);
+        decode_as_the_port(bytes);
+    });
 }
 
 #[test]
 fn requests_put_together() {
-    bolero::check!().with_type::<Vec<Field>>().for_each(|fields| decode_as_everything(&encoded(fields)));
+    bolero::check!().with_type::<Vec<Field>>().for_each(|fields| {
+        let bytes = encoded(fields);
+        decode_as_everything(&bytes);
+        decode_as_transactions(&bytes);
+        decode_as_the_port(&bytes);
+    });
 }

@@ -44,8 +44,8 @@ const DOORS: [Door; 10] = [
     Door {
         words: &["std", "::", "net"],
         // Only for what an address is; the sockets are the runtime's.
-        open_in: &["crates/server/src/serve.rs"],
-        remedy: "only the server speaks over a network",
+        open_in: &["crates/server/src/serve.rs", "crates/wire/src/client/address.rs"],
+        remedy: "only the server and its client speak over a network",
     },
     Door {
         words: &["std", "::", "thread"],

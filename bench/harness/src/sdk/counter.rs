@@ -2,6 +2,7 @@
 //! what is measured is the SDK and not the domain.
 
 use factum::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// Names a counter.
 #[derive(Id, Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,7 +22,7 @@ pub enum Counter {
 }
 
 /// A counter's sum.
-#[derive(Aggregate, Clone, Debug, PartialEq, Eq)]
+#[derive(Aggregate, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[folds(Counter)]
 pub struct Sum {
     /// Which.

@@ -50,3 +50,13 @@ pub fn load(store: &Store, events: u64, time: Duration) -> Result<Latency, Bench
     }
     Ok(latency)
 }
+
+/// Whether no load went around the snapshot.
+pub fn used_a_snapshot_each_time(store: &Store, loads: u64) -> Result<(), BenchError> {
+    let stats = store.snapshot_stats();
+    let used: u64 = stats.iter().map(|stats| stats.loaded).sum();
+    match used >= loads {
+        true => Ok(()),
+        false => Err(BenchError::wrong(format!("{loads} loads used a snapshot {used} times"))),
+    }
+}

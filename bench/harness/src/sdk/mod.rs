@@ -5,18 +5,23 @@ pub mod counter;
 pub mod fold;
 pub mod hot;
 pub mod load;
+mod targets;
+#[cfg(feature = "sqlite")]
+pub mod view;
 
 use std::sync::Arc;
 
 use factum::Store;
+use factum::snapshot::{SnapshotPolicy, Snapshots};
 use factum::store::StoreOptions;
 use factum_core::EventStore;
 
 use self::commands::CommandPlan;
+use self::counter::{CounterId, Sum};
 use crate::BenchError;
 use crate::bench::{Bench, describe_latency};
-use crate::outcome::{Outcome, count, micros};
-use crate::table::{Judged, Measured, Table, Target};
+use crate::outcome::{Outcome, count};
+use crate::table::{Measured, Table, Target};
 
 /// How large the rows are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,62 +34,24 @@ pub struct SdkPlan {
     pub aggregates: u32,
     /// Commands in flight.
     pub commands: usize,
+    /// Events that a view catches up with.
+    pub view_events: u32,
+    /// Rows they are spread over.
+    pub view_rows: u32,
 }
 
 impl Default for SdkPlan {
     fn default() -> Self {
-        Self { fold_events: 100_000, aggregate_events: 10_000, aggregates: 10_000, commands: 1_024 }
+        Self {
+            fold_events: 100_000,
+            aggregate_events: 10_000,
+            aggregates: 10_000,
+            commands: 1_024,
+            view_events: 500_000,
+            view_rows: 5_000,
+        }
     }
 }
-
-const FOLD: Target = Target {
-    name: "fold of small JSON events through the typed path, one core",
-    target: "at least 5,000,000 events/s, or 70 % of the JSON decoder alone",
-    judge: |outcome| {
-        let typed = outcome.events_per_s.unwrap_or(0.0);
-        let decoder = outcome.number("decoder_per_s").unwrap_or(f64::INFINITY);
-        Judged {
-            measured: format!("{} events/s; the decoder alone {} /s", count(typed), count(decoder)),
-            share: format!("{:.0} % of the decoder", typed / decoder * 100.0),
-            raw: String::new(),
-            reached: typed >= 5e6 || typed >= 0.7 * decoder,
-        }
-    },
-};
-const LOAD: Target = Target {
-    name: "load of an aggregate of 10,000 events, one in ten of its store",
-    target: "p99 under 10 ms, page cache warm",
-    judge: |outcome| {
-        let p99 = outcome.p99_us.unwrap_or(f64::INFINITY);
-        Judged {
-            measured: format!("p50 {}, p99 {}", micros(outcome.p50_us.unwrap_or(0.0)), micros(p99)),
-            share: format!("{:.2} x", p99 / 10e3),
-            raw: String::new(),
-            reached: p99 < 10e3,
-        }
-    },
-};
-const COMMANDS: Target = Target {
-    name: "1,024 commands in flight on 10,000 warm aggregates",
-    target: "at least 60 % of the log's single appends of the same events",
-    judge: |outcome| {
-        let (commands, raw) = (
-            outcome.events_per_s.unwrap_or(0.0),
-            outcome.number("raw_appends_per_s").unwrap_or(f64::INFINITY),
-        );
-        Judged {
-            measured: format!(
-                "{} /s, p99 {}; the log alone {} /s",
-                count(commands),
-                micros(outcome.p99_us.unwrap_or(0.0)),
-                count(raw)
-            ),
-            share: format!("{:.0} % of the log", commands / raw * 100.0),
-            raw: format!("{} flushes/s", count(outcome.disk.flushes_per_s)),
-            reached: commands >= 0.6 * raw,
-        }
-    },
-};
 
 /// Measures every row, telling `progress` before each.
 pub fn run(bench: &Bench, plan: SdkPlan, progress: &mut dyn FnMut(&str)) -> Result<Table, BenchError> {
@@ -95,9 +62,16 @@ pub fn run(bench: &Bench, plan: SdkPlan, progress: &mut dyn FnMut(&str)) -> Resu
         progress(targets[0].name);
         measured.push((targets, measure()));
     };
-    row(&[FOLD], &|| bench.sdk_fold(plan));
-    row(&[LOAD], &|| bench.sdk_load(plan));
-    row(&[COMMANDS], &|| bench.sdk_commands(plan));
+    row(&[targets::FOLD], &|| bench.sdk_fold(plan));
+    row(&[targets::LOAD], &|| bench.sdk_load(plan));
+    row(&[targets::SNAPSHOT], &|| bench.sdk_snapshot(plan));
+    row(&[targets::COMMANDS], &|| bench.sdk_commands(plan));
+    row(&[targets::HOT], &|| bench.sdk_hot(plan));
+    #[cfg(feature = "sqlite")]
+    {
+        row(&[targets::VIEW], &|| bench.sdk_view(plan));
+        row(&[targets::LAG], &|| bench.sdk_lag(plan));
+    }
     Ok(Table::judge(bench, context, measured))
 }
 
@@ -143,6 +117,97 @@ impl Bench {
             .with("latency_of", "one load from the log"))
     }
 
+    fn sdk_snapshot(&self, plan: SdkPlan) -> Result<Outcome, BenchError> {
+        let ((latency, durability), around) = self.measured(|log, scratch| {
+            let durability = load::prepare(&log, plan.aggregate_events)?;
+            let log = scratch.reopen(log)?;
+            let snapshots =
+                Snapshots::in_directory(scratch.beside("snapshots")).of::<Sum>(SnapshotPolicy::Manual);
+            let options = StoreOptions { snapshots: Some(snapshots), ..StoreOptions::default() };
+            let store = Store::over(Arc::new(log.clone()), options);
+            let taken = store.snapshot(Sum::of(CounterId(0))).run();
+            taken.map_err(|error| BenchError::wrong(format!("no snapshot was taken: {error}")))?;
+            let latency = load::load(&store, plan.aggregate_events, self.options().time)?;
+            load::used_a_snapshot_each_time(&store, latency.count())?;
+            log.close()?;
+            Ok((latency, durability))
+        })?;
+        let title = format!(
+            "the snapshot of an aggregate of {} events, loaded {} times",
+            count(plan.aggregate_events as f64),
+            count(latency.count() as f64)
+        );
+        Ok(self
+            .outcome("sdk load snapshot", &title, durability, &around)
+            .with_latency(latency.percentiles())
+            .line("load", describe_latency(&latency))
+            .with("latency_of", "one load: the snapshot's file, and what came after it"))
+    }
+
+    fn sdk_hot(&self, plan: SdkPlan) -> Result<Outcome, BenchError> {
+        let options = self.options();
+        let (figures, around) = self.measured(|log, _| {
+            let port: Arc<dyn EventStore> = Arc::new(log.clone());
+            let store = Store::over(port, StoreOptions::default());
+            let figures = hot::queued(&store, plan.commands, options.time, options.warm_up)?;
+            log.close()?;
+            Ok(figures)
+        })?;
+        let title =
+            format!("{} commands in flight on one aggregate, one event each", count(plan.commands as f64));
+        let mut outcome = self
+            .outcome("sdk hot", &title, figures.durability, &around)
+            .with_latency(figures.latency.percentiles())
+            .line("commands", format!("{} /s", count(figures.commands_per_s)))
+            .line("latency", describe_latency(&figures.latency))
+            .with("latency_of", "one command, from before it is given to its receipt");
+        outcome.events_per_s = Some(figures.commands_per_s);
+        Ok(outcome)
+    }
+
+    #[cfg(feature = "sqlite")]
+    fn sdk_view(&self, plan: SdkPlan) -> Result<Outcome, BenchError> {
+        let ((figures, durability), around) = self.measured(|log, scratch| {
+            let durability = view::prepare(&log, plan.view_events, plan.view_rows)?;
+            let log = scratch.reopen(log)?;
+            let store = Store::over(Arc::new(log.clone()), StoreOptions::default());
+            let figures = view::catch_up(&store, &scratch.beside("views.db"))?;
+            log.close()?;
+            Ok((figures, durability))
+        })?;
+        let title = format!(
+            "{} events into {} rows, until the last is in its row",
+            count(f64::from(plan.view_events)),
+            count(f64::from(plan.view_rows))
+        );
+        let mut outcome = self
+            .outcome("sdk view", &title, durability, &around)
+            .line("view", format!("{} events/s", count(figures.events_per_s)))
+            .line("rows", "every sum is that of the log: nothing twice, nothing left out".to_owned());
+        outcome.events_per_s = Some(figures.events_per_s);
+        Ok(outcome)
+    }
+
+    #[cfg(feature = "sqlite")]
+    fn sdk_lag(&self, plan: SdkPlan) -> Result<Outcome, BenchError> {
+        let (figures, around) = self.measured(|log, scratch| {
+            let store = Store::over(Arc::new(log.clone()), StoreOptions::default());
+            let figures =
+                view::follow(&store, &scratch.beside("views.db"), plan.view_rows, self.options().time)?;
+            log.close()?;
+            Ok(figures)
+        })?;
+        let title =
+            format!("a view of {} rows beside one appending caller", count(f64::from(plan.view_rows)));
+        Ok(self
+            .outcome("sdk view live", &title, figures.durability, &around)
+            .with_latency(figures.latency.percentiles())
+            .line("lag", describe_latency(&figures.latency))
+            .line("appended", format!("{} events/s", count(figures.appended_per_s)))
+            .with("appended_per_s", figures.appended_per_s)
+            .with("latency_of", "an append of ten events, from its receipt until all are in their rows"))
+    }
+
     fn sdk_commands(&self, plan: SdkPlan) -> Result<Outcome, BenchError> {
         let options = self.options();
         let plan = CommandPlan {
@@ -184,5 +249,30 @@ impl Bench {
         outcome.events_per_s = Some(figures.commands_per_s);
         outcome.share = Some(figures.commands_per_s / raw);
         Ok(outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::tests::tiny;
+
+    #[test]
+    fn every_row_comes_to_a_figure() {
+        let dir = tempfile::tempdir().unwrap();
+        let plan = SdkPlan {
+            fold_events: 1_000,
+            aggregate_events: 100,
+            aggregates: 50,
+            commands: 16,
+            view_events: 1_000,
+            view_rows: 50,
+        };
+        let mut told = Vec::new();
+        let table = run(&tiny(dir.path()), plan, &mut |name| told.push(name.to_owned())).unwrap();
+        assert_eq!(told.len(), table.rows.len() + 1);
+        for row in &table.rows {
+            assert!(row.has_figure, "{row:?}");
+        }
     }
 }

@@ -30,12 +30,11 @@ pub fn git(args: ImportGitArgs, global: &Global, out: &mut Out) -> Result<(), Fa
     let repository = Repository::open(&args.repository).map_err(git::ImportError::from)?;
     // Before a store is created for it: a repository without commits is refused.
     repository.head().map_err(git::ImportError::from)?;
-    let log = open::for_appending(global, args.init)?;
-    let imported = git::import(&log, &repository, &mut Stderr::new())?;
-    log.close()?;
+    let imported =
+        open::appending(global, args.init, |store| git::import(store, &repository, &mut Stderr::new()))?;
     let row = GitRow {
         repository: repository.root().display().to_string(),
-        store: global.store_path()?.display().to_string(),
+        store: global.place()?,
         head: imported.head.to_string(),
         commits: imported.commits,
         commits_before: imported.commits_before,
@@ -106,10 +105,9 @@ pub fn jsonl(args: ImportJsonlArgs, global: &Global, out: &mut Out) -> Result<()
         on_error: args.on_error,
         park,
     };
-    let log = open::for_appending(global, args.init)?;
-    let imported =
-        jsonl::import(&log, BufReader::with_capacity(READ_BYTES, source), &options, &mut Stderr::new())?;
-    log.close()?;
+    let imported = open::appending(global, args.init, |store| {
+        jsonl::import(store, BufReader::with_capacity(READ_BYTES, source), &options, &mut Stderr::new())
+    })?;
     show_jsonl(&imported, &options, global, out)
 }
 
@@ -128,7 +126,7 @@ fn show_jsonl(
 ) -> Result<(), Failure> {
     let row = JsonlRow {
         source: options.source.clone(),
-        store: global.store_path()?.display().to_string(),
+        store: global.place()?,
         lines: imported.lines,
         lines_before: imported.lines_before,
         events: imported.events,

@@ -19,7 +19,7 @@ use crate::format::Format;
 use crate::render::Out;
 use crate::render::event::{EventLines, EventRow};
 use crate::render::rows::Rows;
-use crate::{history, names, open};
+use crate::{history, names, open, remote};
 
 /// How long to wait, at least, between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -33,16 +33,18 @@ pub fn run(args: AfterArgs, global: &Global, out: &mut Out) -> Result<(), Failur
     let from = From::parse(&args.position)?;
     let selection = selection(&args)?;
     if !args.follow {
-        return open::reading(global, |log| list(log, selection, from, args.limit, out));
+        return open::looking(global, |store| list(store, selection, from, args.limit, out));
+    }
+    let follower = Follower::new(selection, from, args.limit);
+    if let Some(url) = global.url()? {
+        let store = remote::connect(url)?;
+        return follower.stay(&store, out, &*until_interrupted()?);
     }
     // A store that cannot be opened now is a failure also for a follower, and
     // so is one that cannot be read to its end.
     let log = open::for_reading(global)?;
     open::whole(&log)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let handler = Arc::clone(&stop);
-    ctrlc::set_handler(move || handler.store(true, Ordering::SeqCst))
-        .map_err(|error| Failure::new(Exit::Failure, format!("cannot wait for an interrupt: {error}")))?;
+    let stop = until_interrupted()?;
     let mut first = Some(log);
     let look = || match first.take() {
         Some(log) => Ok(Some(log)),
@@ -52,7 +54,16 @@ pub fn run(args: AfterArgs, global: &Global, out: &mut Out) -> Result<(), Failur
             Ok(log)
         }
     };
-    Follower::new(selection, from, args.limit).follow(look, out, &stop)
+    follower.follow(look, out, &stop)
+}
+
+/// Becomes true with an interrupt.
+fn until_interrupted() -> Result<Arc<AtomicBool>, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let handler = Arc::clone(&stop);
+    ctrlc::set_handler(move || handler.store(true, Ordering::SeqCst))
+        .map_err(|error| Failure::new(Exit::Failure, format!("cannot wait for an interrupt: {error}")))?;
+    Ok(stop)
 }
 
 /// Where to begin.
@@ -169,6 +180,29 @@ impl Follower {
                     return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
                 }
                 thread::sleep(HEED_EVERY);
+            }
+        }
+        self.listing.end(out)
+    }
+
+    /// Stays with a store that others can append to meanwhile: a server's.
+    fn stay(mut self, store: &dyn EventStore, out: &mut Out, stop: &AtomicBool) -> Result<(), Failure> {
+        let mut subscription = store.subscribe(Subscribe::to(self.selection.clone()).from(self.from))?;
+        while self.left > 0 && !stop.load(Ordering::SeqCst) {
+            let signal = match subscription.next_within(Duration::ZERO)? {
+                Some(signal) => Some(signal),
+                None => {
+                    // Let what was found be seen, then wait.
+                    out.flush()?;
+                    if is_output_closed() {
+                        return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
+                    }
+                    subscription.next_within(HEED_EVERY)?
+                }
+            };
+            if let Some(Signal::Event(event)) = signal {
+                self.listing.event(out, &event)?;
+                self.left -= 1;
             }
         }
         self.listing.end(out)

@@ -27,10 +27,7 @@ use crate::{names, open};
 /// misspelt event does not leave a new store behind.
 pub fn run(args: AppendArgs, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let request = Request::of(&args)?;
-    global.store_path()?;
-    let log = open::for_appending(global, args.init)?;
-    request.perform(&log, out)?;
-    Ok(log.close()?)
+    open::appending(global, args.init, |store| request.perform(store, out))
 }
 
 /// Most ids that people are shown.

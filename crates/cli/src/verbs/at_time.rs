@@ -19,7 +19,7 @@ use crate::{history, names, open};
 pub fn run(args: AtTimeArgs, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let stream = names::stream(&args.stream)?;
     let at = Moment::parse(&args.at)?;
-    open::reading(global, |log| show(log, &stream, at, args.by, out))
+    open::looking(global, |store| show(store, &stream, at, args.by, out))
 }
 
 fn show(

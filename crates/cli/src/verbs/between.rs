@@ -18,7 +18,7 @@ pub fn run(args: BetweenArgs, global: &Global, out: &mut Out) -> Result<(), Fail
         return Err(Failure::invalid(format!("the range begins at {start} and ends before it, at {end}"))
             .hint("give the earlier one first"));
     }
-    open::reading(global, |log| show(log, stream, start, end, args.by, out))
+    open::looking(global, |store| show(store, stream, start, end, args.by, out))
 }
 
 /// Events before the range are folded unseen, so that the first change shown

@@ -1,7 +1,7 @@
 //! One file for each verb: what it reads, what it answers.
 //!
-//! Every verb opens the store, then works on the [`EventStore`] port alone, so
-//! that it can be tried on a store in memory.
+//! Every verb opens the store, or connects to the server that has it, then works
+//! on the [`EventStore`] port alone, so that it can be tried on a store in memory.
 //!
 //! [`EventStore`]: factum_core::EventStore
 

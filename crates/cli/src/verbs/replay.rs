@@ -20,7 +20,7 @@ use crate::{names, open};
 /// Opens the store and replays.
 pub fn run(args: ReplayArgs, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let stream = names::stream(&args.stream)?;
-    open::reading(global, |log| replay(log, stream, !args.no_state, out))
+    open::looking(global, |store| replay(store, stream, !args.no_state, out))
 }
 
 fn replay(

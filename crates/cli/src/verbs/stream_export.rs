@@ -28,7 +28,7 @@ pub fn run(args: StreamExportArgs, global: &Global, out: &mut Out) -> Result<(),
         None => Selection::All,
     };
     let until = args.until.as_deref().map(Moment::parse).transpose()?;
-    open::reading(global, |log| export(log, selection, until, out))
+    open::looking(global, |store| export(store, selection, until, out))
 }
 
 fn export(

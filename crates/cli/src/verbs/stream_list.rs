@@ -21,7 +21,7 @@ pub fn run(args: StreamListArgs, global: &Global, out: &mut Out) -> Result<(), F
         category: args.category.as_deref().map(names::part).transpose()?,
         limit: args.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
     };
-    open::reading(global, |log| list(log, &wanted, out))
+    open::looking(global, |store| list(store, &wanted, out))
 }
 
 struct Wanted {

@@ -16,7 +16,7 @@ use crate::{names, open};
 /// Opens the store and shows.
 pub fn run(args: StreamShowArgs, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let stream = names::stream(&args.stream)?;
-    open::reading(global, |log| show(log, &stream, args.last, out))
+    open::looking(global, |store| show(store, &stream, args.last, out))
 }
 
 fn show(store: &dyn EventStore, stream: &StreamName, last: u64, out: &mut Out) -> Result<(), Failure> {

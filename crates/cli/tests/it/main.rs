@@ -10,18 +10,29 @@ mod follow;
 mod history;
 mod import_git;
 mod import_jsonl;
+#[cfg(feature = "serve")]
+mod killed;
 mod machine;
 mod meta;
 mod program;
 #[cfg(feature = "sqlite")]
 mod projection;
+#[cfg(feature = "serve")]
+mod quick_start;
 mod refusals;
+#[cfg(all(feature = "serve", feature = "client"))]
+mod remote;
 #[cfg(feature = "serve")]
 mod serve;
 mod stores;
 mod streams;
 mod terminal;
 mod verify;
+
+/// Python: the same as in the tests of the server.
+#[cfg(feature = "serve")]
+#[path = "../../../server/tests/it/venv.rs"]
+mod venv;
 
 /// Git repositories: the same as in the tests of the importer itself.
 #[path = "../../src/import/git/sample.rs"]

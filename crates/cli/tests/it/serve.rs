@@ -10,17 +10,25 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::program::Place;
 
-struct Server {
+/// The program as it serves.
+pub struct Server {
     child: Child,
-    address: String,
+    pub address: String,
     store: String,
 }
 
 impl Server {
-    fn start(place: &Place, words: &[&str]) -> Self {
+    pub fn start(place: &Place, words: &[&str]) -> Self {
+        Self::start_at(place, "127.0.0.1:0", words)
+    }
+
+    pub fn start_at(place: &Place, address: &str, words: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_factum"));
         command.current_dir(place.dir()).env_clear().env("FACTUM_STORE", "store");
-        command.args(["serve", "--listen", "127.0.0.1:0", "--format", "ndjson"]).args(words);
+        command.args(["serve", "--format", "ndjson"]).args(words);
+        if !words.contains(&"--listen") {
+            command.args(["--listen", address]);
+        }
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -38,8 +46,14 @@ impl Server {
         answer
     }
 
+    /// Kills it with -9, at whatever it is.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Asks it to end; its exit code and how long that took.
-    fn stop(mut self, signal: Signal) -> (Option<i32>, Duration, String) {
+    pub fn stop(mut self, signal: Signal) -> (Option<i32>, Duration, String) {
         let begun = Instant::now();
         kill_process(Pid::from_child(&self.child), signal).unwrap();
         while begun.elapsed() < Duration::from_secs(20) {

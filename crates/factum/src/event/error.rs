@@ -20,6 +20,12 @@ pub enum EncodeError {
     /// Its fields have no form in the codec it asks for.
     #[error("the fields cannot be written: {0}")]
     Fields(Source),
+    /// Its fields were written, and could not be read again: every later load of
+    /// its stream would fail.
+    #[error(
+        "what was written could not be read back, so nothing was recorded ({0}): have every field read what it writes, numbers that are not finite and fields left out included"
+    )]
+    NotReadBack(DecodeError),
 }
 
 impl EncodeError {

@@ -144,6 +144,17 @@ impl<'a> From<&'a RecordedEvent> for Stored<'a> {
     }
 }
 
+impl<'a> From<&'a Encoded> for Stored<'a> {
+    fn from(event: &'a Encoded) -> Self {
+        Self {
+            event_type: event.event_type.as_str(),
+            schema_version: event.schema_version,
+            content_type: &event.content_type,
+            data: &event.data,
+        }
+    }
+}
+
 impl<'a> From<&'a NewEvent> for Stored<'a> {
     fn from(event: &'a NewEvent) -> Self {
         Self {

@@ -60,7 +60,7 @@ pub fn decode_fields<T: DeserializeOwned>(
 ) -> Result<Decoded<T>, DecodeError> {
     let version = stored.schema_version;
     let read = || -> Result<Decoded<T>, WhyUnreadable> {
-        let codec = Codec::of(stored.content_type)?;
+        // Before its codec: that too may be one this program does not know.
         if version > newest {
             match newer {
                 Newer::Refuse => return Err(WhyUnreadable::NewerVersion { newest }),
@@ -68,6 +68,7 @@ pub fn decode_fields<T: DeserializeOwned>(
                 Newer::Read => {}
             }
         }
+        let codec = Codec::of(stored.content_type)?;
         if version >= newest {
             return codec.decode(stored.data).map(Decoded::Event);
         }

@@ -14,7 +14,8 @@
 //!   flight and open waits again, in the order it came.
 //! - From time to time, when nothing is under way, `settled` is read on from the
 //!   log and `ahead` begins there again: a refused append costs a fold of what
-//!   came since, not of everything.
+//!   came since, not of everything. Then snapshots are looked at, and whenever
+//!   an append has landed and nothing else is under way.
 
 use std::any::Any;
 use std::collections::{HashSet, VecDeque};
@@ -24,23 +25,22 @@ use std::task::{self, Poll, Waker};
 
 use factum_core::{Append, AppendError, AppendFuture, Appended, Clock as _, SystemClock, Timestamp, Until};
 
-use crate::Model;
+use crate::appending::ASKED_MAX;
 use crate::boundary::Boundary;
 use crate::draft::NewEvents;
 use crate::fold::Folded;
 use crate::hot::command::{Decided, Outcome, Waiting};
-use crate::hot::group::{self, Group};
+use crate::hot::group::Group;
 use crate::hot::queue::QueueOptions;
 use crate::idempotency::CommandDone;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
+use crate::{Model, Moment};
 
 /// While an append is in flight the worker sleeps until so many commands wait:
 /// they cannot be handed over before it lands.
 const WAKE_AT: usize = 32;
 /// A group with so much in it is handed over before another command joins.
 const GROUP_BYTES_MAX: usize = 1024 * 1024;
-/// How often an append of unknown outcome is handed over again to learn it.
-const ASKED_MAX: u32 = 3;
 /// At least so many events lie between two readings.
 const READING_EVENTS_MIN: u64 = 1024;
 /// And at least this share of all.
@@ -59,6 +59,10 @@ pub struct Aggregate<M> {
     waiting: VecDeque<Waiting<M>>,
     /// Idempotency keys in flight and open.
     keys: HashSet<String>,
+    /// What a snapshot policy saw last, if it asks for transitions.
+    looked_at: Option<M>,
+    /// Whether it was read in this turn, and not for an earlier one.
+    is_fresh: bool,
     /// How many of the commands to come share their append with none.
     alone: usize,
     waker: Waker,
@@ -91,6 +95,8 @@ impl<M: Model> Aggregate<M> {
             open: Group::default(),
             waiting: VecDeque::new(),
             keys: HashSet::new(),
+            looked_at: None,
+            is_fresh: false,
             alone: 0,
             waker,
         }
@@ -199,10 +205,13 @@ impl<M: Model> Aggregate<M> {
         }
         match error {
             AppendError::Conflict { .. } | AppendError::ConditionFailed { .. } => {
+                // Decided on what was known from before, nobody was faster than a
+                // command of it: it only had to look. That is no attempt.
+                let is_fresh = group.is_fresh();
                 for mut waiting in group.into_waiting().rev() {
-                    waiting.attempts += 1;
+                    waiting.attempts += u32::from(is_fresh);
                     let attempts = waiting.attempts;
-                    match attempts < waiting.command.attempts_max() {
+                    match !is_fresh || attempts < waiting.command.attempts_max() {
                         true => self.waiting.push_front(waiting),
                         false => waiting.answer(Outcome::Conflict { attempts }),
                     }
@@ -225,15 +234,20 @@ impl<M: Model> Aggregate<M> {
     }
 
     fn landed(&mut self, shop: &Shop, flying: Flying<M>, appended: &Appended) {
+        shop.store.note_durability(appended.durability);
         if !self.decides_ahead(shop) {
             self.ahead = None;
-        } else if let (Some(ahead), Some(last)) = (&mut self.ahead, appended.last_position()) {
-            // Nothing it reads came in between: that was the append's guard.
-            ahead.up_to = Some(last);
+        }
+        if let Some(last) = appended.last_position() {
+            self.open.note_landed(last);
+            if let Some(ahead) = &mut self.ahead {
+                ahead.up_to = Some(last);
+            }
         }
         for key in flying.group.keys() {
             self.keys.remove(key);
         }
+        self.snapshot_if_due(shop);
         flying.group.answer(&flying.append, appended);
         if self.open.is_empty() {
             // Sealed, if a command waited for this landing.
@@ -243,6 +257,16 @@ impl<M: Model> Aggregate<M> {
 
     /// Decides what waits, for as long as the open group has room.
     pub fn decide(&mut self, shop: &Shop) {
+        self.decide_what_waits(shop);
+        self.is_fresh = false;
+        if !self.decides_ahead(shop) && self.open.is_empty() && self.flying.is_none() {
+            // All were answered without an append. What was read gets old, and no
+            // guard may notice: the next are decided on what is read for them.
+            self.ahead = None;
+        }
+    }
+
+    fn decide_what_waits(&mut self, shop: &Shop) {
         let now = SystemClock.now();
         while !self.waiting.is_empty() && !self.is_open_full(shop) && !self.must_land(shop) {
             if self.needs_reading()
@@ -263,20 +287,49 @@ impl<M: Model> Aggregate<M> {
     /// Folds what was recorded since it last looked.
     fn read(&mut self, shop: &Shop) -> Result<(), Outcome> {
         self.ahead = None;
-        let warm = || shop.store.warm(&self.boundary).lock().clone().map(Arc::unwrap_or_clone);
-        let mut settled =
-            self.settled.take().or_else(warm).unwrap_or_else(|| Folded::new(self.model.clone()));
-        let advanced = catch_unwind(AssertUnwindSafe(|| {
-            settled.advance(&**shop.store.events(), &self.boundary, Until::Edge)
-        }));
-        match advanced {
-            Ok(Ok(_)) => {
+        match catch_unwind(AssertUnwindSafe(|| self.read_on(shop))) {
+            Ok(Ok(settled)) => {
+                self.looked_at = shop.store.watches_transitions::<M>().then(|| settled.model.clone());
                 self.ahead = Some(settled.clone());
                 self.settled = Some(settled);
+                self.is_fresh = true;
                 Ok(())
             }
             Ok(Err(error)) => Err(Outcome::Failed(error)),
             Err(panic) => Err(panicked(&*panic)),
+        }
+    }
+
+    /// From where it was, from a state that others left warm, or as any load.
+    fn read_on(&mut self, shop: &Shop) -> Result<Folded<M>, StoreError> {
+        let warm = || shop.store.warm(&self.boundary).lock().clone().map(Arc::unwrap_or_clone);
+        let Some(mut settled) = self.settled.take().or_else(warm) else {
+            return shop.store.fold(self.model.clone(), &self.boundary, Moment::Now);
+        };
+        settled.advance(&**shop.store.events(), &self.boundary, Until::Edge)?;
+        let before = self.looked_at.as_ref();
+        shop.store.snapshot_if_due(&self.boundary, before, &mut settled).take(&shop.store);
+        Ok(settled)
+    }
+
+    /// Reads on if a snapshot is due: it is one of what was read. What was decided
+    /// ahead was folded before positions and times were known.
+    fn snapshot_if_due(&mut self, shop: &Shop) {
+        let Some(ahead) = self.ahead.as_mut().filter(|_| self.open.is_empty()) else { return };
+        if shop.store.keeper::<M>().is_none() {
+            return;
+        }
+        let before = self.looked_at.as_ref();
+        let due = catch_unwind(AssertUnwindSafe(|| {
+            shop.store.snapshot_if_due(&self.boundary, before, ahead).is_wanted()
+        }));
+        match due {
+            // If that fails, so does the reading before the next decision.
+            Ok(true) | Err(_) => {
+                let _ = self.read(shop);
+            }
+            Ok(false) if before.is_some() => self.looked_at = Some(ahead.model.clone()),
+            Ok(false) => {}
         }
     }
 
@@ -287,7 +340,7 @@ impl<M: Model> Aggregate<M> {
             if self.keys.contains(key) {
                 return Err(waiting);
             }
-            match CommandDone::find(&**shop.store.events(), key) {
+            match CommandDone::find(&shop.store, key) {
                 Ok(None) => {}
                 Ok(Some(receipt)) => {
                     waiting.answer(Outcome::AlreadyDone(receipt));
@@ -311,7 +364,8 @@ impl<M: Model> Aggregate<M> {
         };
         if self.open.is_empty() {
             let parts = 0..self.boundary.parts.len();
-            self.open.begin(parts.map(|part| ahead.expected(&self.boundary, part)).collect());
+            let guards = parts.map(|part| ahead.expected(&self.boundary, part)).collect();
+            self.open.begin(guards, ahead.up_to, self.is_fresh);
         }
         if emitted.events.is_empty() && emitted.error.is_none() {
             let revision = ahead.revision();
@@ -325,7 +379,7 @@ impl<M: Model> Aggregate<M> {
                 return Ok(());
             }
         };
-        if group::spread(&new.events) && self.open.has_events() {
+        if !self.open.has_place_for(&new.events) {
             return Err(waiting);
         }
         if let Err(outcome) = self.fold(&new, now) {
@@ -363,8 +417,7 @@ impl<M: Model> Aggregate<M> {
             return false;
         }
         let mut group = std::mem::take(&mut self.open);
-        let up_to = self.ahead.as_ref().or(self.settled.as_ref()).and_then(|state| state.up_to);
-        let append = group.append(&self.boundary, up_to, &shop.store);
+        let append = group.append(&self.boundary, &shop.store);
         let answer = shop.store.events().append_async(append.clone());
         self.alone = self.alone.saturating_sub(1);
         self.flying = Some(Flying { group, append, answer, asked: 1, unknown: None });

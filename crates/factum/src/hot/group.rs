@@ -2,16 +2,19 @@
 //!
 //! ```text
 //!   concert-1      │ a a │ b │ d d d │        expects the revision that was decided on
-//!   command-<b>    │ B │                      idempotency keys, last
+//!   $command-<b>   │ B │                      idempotency keys, last
 //!   positions        0 1   2   3 4 5   6
 //!
 //!   a: 0..=1    b: 2    c: rejected, rests on all that is in the group    d: 3..=5
 //! ```
 //!
-//! The events of a command stand next to one another. A command that writes to
-//! more than one stream is therefore the only one with events in its group.
+//! The events of a command stand next to one another, and the commands one after
+//! another in the order in which they were decided: what was folded ahead is what
+//! the log has. An append has the events of a stream together, so a command that
+//! writes to more than one stream is the only one with events in its group, and
+//! one that would go back to an earlier stream has to wait for the next.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use factum_core::{
     Append, AppendCondition, Appended, EventType, ExpectedRevision, NewEvent, Position, Revision, Selection,
@@ -23,7 +26,7 @@ use uuid::Uuid;
 use crate::boundary::Boundary;
 use crate::draft::NewEvents;
 use crate::hot::command::{Outcome, Waiting};
-use crate::idempotency::CommandDone;
+use crate::idempotency::{CommandDone, Span};
 use crate::receipt::Receipt;
 use crate::store::Store;
 
@@ -33,8 +36,12 @@ pub type Guards = SmallVec<[Option<ExpectedRevision>; 1]>;
 pub struct Group<M> {
     members: Vec<Member<M>>,
     guards: Guards,
+    /// Everything up to here is in what was decided on.
+    after: Option<Position>,
+    /// Whether the log was read for it.
+    is_fresh: bool,
     writes: Vec<StreamWrite>,
-    places: HashMap<StreamName, usize>,
+    streams: HashSet<StreamName>,
     events: usize,
     bytes: usize,
     /// No other command may join.
@@ -53,7 +60,9 @@ struct Share {
     /// The stream written, and the first of its events, if there are any.
     write: usize,
     first: usize,
+    /// How many in all, and how many of them in that stream.
     events: usize,
+    in_write: usize,
     correlation_id: Option<Uuid>,
     outside_boundary: Vec<EventType>,
     /// Of the state it was decided on.
@@ -65,8 +74,10 @@ impl<M> Default for Group<M> {
         Self {
             members: Vec::new(),
             guards: Guards::new(),
+            after: None,
+            is_fresh: false,
             writes: Vec::new(),
-            places: HashMap::new(),
+            streams: HashSet::new(),
             events: 0,
             bytes: 0,
             is_sealed: false,
@@ -83,8 +94,11 @@ impl<M> Group<M> {
         self.members.len()
     }
 
-    pub fn has_events(&self) -> bool {
-        self.events > 0
+    /// Whether these can stand behind what is there.
+    pub fn has_place_for(&self, events: &[(StreamName, NewEvent)]) -> bool {
+        let (Some(last), Some((stream, _))) = (self.writes.last(), events.first()) else { return true };
+        let is_spread = events.iter().any(|(other, _)| other != stream);
+        !is_spread && (last.stream == *stream || !self.streams.contains(stream))
     }
 
     pub fn bytes(&self) -> usize {
@@ -106,8 +120,19 @@ impl<M> Group<M> {
     }
 
     /// What the first member is decided on.
-    pub fn begin(&mut self, guards: Guards) {
-        self.guards = guards;
+    pub fn begin(&mut self, guards: Guards, after: Option<Position>, is_fresh: bool) {
+        (self.guards, self.after, self.is_fresh) = (guards, after, is_fresh);
+    }
+
+    /// Whether the log was read for it, and not for one before.
+    pub fn is_fresh(&self) -> bool {
+        self.is_fresh
+    }
+
+    /// The append that it was decided on top of ends there. Nothing it reads came
+    /// in between: that was the append's guard.
+    pub fn note_landed(&mut self, last: Position) {
+        self.after = self.after.max(Some(last));
     }
 
     /// A member that leads to no event.
@@ -115,7 +140,7 @@ impl<M> Group<M> {
         self.members.push(Member { waiting, is_rejected, share: Share { revision, ..Share::default() } });
     }
 
-    /// A member and its events.
+    /// A member and its events, for which there is a place.
     pub fn add(&mut self, waiting: Waiting<M>, is_rejected: bool, new: NewEvents, boundary: &Boundary) {
         let NewEvents { events, correlation_id } = new;
         let mut share = Share { correlation_id, events: events.len(), ..Share::default() };
@@ -126,8 +151,10 @@ impl<M> Group<M> {
             let write = self.write_of(stream);
             if step == 0 {
                 (share.write, share.first) = (write, self.writes[write].events.len());
-            } else if write != share.write {
-                self.is_sealed = true;
+            }
+            match write == share.write {
+                true => share.in_write += 1,
+                false => self.is_sealed = true,
             }
             self.bytes += event.data.len() + event.metadata.len();
             self.events += 1;
@@ -137,21 +164,16 @@ impl<M> Group<M> {
     }
 
     fn write_of(&mut self, stream: StreamName) -> usize {
-        if self.writes.first().is_some_and(|write| write.stream == stream) {
-            return 0;
+        if self.writes.last().is_none_or(|last| last.stream != stream) {
+            self.streams.insert(stream.clone());
+            self.writes.push(StreamWrite { stream, expected: ExpectedRevision::Any, events: Vec::new() });
         }
-        if let Some(at) = self.places.get(&stream) {
-            return *at;
-        }
-        let at = self.writes.len();
-        self.places.insert(stream.clone(), at);
-        self.writes.push(StreamWrite { stream, expected: ExpectedRevision::Any, events: Vec::new() });
-        at
+        self.writes.len() - 1
     }
 
     /// All of it as one append, with everything it rests on as its guard.
     /// Without events it asks whether that still stands.
-    pub fn append(&mut self, boundary: &Boundary, after: Option<Position>, store: &Store) -> Append {
+    pub fn append(&mut self, boundary: &Boundary, store: &Store) -> Append {
         let mut append = Append::default();
         let mut begins = SmallVec::<[usize; 4]>::new();
         let mut end = 0;
@@ -170,13 +192,15 @@ impl<M> Group<M> {
             }
         }
         if let Some(query) = boundary.condition() {
-            append = append.on_condition(AppendCondition { query, after });
+            append = append.on_condition(AppendCondition { query, after: self.after });
         }
         for member in self.members.iter().filter(|member| !member.is_rejected && member.share.events > 0) {
             let Some(key) = member.waiting.command.key() else { continue };
             let share = &member.share;
             let back = end - begins[share.write] - share.first;
-            let done = CommandDone::further_back(key, share.events as u64, back as u64);
+            let (events, first) = (share.events as u64, share.in_write as u64);
+            let span = Span { events, first, back: back as u64 };
+            let done = CommandDone::of(key, span, &share.outside_boundary);
             append.writes.push(done.write(store.new_id(), share.correlation_id));
             end += 1;
         }
@@ -233,9 +257,4 @@ fn guard_of(boundary: &Boundary, guards: &Guards, stream: &StreamName) -> Option
         |(part, guard)| matches!(&part.read, Selection::Stream(name) if name == stream && guard.is_some()),
     )?;
     *at.1
-}
-
-/// Whether these stand in more than one stream.
-pub fn spread(events: &[(StreamName, NewEvent)]) -> bool {
-    events.windows(2).any(|pair| pair[0].0 != pair[1].0)
 }

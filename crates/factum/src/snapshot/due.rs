@@ -87,6 +87,11 @@ impl<M> Default for Due<M> {
 }
 
 impl<M: Model> Due<M> {
+    /// Whether there is one to take.
+    pub fn is_wanted(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Takes it, beside whatever the caller does next. Nobody is told if that
     /// fails; it is counted.
     pub fn take(self, store: &Store) {

@@ -34,7 +34,7 @@ mod subject;
 mod taking;
 
 pub use directory::DirectorySnapshots;
-pub(crate) use due::Mark;
+pub(crate) use due::{Due, Mark};
 pub use memory::MemorySnapshots;
 pub use policy::{Situation, SnapshotPolicy, Transition};
 pub use snapshots::Snapshots;

@@ -45,12 +45,12 @@ impl Given {
     #[must_use = "nothing is tested until `when` or `then_model`"]
     #[track_caller]
     pub fn and(self, events: impl IntoEvents) -> Self {
-        let Emitted { events, producer_metadata, error } = Emitted::of(events);
+        let Emitted { events, error } = Emitted::of(events);
         if let Some(error) = error {
             panic!("{}", report::chain("a given event cannot be stored", &error));
         }
         for event in events {
-            let one = Emitted { events: vec![event], producer_metadata, error: None };
+            let one = Emitted { events: vec![event], error: None };
             if let Err(error) = self.store.record(one).context(self.context.clone()).run() {
                 panic!("{}", report::chain("a given event cannot be recorded", &error));
             }
@@ -280,7 +280,7 @@ pub(super) fn facts(events: &[RecordedEvent]) -> Vec<Fact> {
 }
 
 pub(super) fn emitted(emitted: &Emitted) -> Vec<Fact> {
-    emitted.events.iter().map(Fact::from).collect()
+    emitted.events.iter().map(|made| Fact::from(&made.encoded)).collect()
 }
 
 fn answer_text<R: Debug>(answer: &Result<Emitted, R>) -> Vec<String> {

@@ -132,3 +132,34 @@ fn a_key_that_no_event_carries_is_an_error_that_says_so() {
     let error = Store::memory().load(Odd::of("ada")).run().unwrap_err().to_string();
     assert!(error.contains("no event of the model carries the tag \"account\""), "{error}");
 }
+
+#[test]
+fn keys_that_no_event_carries_together_are_an_error_that_says_so() {
+    #[derive(Event, Clone, Debug, PartialEq)]
+    enum Cinema {
+        Shown {
+            #[tag]
+            course: crate::domain::CourseId,
+        },
+        Visited {
+            #[tag]
+            student: crate::domain::StudentId,
+        },
+    }
+    #[derive(Model, Clone, Debug)]
+    #[folds(Cinema)]
+    struct Both {
+        #[key]
+        _course: crate::domain::CourseId,
+        #[key]
+        _student: crate::domain::StudentId,
+    }
+    impl Evolve<Cinema> for Both {
+        fn evolve(&mut self, _: &Cinema) {}
+    }
+    let store = Store::memory();
+    store.record([offered("rust", 1)]).run().unwrap();
+    let error = store.load(Both::of("rust", "ann")).run().unwrap_err().to_string();
+    assert!(error.contains(r#"carries all of the tags ["course", "student"]"#), "{error}");
+    assert!(error.contains("a tuple of them"), "{error}");
+}

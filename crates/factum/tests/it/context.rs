@@ -104,3 +104,45 @@ fn a_context_can_be_given_at_once() {
         assert_eq!(recorded[1].correlation_id, first.correlation_id);
     });
 }
+
+/// An event of a crate that was written elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+struct Foreign(Account);
+
+impl Event for Foreign {
+    const CATEGORY: Option<&'static str> = Account::CATEGORY;
+    const OWN_CATEGORY: &'static str = Account::OWN_CATEGORY;
+    const PRODUCER: &'static str = "elsewhere 2.0.0";
+    const PRODUCER_METADATA: &'static str = r#"{"producer":"elsewhere 2.0.0"}"#;
+
+    fn shapes() -> Vec<factum::event::Shape> {
+        Account::shapes()
+    }
+
+    fn specimens(category: &str) -> Vec<factum::evolution::Specimen> {
+        Account::specimens(category)
+    }
+
+    fn encode_in(&self, category: &str) -> Result<factum::event::Encoded, factum::event::EncodeError> {
+        self.0.encode_in(category)
+    }
+
+    fn decode(
+        stored: factum::event::Stored<'_>,
+    ) -> Result<factum::event::Decoded<Self>, factum::event::DecodeError> {
+        Account::decode(stored).map(|decoded| decoded.map(Self))
+    }
+}
+
+#[test]
+fn each_event_names_its_own_producer() {
+    let here = factum::producer!();
+    everywhere(|store| {
+        let mixed = (deposited("ada", 1), Foreign(deposited("ada", 2)), deposited("ada", 3));
+        store.record(mixed.clone()).run().unwrap();
+        store.decide(Balance::of("ada"), |_| Ok::<_, ()>(mixed.clone())).actor("ada").run().unwrap();
+        let producers: Vec<_> =
+            events(&store, "account-ada").iter().map(|event| producer_of(event).unwrap()).collect();
+        assert_eq!(producers, [here, "elsewhere 2.0.0", here, here, "elsewhere 2.0.0", here]);
+    });
+}

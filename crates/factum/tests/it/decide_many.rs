@@ -42,13 +42,12 @@ fn retries_never_double_and_nothing_is_lost() {
     const EACH: usize = 100;
     let dir = tempfile::tempdir().unwrap();
     for store in [Store::memory(), Store::open(dir.path().join("s")).unwrap()] {
-        let attempts: u64 = std::thread::scope(|scope| {
+        let mut places: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..THREADS)
                 .map(|thread| {
                     let store = &store;
                     scope.spawn(move || {
-                        let mut attempts = 0;
-                        for n in 0..EACH {
+                        let decided = (0..EACH).map(|n| {
                             let id = ["hot", "warm"][n % 2];
                             let deciding =
                                 store.decide(Height::of(id), raise).retry(Retry::attempts(100_000));
@@ -57,17 +56,21 @@ fn retries_never_double_and_nothing_is_lost() {
                                 0 => deciding.run().unwrap(),
                                 _ => pollster::block_on(async { deciding.await.unwrap() }),
                             };
-                            attempts += u64::from(receipt.attempts);
-                        }
-                        attempts
+                            assert_eq!(receipt.events(), 1);
+                            (id, receipt.revision.unwrap().get())
+                        });
+                        decided.collect::<Vec<_>>()
                     })
                 })
                 .collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
         let height = |id: &str| store.load(Height::of(id)).run().unwrap().height;
         let (hot, warm) = (height("hot"), height("warm"));
         assert_eq!((hot, warm), ((THREADS * EACH / 2) as u64, (THREADS * EACH / 2) as u64));
-        assert!(attempts >= (THREADS * EACH) as u64);
+        // Each command was given a place of its own, and there is none beside them.
+        places.sort_unstable();
+        let each = |id| (0..(THREADS * EACH / 2) as u64).map(move |revision| (id, revision));
+        assert!(places.into_iter().eq(each("hot").chain(each("warm"))));
     }
 }

@@ -70,13 +70,13 @@ fn what_is_missing_is_none_and_what_is_there_is_found() {
     let mut root = courses.begin(Seats::of("rust")).unwrap();
     root.raise([announced("rust", 2), taken("rust")]);
     assert_eq!((root.state().free, root.uncommitted().len(), root.revision()), (1, 2, None));
-    assert_eq!(root.uncommitted()[1].event_type.as_str(), "CourseTaken");
+    assert_eq!(root.uncommitted().nth(1).unwrap().event_type.as_str(), "CourseTaken");
     let receipt = courses.save(root).run().unwrap();
     assert_eq!((receipt.events(), receipt.revision), (2, Some(Revision::new(1))));
 
     let mut root = courses.find(Seats::of("rust")).run().unwrap().unwrap();
     assert_eq!((root.state().free, root.revision()), (1, Some(Revision::new(1))));
-    assert!(root.uncommitted().is_empty());
+    assert_eq!(root.uncommitted().len(), 0);
     root.raise(taken("rust"));
     // Raising moves the state, not the revision that saving expects.
     assert_eq!((root.state().free, root.revision()), (0, Some(Revision::new(1))));
@@ -114,6 +114,44 @@ fn a_model_found_by_tags_is_guarded_by_what_it_read() {
     courses.save(root).run().unwrap();
     slow.raise(taken("rust"));
     assert!(matches!(courses.save(slow).run(), Err(SaveError::Conflict)));
+}
+
+/// In order: which courses were announced with how many seats.
+#[derive(Model, Clone, Debug, PartialEq)]
+#[folds(Course)]
+struct Offers {
+    offers: Vec<(CourseId, u32)>,
+}
+
+impl Evolve<Course> for Offers {
+    fn evolve(&mut self, event: &Course) {
+        if let Course::Announced { id, seats } = event {
+            self.offers.push((id.clone(), *seats));
+        }
+    }
+}
+
+#[test]
+fn what_is_raised_is_applied_in_the_order_it_will_be_recorded_in() {
+    let (store, _) = testing::store();
+    store.record(announced("go", 1)).run().unwrap();
+    let offers = store.repository::<Offers>();
+    for at_once in [true, false] {
+        let mut root = offers.find(Offers::of()).run().unwrap().unwrap();
+        let raised = [announced("rust", 2), announced("go", 3), announced("rust", 4)];
+        match at_once {
+            true => root.raise(raised),
+            false => raised.into_iter().for_each(|event| root.raise(event)),
+        }
+        let before: Vec<_> = root.uncommitted().map(|event| event.stream.clone()).collect();
+        assert_eq!(
+            before.iter().map(|name| name.as_str()).collect::<Vec<_>>(),
+            ["course-rust", "course-rust", "course-go"]
+        );
+        let state = root.state().clone();
+        offers.save(root).run().unwrap();
+        assert_eq!(store.load(Offers::of()).run().unwrap().model, state);
+    }
 }
 
 #[test]

@@ -147,3 +147,38 @@ fn spaces_do_not_mix() {
     assert!(store.decide(Claim::to("email", "1"), |claim| claim.take("bob")).run().is_ok());
     assert!(std::panic::catch_unwind(|| Claim::to("i:ban", "1")).is_err());
 }
+
+/// A program may have claims and commands of its own.
+#[derive(Event, Clone, Debug, PartialEq)]
+#[event(category = "claim")]
+enum Claims {
+    #[event(name = "ClaimTaken")]
+    Taken {
+        #[id]
+        claim: OwnId,
+        days: u32,
+    },
+}
+
+#[derive(Id, Clone, Debug, PartialEq)]
+#[id(key = "claim")]
+struct OwnId(String);
+
+#[test]
+fn what_the_library_stores_has_names_of_its_own() {
+    let store = Store::memory();
+    store.record(Claims::Taken { claim: "iban:DE1".into(), days: 3 }).run().unwrap();
+    assert_eq!(store.load(Claim::to("iban", "DE1")).run().unwrap().owner(), None);
+    let take = |claim: &Claim| claim.take("ada");
+    store.decide(Claim::to("iban", "DE1"), take).idempotency_key("k").run().unwrap();
+    let events = store.events().read(factum_core::Read::all()).unwrap().skip(1);
+    for (event, named) in
+        events.map(Result::unwrap).zip(["$ClaimTaken $claim-iban:DE1", "$CommandDone $command-"])
+    {
+        let (event_type, stream) = named.split_once(' ').unwrap();
+        assert_eq!(event.event_type.as_str(), event_type);
+        assert!(event.stream.as_str().starts_with(stream), "{}", event.stream);
+        assert!(event.tags.iter().all(|tag| tag.starts_with('$')), "{:?}", event.tags);
+    }
+    assert_eq!(store.events().last_position().unwrap(), Some(factum::Position::new(2)));
+}

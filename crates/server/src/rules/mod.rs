@@ -26,7 +26,10 @@ pub mod metadata;
 pub mod named;
 pub mod remove;
 pub mod standing;
+pub mod transaction;
 pub mod write;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transaction_tests;

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use factum_core::{
     Append, AppendError, Appended, EventStore, ExpectedRevision, NewEvent, Position, Read, ReadError,
-    RecordedEvent, Revision, Start,
+    RecordedEvent, Revision, Start, StreamName, Uuid,
 };
 use factum_wire::Failure;
 
@@ -138,7 +138,9 @@ async fn deliberate(
             Err(AppendError::IdReused { revision, id, .. }) => {
                 let looking = Arc::clone(&write);
                 let at = Arc::clone(&store);
-                let same = blocking(move || same_ids(&*at, &looking, revision, id)).await?;
+                let same =
+                    blocking(move || same_ids(&*at, looking.named.target(), &looking.events, revision, id))
+                        .await?;
                 return same.ok_or(Refusal::WrongExpected(standing.last));
             }
             Err(error) => return Err(failure::of_append(error).into()),
@@ -293,20 +295,20 @@ fn stands_last(store: &dyn EventStore, write: &Write) -> Result<Option<Written>,
 
 /// The receipt of the first time, if the ids are the same and only what they
 /// stand for differs. `id` was found at `revision`.
-fn same_ids(
+pub fn same_ids(
     store: &dyn EventStore,
-    write: &Write,
+    stream: &StreamName,
+    events: &[NewEvent],
     revision: Revision,
-    id: factum_core::Uuid,
+    id: Uuid,
 ) -> Result<Option<Written>, Failure> {
-    let before = write.events.iter().position(|event| event.id == id).unwrap_or_default() as u64;
+    let before = events.iter().position(|event| event.id == id).unwrap_or_default() as u64;
     let Some(first) = revision.get().checked_sub(before) else { return Ok(None) };
-    let read = Read::stream(write.named.target().clone())
-        .from(Start::Revision(Revision::new(first)))
-        .limit(write.events.len() as u64);
+    let read =
+        Read::stream(stream.clone()).from(Start::Revision(Revision::new(first))).limit(events.len() as u64);
     let stored = collect(store, read)?;
-    let same = stored.len() == write.events.len()
-        && stored.iter().zip(&write.events).all(|(stored, new)| stored.id == new.id);
+    let same =
+        stored.len() == events.len() && stored.iter().zip(events).all(|(stored, new)| stored.id == new.id);
     Ok(stored.last().filter(|_| same).map(written_at))
 }
 

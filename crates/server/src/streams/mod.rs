@@ -30,7 +30,7 @@ use crate::stopping::Stopping;
 type Answers<T> = BoxStream<'static, Result<T, Status>>;
 
 /// The most bytes of events in one append.
-const APPEND_BYTES_MAX: u64 = 32 * 1024 * 1024;
+pub const APPEND_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// The service.
 #[derive(Clone)]

@@ -58,15 +58,15 @@ impl DerefMut for Client {
     }
 }
 
-fn identifier(name: &str) -> Option<StreamIdentifier> {
+pub fn identifier(name: &str) -> Option<StreamIdentifier> {
     Some(stream::encode(&StreamName::new(name.to_owned()).unwrap()))
 }
 
-fn event(kind: &str) -> NewEvent {
+pub fn event(kind: &str) -> NewEvent {
     NewEvent::json(kind, &serde_json::json!({})).unwrap()
 }
 
-fn events(kind: &str, count: usize) -> Vec<NewEvent> {
+pub fn events(kind: &str, count: usize) -> Vec<NewEvent> {
     (0..count).map(|_| event(kind)).collect()
 }
 
@@ -76,7 +76,7 @@ fn labels(event: &NewEvent) -> std::collections::HashMap<String, String> {
         .into()
 }
 
-fn proposed(event: &NewEvent) -> AppendReq {
+pub fn proposed(event: &NewEvent) -> AppendReq {
     let message = append_req::ProposedMessage {
         id: Some(IdForm::Structured.encode(event.id)),
         metadata: labels(event),
@@ -86,7 +86,7 @@ fn proposed(event: &NewEvent) -> AppendReq {
     AppendReq { content: Some(append_req::Content::ProposedMessage(message)) }
 }
 
-fn options(stream: &str, expected: ExpectedStreamRevision) -> AppendReq {
+pub fn options(stream: &str, expected: ExpectedStreamRevision) -> AppendReq {
     let options = append_req::Options {
         stream_identifier: identifier(stream),
         expected_stream_revision: Some(expected),
@@ -109,7 +109,12 @@ pub async fn append(client: &mut Client, stream: &str, events: &[NewEvent]) -> u
     }
 }
 
-fn read_options(of: StreamOption, count: CountOption, filter: FilterOption, compatibility: u32) -> ReadReq {
+pub fn read_options(
+    of: StreamOption,
+    count: CountOption,
+    filter: FilterOption,
+    compatibility: u32,
+) -> ReadReq {
     ReadReq {
         options: Some(read_req::Options {
             stream_option: Some(of),
@@ -123,11 +128,11 @@ fn read_options(of: StreamOption, count: CountOption, filter: FilterOption, comp
     }
 }
 
-fn of_stream(name: &str, from: RevisionOption) -> StreamOption {
+pub fn of_stream(name: &str, from: RevisionOption) -> StreamOption {
     StreamOption::Stream(StreamOptions { stream_identifier: identifier(name), revision_option: Some(from) })
 }
 
-fn of_all(from: AllOption) -> StreamOption {
+pub fn of_all(from: AllOption) -> StreamOption {
     StreamOption::All(AllOptions { all_option: Some(from) })
 }
 
@@ -135,7 +140,7 @@ fn follows() -> CountOption {
     CountOption::Subscription(SubscriptionOptions {})
 }
 
-fn unfiltered() -> FilterOption {
+pub fn unfiltered() -> FilterOption {
     FilterOption::NoFilter(Empty {})
 }
 
@@ -149,7 +154,7 @@ fn at(position: u64) -> AllOption {
 }
 
 /// All answers to a read, in short.
-async fn told(client: &mut Client, request: ReadReq) -> Vec<String> {
+pub async fn told(client: &mut Client, request: ReadReq) -> Vec<String> {
     let mut answers = client.read(request).await.unwrap().into_inner();
     let mut told = Vec::new();
     while let Some(answer) = answers.message().await.unwrap() {
@@ -458,15 +463,18 @@ fn calls_that_are_not_here_say_so() {
         let endpoint = Endpoint::from_shared(format!("http://{}", host.address)).unwrap();
         let channel = endpoint.connect().await.unwrap();
         let mut grpc = tonic::client::Grpc::new(channel.clone());
-        for call in ["/event_store.client.users.Users/Create", "/event_store.client.streams.Streams/Nothing"]
-        {
+        for call in [
+            "/kurrent.client.redaction.Redaction/SwitchChunks",
+            "/event_store.client.streams.Streams/Nothing",
+        ] {
             let path = tonic::codegen::http::uri::PathAndQuery::from_static(call);
             grpc.ready().await.unwrap();
             let codec = tonic_prost::ProstCodec::<Empty, Empty>::default();
             let status = grpc.unary(Request::new(Empty {}), path, codec).await.unwrap_err();
             assert_eq!(status.code(), Code::Unimplemented, "{call}: {status}");
             assert!(
-                call.contains("Streams") || status.message().contains("Users/Create is not here yet"),
+                call.contains("Streams")
+                    || status.message().contains("Redaction/SwitchChunks is not here yet"),
                 "{status}"
             );
         }

@@ -4,12 +4,21 @@
 // What is not so fails the test, and `unwrap` says where.
 #![allow(clippy::unwrap_used)]
 
+mod bad_input;
 mod calls;
 mod ending;
+mod eventstore;
 mod host;
+mod java;
 mod node;
+mod patience;
+mod probes;
 mod python;
+mod remote;
 mod rust;
+mod services;
+mod sessions;
+mod venv;
 
 /// A file that is not named above would be tests nobody runs.
 #[test]

@@ -91,6 +91,25 @@ fn statuses_have_the_codes_texts_and_trailers_clients_look_for() {
             "Unexpected ReadAllResult: InvalidPosition",
             &[],
         ),
+        (
+            Failure::UserNotFound { login: "ann".to_owned() },
+            Code::NotFound,
+            "User 'ann' is not found.",
+            &[("exception", "user-not-found"), ("login-name", "ann")],
+        ),
+        (
+            Failure::ProjectionNotFound { name: "sums".to_owned() },
+            Code::NotFound,
+            "Projection 'sums' not found",
+            &[],
+        ),
+        (
+            Failure::ScavengeNotFound { id: "7".to_owned() },
+            Code::NotFound,
+            "Scavenge id was invalid.",
+            &[("exception", "scavenge-not-found"), ("scavenge-id", "7")],
+        ),
+        (Failure::Refused("no".into()), Code::FailedPrecondition, "no", &[]),
         (Failure::FollowBeyondEnd, Code::InvalidArgument, "Trying to read from an invalid position.", &[]),
         (Failure::Busy, Code::Unavailable, "Server Is Too Busy", &[]),
         (Failure::NotReady, Code::Unavailable, "Server Is Not Ready", &[]),
@@ -132,7 +151,7 @@ fn a_batch_carries_the_same_as_details() {
     for (failure, code, kind) in rows {
         let status = failure.in_batch();
         assert_eq!(status.code, code as i32, "{failure}");
-        let detail = status.details.unwrap();
+        let [detail] = &status.details[..] else { panic!("{:?}", status.details) };
         assert_eq!(detail.type_url, format!("type.googleapis.com/event_store.client.{kind}"));
         assert!(status.message == kind || status.message == failure.to_string(), "{}", status.message);
     }
@@ -141,7 +160,7 @@ fn a_batch_carries_the_same_as_details() {
         expected: ExpectedRevision::Exact(Revision::new(3)),
         actual: Some(Revision::new(5)),
     };
-    let detail = refused.in_batch().details.unwrap();
+    let detail = refused.in_batch().details.remove(0);
     let detail = client::WrongExpectedVersion::decode(&detail.value[..]).unwrap();
     assert_eq!(detail, wrong_expected(ExpectedRevision::Exact(Revision::new(3)), Some(Revision::new(5))));
 }

@@ -1,5 +1,6 @@
-use factum::event::Decoded;
+use factum::event::{Decoded, Stored};
 use factum::prelude::*;
+use factum_core::ContentType;
 use serde_json::json;
 
 use super::{append, decode, told};
@@ -97,4 +98,17 @@ fn an_unknown_type_is_refused_or_skipped_as_the_model_says() {
         );
     }
     assert_eq!(store.load(Lenient::of("c")).run().unwrap().items, ["pear"]);
+}
+
+#[test]
+fn a_newer_version_may_be_written_in_another_way() {
+    let elsewhere = ContentType::from("application/cbor");
+    let decode = |event_type| {
+        Cart::decode(Stored { event_type, schema_version: 9, content_type: &elsewhere, data: b"\xa1" })
+    };
+    assert_eq!(decode("CartClosed").unwrap(), Decoded::SkippedVersion);
+    let refused = decode("CartOpened").unwrap_err().to_string();
+    assert!(refused.contains("the newest version known here is 1"), "{refused}");
+    let unread = decode("CartItemAdded").unwrap_err().to_string();
+    assert!(unread.contains("nothing here reads application/cbor"), "{unread}");
 }

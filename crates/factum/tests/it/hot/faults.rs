@@ -92,14 +92,54 @@ fn what_stays_unknown_is_answered_so_and_not_tried_anew() {
     fill(&store, "a", 9);
     let queue = queue(&store);
     let answer = queue.decide(Left::of("a"), one("ada")).run();
-    assert!(
-        matches!(answer, Err(QueueError::Store(StoreError::Append(AppendError::Unknown(_))))),
-        "{answer:?}"
-    );
+    assert!(matches!(answer, Err(QueueError::Store(StoreError::Unknown(_)))), "{answer:?}");
     // The next one is decided on what is there.
     let next = queue.decide(Left::of("a"), |left: &Left| left.take("bob", 8)).run().unwrap();
     assert_eq!(next.revision, Some(2.into()));
     assert_eq!(left(&store, "a").left, 0);
+}
+
+#[test]
+fn an_unknown_outcome_is_found_out_without_a_queue_too() {
+    use Fault::{UnknownNotRecorded as Lost, UnknownRecorded as Unanswered};
+    let event = || Shelf::Filled { id: "a".into(), count: 1 };
+    let decide = move |_: &Left| Ok::<_, &str>(event());
+    for is_async in [false, true] {
+        for faults in [|| vec![Unanswered], || vec![Lost], || vec![Lost, Unanswered]] {
+            let store = Faulty::both(faults()).store();
+            let deciding = store.decide(Left::of("a"), decide);
+            let decided = match is_async {
+                false => deciding.run(),
+                true => pollster::block_on(async { deciding.await }),
+            };
+            assert_eq!(decided.unwrap().positions, Some(0.into()..=0.into()));
+            let store = Faulty::both(faults()).store();
+            let recording = store.record(event());
+            let recorded = match is_async {
+                false => recording.run(),
+                true => pollster::block_on(async { recording.await }),
+            };
+            assert_eq!(recorded.unwrap().positions, Some(0.into()..=0.into()));
+            let store = Faulty::both(faults()).store();
+            let mut root = store.repository().begin(Left::of("a")).unwrap();
+            root.raise(event());
+            let saving = store.repository().save(root);
+            let saved = match is_async {
+                false => saving.run(),
+                true => pollster::block_on(async { saving.await }),
+            };
+            assert_eq!(saved.unwrap().positions, Some(0.into()..=0.into()));
+            assert_eq!(left(&store, "a").left, 1);
+        }
+        let store = Faulty::both([Lost, Lost, Lost]).store();
+        let deciding = store.decide(Left::of("a"), decide);
+        let answer = match is_async {
+            false => deciding.run(),
+            true => pollster::block_on(async { deciding.await }),
+        };
+        let Err(DecideError::Store(error @ StoreError::Unknown(_))) = answer else { panic!("{answer:?}") };
+        assert!(error.to_string().contains("load the model before you do it again"), "{error}");
+    }
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl Fault {
 }
 
 /// The store in memory, with one fault for each append that is handed over by
-/// `append_async`, and none after the last.
+/// `append_async`, in [`Faulty::both`] also by `append`, and none after the last.
 #[derive(Clone)]
 pub struct Faulty(Arc<Inner>);
 
@@ -50,12 +50,21 @@ struct Inner {
     memory: MemoryStore,
     faults: Mutex<VecDeque<Fault>>,
     appends: Mutex<usize>,
+    fails_both: bool,
 }
 
 impl Faulty {
     pub fn new(faults: impl IntoIterator<Item = Fault>) -> Self {
+        Self::with(faults, false)
+    }
+
+    pub fn both(faults: impl IntoIterator<Item = Fault>) -> Self {
+        Self::with(faults, true)
+    }
+
+    fn with(faults: impl IntoIterator<Item = Fault>, fails_both: bool) -> Self {
         let faults = Mutex::new(faults.into_iter().collect());
-        Self(Arc::new(Inner { memory: MemoryStore::new(), faults, appends: Mutex::new(0) }))
+        Self(Arc::new(Inner { memory: MemoryStore::new(), faults, appends: Mutex::new(0), fails_both }))
     }
 
     pub fn store(&self) -> Store {
@@ -104,7 +113,8 @@ fn full() -> AppendError {
 impl EventStore for Faulty {
     fn append(&self, append: Append) -> Result<Appended, AppendError> {
         *self.0.appends.lock() += 1;
-        self.0.memory.append(append)
+        let fault = if self.0.fails_both { self.0.faults.lock().pop_front() } else { None };
+        self.0.append(append, fault.unwrap_or(Fault::None))
     }
 
     fn append_async(&self, append: Append) -> AppendFuture {

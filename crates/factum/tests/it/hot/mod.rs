@@ -8,3 +8,4 @@ mod random;
 mod shape;
 mod shards;
 mod shelf;
+mod snapshots;

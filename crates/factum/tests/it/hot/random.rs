@@ -91,7 +91,7 @@ fn run(plan: &Plan) -> Result<(), TestCaseError> {
                     Ok(receipt) => Fate::Done(Receipt::last_position(&receipt).unwrap().get()),
                     Err(QueueError::Rejected("not enough left")) => Fate::Not,
                     Err(QueueError::Store(StoreError::Append(AppendError::Storage(_)))) => Fate::Not,
-                    Err(QueueError::Store(StoreError::Append(AppendError::Unknown(_)))) => Fate::Unknown,
+                    Err(QueueError::Store(StoreError::Unknown(_))) => Fate::Unknown,
                     Err(other) => panic!("{other:?}"),
                 };
                 answers.into_iter().map(|(name, answer)| (name, fate(answer.wait()))).collect::<Vec<_>>()

@@ -2,8 +2,9 @@
 
 use factum::hot::{Queue, QueueError, QueueOptions};
 use factum::prelude::*;
-use factum::{IntoEvents, Position, RecordedEvent};
+use factum::{IntoEvents, Position, RecordedEvent, Retry};
 
+use super::faulty::{Fault, Faulty};
 use super::shelf::{Bag, Left, Shelf, ShelfId, TakerId, fill, left, takers};
 
 /// By tag: everything somebody took, from whatever shelf.
@@ -61,8 +62,64 @@ fn a_model_by_tag_over_several_streams() {
         store.decide(Load::of("bob"), carry("a")).run().unwrap();
         assert!(queue.decide(Load::of("bob"), carry("a")).run().is_ok());
         store.decide(Load::of("bob"), carry("a")).run().unwrap();
-        assert_eq!(queue.decide(Load::of("bob"), carry("a")).run().unwrap().attempts, 2);
+        let looked_again = queue.decide(Load::of("bob"), carry("a")).retry(Retry::never()).run().unwrap();
+        assert_eq!(looked_again.attempts, 1, "nobody was faster");
         assert_eq!(store.load(Load::of("bob")).run().unwrap().count, 4);
+    }
+}
+
+/// By tag, and in order: from which shelves somebody took.
+#[derive(Model, Clone, Debug, PartialEq)]
+#[folds(Shelf)]
+struct Route {
+    #[key]
+    by: TakerId,
+    shelves: String,
+}
+
+impl Evolve<Shelf> for Route {
+    fn evolve(&mut self, event: &Shelf) {
+        if let Shelf::Taken { id, count, .. } = event {
+            assert_ne!(*count, 666, "nobody takes so many");
+            self.shelves.push_str(&id.to_string());
+        }
+    }
+}
+
+impl Route {
+    fn takes(&self, shelves: &str) -> Result<Vec<Shelf>, String> {
+        let take = |shelf: char| Shelf::Taken {
+            id: ShelfId::from(shelf.to_string()),
+            by: self.by.clone(),
+            count: 1,
+        };
+        Ok(shelves.chars().map(take).collect())
+    }
+}
+
+#[test]
+fn what_was_decided_ahead_is_what_the_log_has() {
+    for commands in [["a", "b", "a"], ["aba", "c", "b"], ["a", "abab", "a"], ["b", "a", "ab"]] {
+        let (fault, gate) = Fault::None.held();
+        let faulty = Faulty::new([fault]);
+        let store = faulty.store();
+        let queue = Queue::start(&store, QueueOptions::default()).unwrap();
+        let held = queue.decide(Route::of("ada"), |route: &Route| route.takes("z")).submit().unwrap();
+        faulty.wait_for_appends(1);
+        let answers: Vec<_> = commands
+            .into_iter()
+            .map(|shelves| queue.decide(Route::of("ada"), move |route: &Route| route.takes(shelves)).submit())
+            .collect();
+        drop(gate);
+        held.wait().unwrap();
+        let positions: Vec<_> =
+            answers.into_iter().map(|answer| answer.unwrap().wait().unwrap().last_position()).collect();
+        assert!(positions.is_sorted(), "{commands:?}: {positions:?}");
+        // Rejected for what it was decided on.
+        let ahead = queue.decide(Route::of("ada"), |route: &Route| Err::<(), _>(route.shelves.clone())).run();
+        let Err(QueueError::Rejected(ahead)) = ahead else { panic!("{ahead:?}") };
+        let read = store.load(Route::of("ada")).run().unwrap();
+        assert_eq!(ahead, read.shelves, "{commands:?}");
     }
 }
 
@@ -81,7 +138,8 @@ fn a_tuple_is_guarded_in_all_its_parts() {
     assert_eq!(left(&store, "a").taken, 2);
     // The part that is not written changes.
     fill(&store, "b", 10);
-    assert_eq!(queue.decide((Left::of("a"), Left::of("b")), take).run().unwrap().attempts, 2);
+    let looked_again = queue.decide((Left::of("a"), Left::of("b")), take).retry(Retry::never());
+    assert_eq!(looked_again.run().unwrap().attempts, 1, "nobody was faster");
     assert_eq!(left(&store, "a").taken, 13);
     let moved = queue.decide((Left::of("a"), Left::of("b")), |(from, to): &(Left, Left)| {
         let filled = Shelf::Filled { id: to.id.clone(), count: 5 };
@@ -89,6 +147,54 @@ fn a_tuple_is_guarded_in_all_its_parts() {
     });
     assert_eq!(moved.run().unwrap().events(), 2);
     assert_eq!((left(&store, "a").left, left(&store, "b").left), (82, 15));
+}
+
+/// Stored among the events of a shelf, and not one of them.
+#[derive(Event, Clone, Debug, PartialEq)]
+#[event(prefix = "Shelf", category = "shelf")]
+enum Other {
+    Dusted {
+        #[id]
+        id: ShelfId,
+    },
+}
+
+#[test]
+fn an_event_its_model_cannot_fold_costs_its_neighbours_nothing() {
+    // The groups are decided on top of the first append, which is held.
+    let (fault, gate) = Fault::None.held();
+    let faulty = Faulty::new([fault]);
+    let store = faulty.store();
+    let queue = Queue::start(&store, QueueOptions::default()).unwrap();
+    let take = || queue.decide(Route::of("ada"), |route: &Route| route.takes("a")).submit().unwrap();
+    let melt = || {
+        let melt = |route: &Route| -> Result<Vec<Shelf>, String> {
+            let mut taken = route.takes("b")?;
+            taken.push(Shelf::Taken { id: "b".into(), by: route.by.clone(), count: 666 });
+            Ok(taken)
+        };
+        queue.decide(Route::of("ada"), melt).submit().unwrap()
+    };
+    let first = take();
+    faulty.wait_for_appends(1);
+    let good = [take(), take()];
+    let bad = melt();
+    let last = take();
+    drop(gate);
+    assert!(matches!(bad.wait(), Err(QueueError::Panicked { .. })));
+    for answer in [first].into_iter().chain(good).chain([last]) {
+        assert_eq!(answer.wait().unwrap().attempts, 1);
+    }
+    assert_eq!(faulty.appends(), 3, "nothing was refused");
+
+    let queue = super::shelf::queue(&store);
+    let dusted =
+        queue.decide(Left::of("new"), |left: &Left| Ok::<_, &str>(Other::Dusted { id: left.id.clone() }));
+    let Err(QueueError::Store(error)) = dusted.run() else { panic!() };
+    assert_eq!(
+        error.to_string(),
+        "a new event of shelf-new cannot be read by its own model, so it was not recorded"
+    );
 }
 
 /// Filling commutes: it never takes the room of a decision to take.
@@ -126,6 +232,26 @@ fn events_that_commute_do_not_refuse_an_append_and_are_seen_after_it() {
         assert_eq!(receipt.attempts, 1);
     }
     assert_eq!(takers(&store, "a").len(), 6);
+}
+
+#[test]
+fn a_rejection_rests_on_what_commutes_too() {
+    let store = Store::memory();
+    fill(&store, "a", 1);
+    let queue = Queue::start(&store, QueueOptions::default()).unwrap();
+    let take = || {
+        queue.decide(Roomy::of("a"), |roomy: &Roomy| match roomy.left {
+            0 => Err("nothing left"),
+            _ => Ok(Shelf::Taken { id: roomy.id.clone(), by: "ada".into(), count: 1 }),
+        })
+    };
+    take().idempotency_key("once").run().unwrap();
+    for _ in 0..3 {
+        // Answered without an append, on nothing left.
+        assert!(matches!(take().idempotency_key("once").run(), Err(QueueError::AlreadyDone(_))));
+        fill(&store, "a", 1);
+        take().run().unwrap();
+    }
 }
 
 /// Looks at where its events stand.
@@ -177,10 +303,10 @@ fn a_long_run_reads_on_and_stays_right() {
     answers.into_iter().for_each(|answer| {
         answer.wait().unwrap();
     });
-    // After a conflict everything is as it was.
+    // After it was refused everything is as it was.
     fill(&store, "a", 1);
     let rest = queue.decide(Left::of("a"), |left: &Left| left.take("all", left.left)).run().unwrap();
-    assert_eq!(rest.attempts, 2);
+    assert_eq!(rest.attempts, 1);
     let after = left(&store, "a");
     assert_eq!((after.left, after.taken), (0, 10_001));
     let execute = queue.execute(Left::of("a"), TakeAll);

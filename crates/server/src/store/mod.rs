@@ -1,0 +1,82 @@
+//! `factum.store.v1`: the port itself, for those who want all of it: tags,
+//! conditions, appends to several streams.
+//!
+//! Nothing is interpreted here. What a message says is handed to the store, and
+//! what the store says is told back, errors by their own names; one file for
+//! each call that goes on for longer than one answer.
+
+mod append;
+mod page;
+mod read;
+mod subscribe;
+
+use std::sync::Arc;
+
+use factum_core::{EventStore, Position};
+use factum_wire::proto::store::store_server::Store;
+use factum_wire::proto::store::{
+    AppendRequest, AppendResponse, LastPositionRequest, LastPositionResponse, ReadRequest, ReadResponse,
+    SubscribeRequest, SubscribeResponse,
+};
+use factum_wire::store::{read as messages, status};
+use futures_util::stream::BoxStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::blocking::blocking;
+use crate::stopping::Stopping;
+
+/// Answers that follow one another.
+type Answers<T> = BoxStream<'static, Result<T, Status>>;
+
+/// The service.
+#[derive(Clone)]
+pub struct StoreService {
+    store: Arc<dyn EventStore>,
+    /// Becomes true when the server is to stop.
+    stopping: Stopping,
+}
+
+impl StoreService {
+    /// Over this store, until `stopping` becomes true.
+    pub fn new(store: Arc<dyn EventStore>, stopping: Stopping) -> Self {
+        Self { store, stopping }
+    }
+}
+
+#[tonic::async_trait]
+impl Store for StoreService {
+    type AppendStream = Answers<AppendResponse>;
+    type ReadStream = Answers<ReadResponse>;
+    type SubscribeStream = Answers<SubscribeResponse>;
+
+    async fn append(
+        &self,
+        request: Request<Streaming<AppendRequest>>,
+    ) -> Result<Response<Self::AppendStream>, Status> {
+        let answers = append::begin(Arc::clone(&self.store), request.into_inner(), self.stopping.clone());
+        Ok(Response::new(answers))
+    }
+
+    async fn read(&self, request: Request<ReadRequest>) -> Result<Response<Self::ReadStream>, Status> {
+        let read = messages::decode(request.into_inner()).map_err(|error| status::of_malformed(&error))?;
+        Ok(Response::new(read::read(Arc::clone(&self.store), read)))
+    }
+
+    async fn subscribe(
+        &self,
+        request: Request<Streaming<SubscribeRequest>>,
+    ) -> Result<Response<Self::SubscribeStream>, Status> {
+        let (store, stopping) = (Arc::clone(&self.store), self.stopping.clone());
+        Ok(Response::new(subscribe::begin(store, request.into_inner(), stopping)))
+    }
+
+    async fn last_position(
+        &self,
+        _: Request<LastPositionRequest>,
+    ) -> Result<Response<LastPositionResponse>, Status> {
+        let store = Arc::clone(&self.store);
+        let last = blocking(move || Ok(store.last_position())).await?;
+        let last = last.map_err(|error| status::of_read(&error))?;
+        Ok(Response::new(LastPositionResponse { position: last.map(Position::get) }))
+    }
+}

@@ -1,0 +1,131 @@
+//! Appends over several streams, message by message. What the clients make of
+//! them is told by `clients/sessions.py` and `clients/sessions.cjs`.
+
+use factum_core::Uuid;
+use factum_wire::proto::google::rpc;
+use factum_wire::proto::sessions::streams_service_client::StreamsServiceClient;
+use factum_wire::proto::sessions::{
+    AppendRecord, AppendRecordsRequest, AppendRequest, ConsistencyCheck, SchemaFormat, SchemaInfo,
+    consistency_check,
+};
+use prost::Message;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+
+use crate::calls::runtime;
+use crate::host::Host;
+
+async fn connect(host: &Host) -> StreamsServiceClient<Channel> {
+    let endpoint = Endpoint::from_shared(format!("http://{}", host.address)).unwrap();
+    StreamsServiceClient::new(endpoint.connect().await.unwrap()).max_encoding_message_size(100 << 20)
+}
+
+fn record(stream: Option<&str>, bytes: usize) -> AppendRecord {
+    AppendRecord {
+        record_id: Some(Uuid::new_v4().to_string()),
+        properties: Default::default(),
+        schema: Some(SchemaInfo { format: SchemaFormat::Bytes as i32, name: "A".to_owned(), id: None }),
+        data: vec![b'x'; bytes].into(),
+        stream: stream.map(str::to_owned),
+    }
+}
+
+fn request(stream: &str, expected: Option<i64>, bytes: &[usize]) -> AppendRequest {
+    AppendRequest {
+        stream: stream.to_owned(),
+        records: bytes.iter().map(|bytes| record(None, *bytes)).collect(),
+        expected_revision: expected,
+    }
+}
+
+fn check(stream: &str, expected_state: i64) -> ConsistencyCheck {
+    let check = consistency_check::StreamStateCheck { stream: stream.to_owned(), expected_state };
+    ConsistencyCheck { r#type: Some(consistency_check::Type::StreamState(check)) }
+}
+
+/// The reason that the details of a status give.
+fn reason(status: &Status) -> String {
+    let rich = rpc::Status::decode(status.details()).unwrap();
+    assert_eq!((rich.code, rich.message.as_str()), (status.code() as i32, status.message()));
+    rpc::ErrorInfo::decode(&rich.details[0].value[..]).unwrap().reason
+}
+
+#[test]
+fn one_answer_for_the_whole_session() {
+    let host = Host::start();
+    runtime().block_on(async {
+        let mut client = connect(&host).await;
+        let session = vec![request("a", Some(-1), &[1, 2]), request("b", None, &[0])];
+        let answer = client.append_session(tokio_stream::iter(session)).await.unwrap().into_inner();
+        assert_eq!(answer.position, Some(3));
+        let output: Vec<_> = answer
+            .output
+            .iter()
+            .map(|told| (told.stream.as_str(), told.stream_revision, told.position))
+            .collect();
+        assert_eq!(output, [("a", 1, Some(3)), ("b", 0, Some(3))]);
+        let records = AppendRecordsRequest {
+            records: vec![record(Some("b"), 1), record(Some("c"), 1)],
+            checks: vec![check("a", 1), check("d", -1)],
+        };
+        let answer = client.append_records(records).await.unwrap().into_inner();
+        let told: Vec<_> =
+            answer.revisions.iter().map(|told| (told.stream.as_str(), told.revision)).collect();
+        assert_eq!((told, answer.position), (vec![("b", 1), ("c", 0)], Some(5)));
+    });
+}
+
+#[test]
+fn sessions_that_cannot_be_are_told_why() {
+    let host = Host::start();
+    runtime().block_on(async {
+        let mut client = connect(&host).await;
+        let megabytes = 1 << 20;
+        let rows = [
+            (vec![], Code::FailedPrecondition, "STREAMS_ERROR_APPEND_SESSION_NO_REQUESTS"),
+            (vec![request("a", None, &[])], Code::InvalidArgument, "SERVER_ERROR_BAD_REQUEST"),
+            (vec![request("$$", None, &[1])], Code::InvalidArgument, "SERVER_ERROR_BAD_REQUEST"),
+            (vec![request("$$$$a", None, &[1])], Code::InvalidArgument, "SERVER_ERROR_BAD_REQUEST"),
+            (
+                vec![request("a", None, &[1]), request("a", None, &[1])],
+                Code::Aborted,
+                "STREAMS_ERROR_STREAM_ALREADY_IN_APPEND_SESSION",
+            ),
+            (
+                vec![request("a", Some(3), &[1]), request("b", None, &[1])],
+                Code::FailedPrecondition,
+                "STREAMS_ERROR_STREAM_REVISION_CONFLICT",
+            ),
+            (
+                vec![request("a", None, &[16 * megabytes])],
+                Code::InvalidArgument,
+                "STREAMS_ERROR_APPEND_RECORD_SIZE_EXCEEDED",
+            ),
+            (
+                (0..5).map(|n| request(&format!("s-{n}"), None, &[8 * megabytes])).collect(),
+                Code::Aborted,
+                "STREAMS_ERROR_APPEND_TRANSACTION_SIZE_EXCEEDED",
+            ),
+            (
+                (0..1_025).map(|n| request(&format!("s-{n}"), None, &[1])).collect(),
+                Code::InvalidArgument,
+                "SERVER_ERROR_BAD_REQUEST",
+            ),
+        ];
+        for (session, code, expected) in rows {
+            let status = client.append_session(tokio_stream::iter(session)).await.unwrap_err();
+            assert_eq!((status.code(), reason(&status).as_str()), (code, expected), "{status}");
+        }
+        let large = AppendRecordsRequest {
+            records: (0..3).map(|_| record(Some("a"), 12 * megabytes)).collect(),
+            checks: Vec::new(),
+        };
+        let status = client.append_records(large).await.unwrap_err();
+        assert_eq!(reason(&status), "STREAMS_ERROR_APPEND_TRANSACTION_SIZE_EXCEEDED");
+        let refused =
+            AppendRecordsRequest { records: vec![record(Some("a"), 1)], checks: vec![check("a", 0)] };
+        let status = client.append_records(refused).await.unwrap_err();
+        assert_eq!(reason(&status), "STREAMS_ERROR_APPEND_CONSISTENCY_VIOLATION");
+        assert_eq!(host.store.last_position().unwrap(), None, "nothing of any of them is recorded");
+    });
+}

@@ -1,0 +1,374 @@
+use std::io;
+use std::sync::Arc;
+
+use factum_core::Direction;
+use factum_core::{
+    Append, AppendCondition, AppendError, Appended, Bytes, ContentType, Durability, EventType,
+    ExpectedRevision, InvalidAppend, NewEvent, Position, Query, QueryItem, Read, ReadError, RecordedEvent,
+    Revision, Selection, Signal, Start, StorageError, StreamCheck, StreamName, StreamWrite, Subscribe,
+    SubscribeError, SubscribeFrom, Tag, Tags, Timestamp, Until, Uuid, WhenFull,
+};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use prost::Message;
+
+use super::error::{KINDS, VERBS};
+use super::{append, event, proto, read, status, subscribe};
+
+// Strategies are boxed: put into one another they are too large for a stack.
+
+/// Through bytes, as it travels.
+fn travelled<M: Message + Default>(message: M) -> M {
+    M::decode(message.encode_to_vec().as_slice()).unwrap()
+}
+
+fn text() -> BoxedStrategy<String> {
+    prop_oneof!["[a-z$:/-]{1,12}", "[ a-zäöü🦀]{1,8}", Just("x".repeat(200))].boxed()
+}
+
+fn stream() -> BoxedStrategy<StreamName> {
+    text().prop_map(|text| StreamName::new(text).unwrap()).boxed()
+}
+
+fn event_type() -> BoxedStrategy<EventType> {
+    text().prop_map(|text| EventType::new(text).unwrap()).boxed()
+}
+
+fn tag() -> BoxedStrategy<Tag> {
+    text().prop_map(|text| Tag::new(text).unwrap()).boxed()
+}
+
+fn number() -> BoxedStrategy<u64> {
+    prop_oneof![Just(0), Just(u64::MAX), any::<u64>(), 0_u64..300].boxed()
+}
+
+fn position() -> BoxedStrategy<Position> {
+    number().prop_map(Position::new).boxed()
+}
+
+fn revision() -> BoxedStrategy<Revision> {
+    number().prop_map(Revision::new).boxed()
+}
+
+fn time() -> BoxedStrategy<Timestamp> {
+    prop_oneof![any::<i64>(), Just(0), Just(i64::MIN), Just(i64::MAX)]
+        .prop_map(Timestamp::from_micros)
+        .boxed()
+}
+
+fn id() -> BoxedStrategy<Uuid> {
+    any::<u128>().prop_map(Uuid::from_u128).boxed()
+}
+
+fn bytes() -> BoxedStrategy<Bytes> {
+    vec(any::<u8>(), 0..40).prop_map(Bytes::from).boxed()
+}
+
+fn content_type() -> BoxedStrategy<ContentType> {
+    prop_oneof![
+        Just(ContentType::Json),
+        Just(ContentType::Binary),
+        text().prop_map(|text| ContentType::Other(text.into())),
+        // Not the same as the plain one.
+        Just(ContentType::Other("application/json".into())),
+    ]
+    .boxed()
+}
+
+fn expected() -> BoxedStrategy<ExpectedRevision> {
+    prop_oneof![
+        Just(ExpectedRevision::Any),
+        Just(ExpectedRevision::NoStream),
+        Just(ExpectedRevision::Exists),
+        revision().prop_map(ExpectedRevision::Exact),
+    ]
+    .boxed()
+}
+
+fn new_event() -> BoxedStrategy<NewEvent> {
+    let ids = (id(), option::of(id()), option::of(id()));
+    let labels = (event_type(), any::<u32>(), content_type(), vec(tag(), 0..4), option::of(time()));
+    (ids, labels, bytes(), bytes())
+        .prop_map(|(ids, labels, data, metadata)| NewEvent {
+            id: ids.0,
+            event_type: labels.0,
+            schema_version: labels.1,
+            content_type: labels.2,
+            data,
+            metadata,
+            tags: Tags::new(labels.3).unwrap(),
+            occurred_at: labels.4,
+            correlation_id: ids.1,
+            causation_id: ids.2,
+        })
+        .boxed()
+}
+
+fn recorded() -> BoxedStrategy<RecordedEvent> {
+    (new_event(), position(), stream(), revision(), time())
+        .prop_map(|(new, position, stream, revision, recorded_at)| RecordedEvent {
+            position,
+            stream,
+            revision,
+            recorded_at,
+            id: new.id,
+            event_type: new.event_type,
+            schema_version: new.schema_version,
+            content_type: new.content_type,
+            data: new.data,
+            metadata: new.metadata,
+            tags: new.tags,
+            occurred_at: new.occurred_at,
+            correlation_id: new.correlation_id,
+            causation_id: new.causation_id,
+        })
+        .boxed()
+}
+
+fn query() -> BoxedStrategy<Query> {
+    let item =
+        || (vec(event_type(), 0..3), vec(tag(), 0..3)).prop_map(|(types, tags)| QueryItem { types, tags });
+    (item(), vec(item(), 0..3))
+        .prop_map(|(first, more)| more.into_iter().fold(Query::item(first), Query::or))
+        .boxed()
+}
+
+fn selection() -> BoxedStrategy<Selection> {
+    prop_oneof![
+        Just(Selection::All),
+        stream().prop_map(Selection::Stream),
+        query().prop_map(Selection::Query)
+    ]
+    .boxed()
+}
+
+fn append() -> BoxedStrategy<Append> {
+    let write = (stream(), expected(), vec(new_event(), 0..4))
+        .prop_map(|(stream, expected, events)| StreamWrite { stream, expected, events });
+    let check = (stream(), expected()).prop_map(|(stream, expected)| StreamCheck { stream, expected });
+    let condition =
+        (query(), option::of(position())).prop_map(|(query, after)| AppendCondition { query, after });
+    let when_full = prop_oneof![Just(WhenFull::Wait), Just(WhenFull::Refuse)];
+    (vec(write, 0..3), vec(check, 0..3), option::of(condition), when_full)
+        .prop_map(|(writes, checks, condition, when_full)| Append {
+            writes: writes.into(),
+            checks,
+            condition,
+            when_full,
+        })
+        .boxed()
+}
+
+fn appended() -> BoxedStrategy<Appended> {
+    let durability = prop_oneof![Just(Durability::Memory), Just(Durability::Disk)];
+    let positions = option::of((position(), position()).prop_map(|(first, last)| first..=last));
+    (positions, vec(option::of(revision()), 0..4), option::of(time()), durability, any::<bool>())
+        .prop_map(|(positions, revisions, recorded_at, durability, repeated)| Appended {
+            positions,
+            revisions: revisions.into(),
+            recorded_at,
+            durability,
+            repeated,
+        })
+        .boxed()
+}
+
+fn read() -> BoxedStrategy<Read> {
+    let from = prop_oneof![
+        Just(Start::Edge),
+        position().prop_map(Start::Position),
+        revision().prop_map(Start::Revision),
+        time().prop_map(Start::Time),
+    ];
+    let until = prop_oneof![
+        Just(Until::Edge),
+        position().prop_map(Until::Position),
+        revision().prop_map(Until::Revision),
+        time().prop_map(Until::Time),
+    ];
+    let direction = prop_oneof![Just(Direction::Forward), Just(Direction::Backward)];
+    (selection(), direction, from, until, option::of(number()))
+        .prop_map(|(selection, direction, from, until, limit)| Read {
+            selection,
+            direction,
+            from,
+            until,
+            limit,
+        })
+        .boxed()
+}
+
+fn subscribe() -> BoxedStrategy<Subscribe> {
+    let from = prop_oneof![
+        Just(SubscribeFrom::Start),
+        position().prop_map(SubscribeFrom::After),
+        revision().prop_map(SubscribeFrom::AfterRevision),
+        time().prop_map(SubscribeFrom::Time),
+        Just(SubscribeFrom::Now),
+    ];
+    (selection(), from, number(), number())
+        .prop_map(|(selection, from, checkpoint_every, behind_after)| Subscribe {
+            selection,
+            from,
+            checkpoint_every,
+            behind_after,
+        })
+        .boxed()
+}
+
+fn signal() -> BoxedStrategy<Signal> {
+    prop_oneof![
+        recorded().prop_map(Signal::Event),
+        position().prop_map(Signal::Checkpoint),
+        option::of(position()).prop_map(Signal::CaughtUp),
+        number().prop_map(|events| Signal::FellBehind { events }),
+    ]
+    .boxed()
+}
+
+fn storage_error() -> BoxedStrategy<StorageError> {
+    let positions = option::of((position(), position()).prop_map(|(first, last)| first..=last));
+    let io = (0..VERBS.len(), text(), 0..KINDS.len(), text()).prop_map(|(verb, file, kind, says)| {
+        StorageError::Io { doing: VERBS[verb], file, source: Arc::new(io::Error::new(KINDS[kind], says)) }
+    });
+    prop_oneof![
+        (text(), number(), positions, text()).prop_map(|(file, offset, positions, what)| {
+            StorageError::Corrupt { file, offset, positions, what }
+        }),
+        io,
+        text().prop_map(|file| StorageError::DiskFull { file }),
+        text().prop_map(|cause| StorageError::Poisoned { cause: cause.into() }),
+        Just(StorageError::ReadOnly),
+        Just(StorageError::Closed),
+        text().prop_map(|says| StorageError::Unreachable { says: says.into() }),
+    ]
+    .boxed()
+}
+
+fn invalid_append() -> BoxedStrategy<InvalidAppend> {
+    prop_oneof![
+        (any::<u32>(), number(), number()).prop_map(|(index, bytes, limit)| {
+            InvalidAppend::EventTooLarge { index: index as usize, bytes, limit }
+        }),
+        (number(), number()).prop_map(|(bytes, limit)| InvalidAppend::TooLarge { bytes, limit }),
+        stream().prop_map(|stream| InvalidAppend::StreamNamedTwice { stream }),
+        id().prop_map(|id| InvalidAppend::IdUsedTwice { id }),
+        (position(), option::of(position()))
+            .prop_map(|(after, last)| InvalidAppend::PositionBeyondEnd { after, last }),
+        (any::<u32>(), any::<u32>()).prop_map(|(index, bytes)| InvalidAppend::ContentType {
+            index: index as usize,
+            bytes: bytes as usize
+        }),
+    ]
+    .boxed()
+}
+
+fn append_error() -> BoxedStrategy<AppendError> {
+    prop_oneof![
+        (stream(), expected(), option::of(revision()))
+            .prop_map(|(stream, expected, actual)| AppendError::Conflict { stream, expected, actual }),
+        position().prop_map(|position| AppendError::ConditionFailed { position }),
+        (stream(), id()).prop_map(|(stream, id)| AppendError::PartlyRepeated { stream, id }),
+        (stream(), revision(), id()).prop_map(|(stream, revision, id)| AppendError::IdReused {
+            stream,
+            revision,
+            id
+        }),
+        invalid_append().prop_map(AppendError::Invalid),
+        (number(), number())
+            .prop_map(|(queued_bytes, limit_bytes)| AppendError::Overloaded { queued_bytes, limit_bytes }),
+        storage_error().prop_map(AppendError::Unknown),
+        storage_error().prop_map(AppendError::Storage),
+    ]
+    .boxed()
+}
+
+proptest! {
+    #[test]
+    fn appends_come_back_as_they_were(append in append(), number in number()) {
+        let message = travelled(append::encode(append.clone(), number));
+        prop_assert_eq!(append::decode(message).unwrap(), (number, append));
+    }
+
+    #[test]
+    fn answers_come_back_as_they_were(appended in appended(), error in append_error(), number in number()) {
+        let answer = travelled(append::encode_answer(number, Ok(appended.clone())));
+        let (told, receipt) = append::decode_answer(answer).unwrap();
+        prop_assert_eq!((told, receipt.unwrap()), (number, appended));
+        let answer = travelled(append::encode_answer(number, Err(error.clone())));
+        let (told, refusal) = append::decode_answer(answer).unwrap();
+        // Errors have no equality: the operating system's has none.
+        prop_assert_eq!((told, format!("{:?}", refusal.unwrap_err())), (number, format!("{error:?}")));
+    }
+
+    #[test]
+    fn reads_and_their_events_come_back_as_they_were(read in read(), event in recorded()) {
+        prop_assert_eq!(read::decode(travelled(read::encode(&read))).unwrap(), read);
+        let message = travelled(event::encode_recorded(event.clone()));
+        prop_assert_eq!(event::decode_recorded(message).unwrap(), event);
+    }
+
+    #[test]
+    fn subscriptions_and_their_signals_come_back_as_they_were(subscribe in subscribe(), signal in signal()) {
+        prop_assert_eq!(subscribe::decode(travelled(subscribe::encode(&subscribe))).unwrap(), subscribe);
+        let message = travelled(subscribe::encode_signal(signal.clone()));
+        prop_assert_eq!(subscribe::decode_signal(message).unwrap(), signal);
+    }
+
+    #[test]
+    fn errors_of_calls_come_back_as_they_were(storage in storage_error(), stream in stream()) {
+        let reads = [
+            ReadError::StreamNotFound { stream },
+            ReadError::RevisionWithoutStream,
+            ReadError::Storage(storage.clone()),
+        ];
+        for error in reads {
+            let status = status::of_read(&error);
+            prop_assert_eq!(format!("{:?}", status::read_in(&status)), format!("{:?}", Some(error)));
+            prop_assert!(status::subscribe_in(&status).is_none(), "one is not taken for the other");
+        }
+        let subscriptions =
+            [SubscribeError::RevisionWithoutStream, SubscribeError::Closed, SubscribeError::Storage(storage)];
+        for error in subscriptions {
+            let status = status::of_subscribe(&error);
+            prop_assert_eq!(format!("{:?}", status::subscribe_in(&status)), format!("{:?}", Some(error)));
+        }
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in vec(any::<u8>(), 0..60)) {
+        if let Ok(message) = proto::Append::decode(bytes.as_slice()) {
+            let _ = append::decode(message);
+        }
+        if let Ok(message) = proto::Answer::decode(bytes.as_slice()) {
+            let _ = append::decode_answer(message);
+        }
+        if let Ok(message) = proto::ReadRequest::decode(bytes.as_slice()) {
+            let _ = read::decode(message);
+        }
+        if let Ok(message) = proto::Begin::decode(bytes.as_slice()) {
+            let _ = subscribe::decode(message);
+        }
+        if let Ok(message) = proto::Signal::decode(bytes.as_slice()) {
+            let _ = subscribe::decode_signal(message);
+        }
+    }
+}
+
+#[test]
+fn what_is_not_known_is_refused_and_not_guessed() {
+    let expected = proto::Expected { expected: Some(proto::expected::Expected::Standing(9)) };
+    let check = proto::StreamCheck { stream: Bytes::from_static(b"a"), expected: Some(expected) };
+    let append = |check| proto::Append { checks: vec![check], ..proto::Append::default() };
+    assert!(append::decode(append(check)).is_err());
+    let nameless = proto::StreamCheck { stream: Bytes::new(), expected: None };
+    assert!(append::decode(append(nameless)).unwrap_err().to_string().contains("is empty"));
+    assert!(
+        append::decode(append(proto::StreamCheck { stream: Bytes::from_static(b"a"), expected: None }))
+            .is_err()
+    );
+    let condition = proto::AppendCondition { query: Some(proto::Query::default()), after: None };
+    let empty = proto::Append { condition: Some(condition), ..proto::Append::default() };
+    assert!(append::decode(empty).is_err(), "a query without items would guard nothing");
+}
