@@ -53,6 +53,9 @@ const LIVE_PER_S: f64 = 5_000.0;
 /// How fast, while a thousand follow.
 const FAN_OUT_PER_S: f64 = 2_000.0;
 
+/// What share of a steady rate counts as reaching it.
+const RATE_REACHED: f64 = 0.95;
+
 /// What all rounds share.
 pub struct Bench {
     /// Where data is kept.
@@ -97,6 +100,8 @@ pub struct Outcome {
     pub answers_a_flush: Option<f64>,
     /// Subscribers that did not keep up.
     pub behind: u64,
+    /// Whether fewer events were appended than were asked for.
+    pub is_slow: bool,
 }
 
 impl Bench {
@@ -222,7 +227,7 @@ impl Bench {
         };
         let answers_a_flush =
             flushed.filter(|flushed| *flushed > 0).map(|flushed| answers.at.len() as f64 / flushed as f64);
-        Ok(Outcome { figure, more, answers_a_flush, behind: 0 })
+        Ok(Outcome { figure, more, answers_a_flush, ..Outcome::default() })
     }
 
     /// What the disk counts.
@@ -278,14 +283,14 @@ impl Bench {
         let follower = server.connect::<C>(1).await?.remove(0);
         let (answers, delivered) = live(&writers, follower, self.steady(STEADY_CALLERS, LIVE_PER_S)).await?;
         answers.are_in(&book(&delivered), STEADY_CALLERS)?;
-        self.delivered(&answers, &delays(&answers, &delivered))
+        self.delivered(&answers, &delays(&answers, &delivered), LIVE_PER_S)
     }
 
     async fn fan_out<C: Client>(&self, server: &mut Running) -> Result<Outcome, Failure> {
         let writers = server.connect::<C>(1).await?;
         let plan = self.steady(fan_out::SUBSCRIBERS, FAN_OUT_PER_S);
         let fan_out = fan_out(server.port(), &writers, plan).await?;
-        let mut outcome = self.delivered(&fan_out.answers, &fan_out.delays)?;
+        let mut outcome = self.delivered(&fan_out.answers, &fan_out.delays, FAN_OUT_PER_S)?;
         outcome.behind = fan_out.behind;
         let peak = server.memory_peak().map_or_else(|| "unknown".to_owned(), |peak| count(peak as f64 / 1e6));
         outcome.more =
@@ -301,12 +306,14 @@ impl Bench {
         &self,
         answers: &Answers,
         delays: &factum_bench::latency::Latency,
+        asked_per_s: f64,
     ) -> Result<Outcome, Failure> {
         let told = delays.percentiles().ok_or("nothing was delivered while it was counted")?;
         let per_s = answers.took.len() as f64 / self.time.as_secs_f64();
         let more =
             format!("p50 {}, longest {}, {} /s", micros(told.p50_us), micros(delays.max_us()), count(per_s));
-        Ok(Outcome { figure: told.p99_us, more, ..Outcome::default() })
+        let is_slow = per_s < RATE_REACHED * asked_per_s;
+        Ok(Outcome { figure: told.p99_us, more, is_slow, ..Outcome::default() })
     }
 
     async fn group(&self, system: System, means: &Means, home: &Home) -> Result<Outcome, Failure> {

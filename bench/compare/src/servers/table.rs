@@ -130,7 +130,7 @@ fn line(row: &Row, best_peer: Option<f64>) -> String {
     };
     let target = match row.system {
         System::Factum => {
-            let measure = Measure { best_peer, disk: row.disk, behind: best.behind };
+            let measure = Measure { best_peer, disk: row.disk, behind: best.behind, is_slow: best.is_slow };
             let (target, is_met) = row.workload.target(best.figure, &measure);
             format!("{target}: {}", if is_met { "met" } else { "**missed**" })
         }
