@@ -3,14 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::servers::arguments::ServersArguments;
 use crate::systems::System;
 use crate::workload::Workload;
 
 /// Runs the same counters over Factum and its Rust peers and prints one table
 /// in Markdown.
 #[derive(Debug, clap::Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 pub struct Arguments {
+    /// Something else than that.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
     /// How long each row is measured.
     #[arg(long, default_value_t = 5.0, value_name = "SECONDS")]
     pub seconds: f64,
@@ -27,6 +31,14 @@ pub struct Arguments {
     /// Only these workloads.
     #[arg(long, value_name = "WORKLOAD", value_delimiter = ',')]
     pub workload: Vec<Workload>,
+}
+
+/// What else can be compared.
+#[derive(Debug, clap::Subcommand)]
+pub enum Verb {
+    /// Runs the same workloads over Factum's server and its peers and prints
+    /// one table in Markdown.
+    Servers(ServersArguments),
 }
 
 impl Arguments {

@@ -9,6 +9,8 @@
 //! counter, decides, and appends with the guard each library has. Every system
 //! is as durable as every other. No figure is printed of counters that do not
 //! add up to the commands that were answered.
+//!
+//! `servers` compares what goes over a network instead: see [`servers`].
 
 mod arguments;
 mod counters;
@@ -17,6 +19,7 @@ mod failure;
 mod measure;
 mod patience;
 mod postgres;
+mod servers;
 mod systems;
 mod table;
 mod versions;
@@ -26,7 +29,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Verb};
 use crate::failure::{Failure, with_causes};
 use crate::measure::Bench;
 use crate::table::Table;
@@ -42,6 +45,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if let Some(Verb::Servers(servers)) = &arguments.verb {
+        return servers::run(servers);
+    }
     let bench = Bench::new(arguments)?;
     if bench.machine.is_in_memory() {
         eprintln!("warning: {} is in memory, where a flush costs nothing", bench.dir.display());

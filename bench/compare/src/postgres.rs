@@ -97,10 +97,39 @@ impl Installation {
     /// A directory the server's user can write to.
     fn directory(&self, prefix: &str, within: &Path) -> Result<TempDir, Failure> {
         let dir = tempfile::Builder::new().prefix(prefix).tempdir_in(within)?;
-        if let Some(user) = &self.user {
-            chown(dir.path(), Some(user.uid), Some(user.gid))?;
-        }
+        self.give(dir.path())?;
         Ok(dir)
+    }
+
+    /// Lets the server's user write to a directory.
+    pub fn give(&self, dir: &Path) -> Result<(), Failure> {
+        if let Some(user) = &self.user {
+            chown(dir, Some(user.uid), Some(user.gid))?;
+        }
+        Ok(())
+    }
+
+    /// Makes an empty database in a directory that is not there yet.
+    pub fn init(&self, data: &Path) -> Result<(), Failure> {
+        let made = self
+            .command("initdb")
+            .args(["--auth=trust", "--username=factum", "--encoding=UTF8", "--no-locale"])
+            .arg("--pgdata")
+            .arg(data)
+            .output()?;
+        match made.status.success() {
+            true => Ok(()),
+            false => Err(self.cannot("initdb", data, &String::from_utf8_lossy(&made.stderr))),
+        }
+    }
+
+    /// The server of a database that [`Self::init`] made: durable, and not yet
+    /// told where to listen.
+    pub fn server(&self, data: &Path) -> Command {
+        let mut command = self.command("postgres");
+        command.arg("-D").arg(data);
+        command.args(DURABLE.iter().flat_map(|setting| ["-c".to_owned(), format!("{setting}=on")]));
+        command
     }
 
     /// Makes an empty database under `dir` and starts it.
@@ -109,24 +138,13 @@ impl Installation {
         // The path of a socket must be short.
         let socket = self.directory("pg-", &std::env::temp_dir())?;
         let data = home.path().join("data");
-        let made = self
-            .command("initdb")
-            .args(["--auth=trust", "--username=factum", "--encoding=UTF8", "--no-locale"])
-            .arg("--pgdata")
-            .arg(&data)
-            .output()?;
-        if !made.status.success() {
-            return Err(self.cannot("initdb", dir, &String::from_utf8_lossy(&made.stderr)));
-        }
+        self.init(&data)?;
         let log = home.path().join("server.log");
         let process = self
-            .command("postgres")
-            .arg("-D")
-            .arg(&data)
+            .server(&data)
             .arg("-k")
             .arg(socket.path())
             .args(["-c", "listen_addresses="])
-            .args(DURABLE.iter().flat_map(|setting| ["-c".to_owned(), format!("{setting}=on")]))
             .stderr(File::create(&log)?)
             .spawn()?;
         let mut server = Server { process, socket, _data: home };
@@ -179,13 +197,7 @@ impl Server {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         };
-        for setting in DURABLE {
-            let value: String =
-                sqlx::query_scalar(&format!("SHOW {setting}")).fetch_one(&mut connection).await?;
-            if value != "on" {
-                return Err(format!("{setting} is {value}, and must be on").into());
-            }
-        }
+        is_durable(&mut connection).await?;
         Ok(connection.close().await?)
     }
 
@@ -198,6 +210,18 @@ impl Server {
         }
         Ok(connection.close().await?)
     }
+}
+
+/// Asks a server whether a commit is on the disk.
+pub async fn is_durable(connection: &mut PgConnection) -> Result<(), Failure> {
+    for setting in DURABLE {
+        let value: String =
+            sqlx::query_scalar(&format!("SHOW {setting}")).fetch_one(&mut *connection).await?;
+        if value != "on" {
+            return Err(format!("{setting} is {value}, and must be on").into());
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Server {

@@ -136,7 +136,7 @@ fn duration(us: f64) -> String {
 }
 
 /// To two digits that count.
-fn ratio(ratio: f64) -> String {
+pub fn ratio(ratio: f64) -> String {
     match ratio {
         none if !none.is_finite() => "-".into(),
         many if many >= 10.0 => format!("{} x", count(many)),
@@ -148,7 +148,7 @@ fn ratio(ratio: f64) -> String {
 }
 
 /// Text that cannot break out of its cell.
-fn cell(text: &str) -> String {
+pub fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }
 
