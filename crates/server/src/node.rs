@@ -60,7 +60,7 @@ impl Node {
                 "chaserCheckpoint": end,
                 "epochPosition": 0,
                 "epochNumber": 0,
-                "epochId": Uuid::nil(),
+                "epochId": Uuid::nil().to_string(),
                 "nodePriority": 0,
                 "isReadOnlyReplica": false,
             }],

@@ -50,6 +50,7 @@ fn what_was_acknowledged_is_there_and_a_closed_store_is_said_to_be() {
     assert_eq!(says(nothing_more.unwrap_err()), not_ready);
     host.stop();
     let gone = runtime.block_on(client.read(follow_all())).unwrap_err();
-    assert_eq!(gone.code(), Code::Unavailable);
+    // By when the channel notices: while it connects, or in the middle of the call.
+    assert!(matches!(gone.code(), Code::Unavailable | Code::Cancelled), "{gone:?}");
     assert_ne!(gone.message(), "Server Is Not Ready", "nobody is there to say so");
 }
