@@ -19,7 +19,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use smallvec::SmallVec;
 
 /// Why a text cannot be a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -101,6 +100,11 @@ macro_rules! name {
                 let text = text.into();
                 check($what, &text, Self::BYTES_MAX)?;
                 Ok(Self(text))
+            }
+
+            /// As [`Self::new`], of a text of the program, which is not copied.
+            pub fn from_static(text: &'static str) -> Result<Self, NameError> {
+                Self::new(ByteString::from_static(text))
             }
 
             /// As [`Self::new`], from bytes that ought to be UTF-8.
@@ -237,21 +241,12 @@ impl Tags {
 
     /// The given tags; one given twice counts once.
     pub fn new(tags: impl IntoIterator<Item = Tag>) -> Result<Self, TooManyTags> {
-        let mut seen: SmallVec<[Tag; 4]> = SmallVec::new();
+        let mut set = TagSet::default();
         for tag in tags {
-            if !seen.contains(&tag) {
-                seen.push(tag);
-            }
+            let begin = set.write(&[tag.as_str()]);
+            set.keep(begin);
         }
-        if seen.len() > Self::COUNT_MAX {
-            return Err(TooManyTags { count: seen.len() });
-        }
-        let mut stored = Vec::with_capacity(seen.iter().map(|tag| 2 + tag.as_str().len()).sum());
-        for tag in &seen {
-            stored.extend_from_slice(&(tag.as_str().len() as u16).to_le_bytes());
-            stored.extend_from_slice(tag.as_str().as_bytes());
-        }
-        Ok(Self(stored.into()))
+        set.tags()
     }
 
     /// Takes back what [`Self::as_stored`] gave; `None` if it is not that.
@@ -279,13 +274,7 @@ impl Tags {
 
     /// Each tag's text, in the order given.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        let mut rest = &self.0[..];
-        std::iter::from_fn(move || {
-            let (length, after) = rest.split_first_chunk::<2>()?;
-            let (text, after) = after.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
-            rest = after;
-            std::str::from_utf8(text).ok()
-        })
+        stored_texts(&self.0).map_while(|text| std::str::from_utf8(text).ok())
     }
 
     /// Whether this tag is among them.
@@ -297,6 +286,72 @@ impl Tags {
 impl fmt::Debug for Tags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+/// The texts in the stored form of [`Tags`].
+fn stored_texts(stored: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = stored;
+    std::iter::from_fn(move || {
+        let (length, after) = rest.split_first_chunk::<2>()?;
+        let (text, after) = after.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+        rest = after;
+        Some(text)
+    })
+}
+
+/// [`Tags`] in the making, of texts that are no [`Tag`]s yet: each is put together
+/// where it will be stored.
+#[derive(Debug, Clone, Default)]
+pub struct TagSet {
+    stored: Vec<u8>,
+    count: usize,
+}
+
+impl TagSet {
+    /// Room for a few short tags.
+    const BYTES_LIKELY: usize = 64;
+
+    /// One more, of these parts joined, checked as [`Tag::new`] does; one that is
+    /// there already counts once.
+    pub fn insert(&mut self, parts: &[&str]) -> Result<(), NameError> {
+        let begin = self.write(parts);
+        let text = str::from_utf8(&self.stored[begin + 2..]).expect("texts, joined");
+        if let Err(refused) = check("the tag", text, Tag::BYTES_MAX) {
+            self.stored.truncate(begin);
+            return Err(refused);
+        }
+        self.keep(begin);
+        Ok(())
+    }
+
+    /// Writes one behind the others, and says where it begins.
+    fn write(&mut self, parts: &[&str]) -> usize {
+        let begin = self.stored.len();
+        let bytes = parts.iter().map(|part| part.len()).sum::<usize>();
+        self.stored.reserve((2 + bytes).max(Self::BYTES_LIKELY - begin.min(Self::BYTES_LIKELY)));
+        // A length that does not fit is refused, or was.
+        self.stored.extend_from_slice(&(bytes as u16).to_le_bytes());
+        parts.iter().for_each(|part| self.stored.extend_from_slice(part.as_bytes()));
+        begin
+    }
+
+    /// Keeps the one that begins there, unless it is one of the others.
+    fn keep(&mut self, begin: usize) {
+        let (others, last) = self.stored.split_at(begin);
+        let is_there = stored_texts(others).any(|other| *other == last[2..]);
+        match is_there {
+            true => self.stored.truncate(begin),
+            false => self.count += 1,
+        }
+    }
+
+    /// All of them, in the order they came.
+    pub fn tags(self) -> Result<Tags, TooManyTags> {
+        match self.count {
+            count if count > Tags::COUNT_MAX => Err(TooManyTags { count }),
+            _ => Ok(Tags(self.stored.into())),
+        }
     }
 }
 
@@ -367,5 +422,28 @@ mod tests {
             assert_eq!(Tags::from_stored(Bytes::from_static(broken)), None);
         }
         assert!(Tags::new((0..65).map(|n| tag(&format!("t{n}")))).is_err());
+    }
+
+    #[test]
+    fn a_set_of_texts_comes_to_the_same_tags() {
+        let mut set = TagSet::default();
+        for parts in [&["a"][..], &["course", ":", "c1"], &["a"]] {
+            set.insert(parts).unwrap();
+        }
+        let tag = |text: &str| Tag::new(text.to_owned()).unwrap();
+        assert_eq!(set.clone().tags(), Tags::new([tag("a"), tag("course:c1")]));
+        for refused in ["", "a\nb", &"x".repeat(Tag::BYTES_MAX + 1), &"x".repeat(1 << 16)] {
+            assert_eq!(set.insert(&[refused]).unwrap_err(), Tag::new(refused).unwrap_err());
+        }
+        assert_eq!(set.clone().tags().unwrap().iter().count(), 2, "what was refused is not in it");
+        (0..63).for_each(|n| set.insert(&["t", &n.to_string()]).unwrap());
+        assert_eq!(set.tags().unwrap_err(), TooManyTags { count: 65 });
+        assert_eq!(TagSet::default().tags(), Ok(Tags::none()));
+    }
+
+    #[test]
+    fn a_text_of_the_program_is_checked_too() {
+        assert_eq!(EventType::from_static("Opened"), EventType::new("Opened"));
+        assert!(EventType::from_static("").is_err());
     }
 }

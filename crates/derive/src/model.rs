@@ -114,6 +114,19 @@ pub fn expand(input: &DeriveInput, kind: Kind) -> Result<TokenStream> {
     let evolve = events.iter().map(|events| {
         quote_spanned! {at(events)=> <Self as ::factum::Evolve<#events>>::evolve_at }
     });
+    // Only of the events that are decoded first: others may read the same stored type.
+    let at_hand = events.iter().enumerate().map(|(place, events)| {
+        (place == 0).then(|| {
+            quote! {
+                if let ::core::option::Option::Some(event) =
+                    <dyn ::core::any::Any>::downcast_ref::<#events>(read_back)
+                {
+                    evolve(self, event, recorded);
+                    return ::core::result::Result::Ok(());
+                }
+            }
+        })
+    });
     let unknown = if folds.skips_unknown {
         quote! { ::core::result::Result::Ok(()) }
     } else {
@@ -159,15 +172,26 @@ pub fn expand(input: &DeriveInput, kind: Kind) -> Result<TokenStream> {
 
             fn apply(
                 &mut self,
-                _: usize,
+                part: usize,
                 recorded: &::factum::RecordedEvent,
             ) -> ::core::result::Result<(), ::factum::model::FoldError> {
+                <Self as ::factum::Model>::apply_read_back(self, part, recorded, &())
+            }
+
+            fn apply_read_back(
+                &mut self,
+                _: usize,
+                recorded: &::factum::RecordedEvent,
+                read_back: &dyn ::core::any::Any,
+            ) -> ::core::result::Result<(), ::factum::model::FoldError> {
                 #(
+                    let evolve = #evolve;
+                    #at_hand
                     match <#events as ::factum::Event>::decode(recorded.into())
                         .map_err(|error| ::factum::model::FoldError::unreadable(recorded, error))?
                     {
                         ::factum::event::Decoded::Event(event) => {
-                            #evolve(self, &event, recorded);
+                            evolve(self, &event, recorded);
                             return ::core::result::Result::Ok(());
                         }
                         ::factum::event::Decoded::SkippedVersion => return ::core::result::Result::Ok(()),

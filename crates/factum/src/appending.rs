@@ -6,7 +6,8 @@
 //!                                └──▶ unknown still: the caller is told so
 //! ```
 //!
-//! Only who holds the append can ask: a decision made once more has other ids.
+//! Only who holds the append can ask: a decision made once more has other ids. So
+//! it is lent, and the store is given a copy, which shares all texts and bytes.
 
 use factum_core::{Append, AppendError, Appended, Durability};
 
@@ -17,27 +18,37 @@ pub const ASKED_MAX: u32 = 3;
 
 impl Store {
     /// Records it, blocking.
-    pub(crate) fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        let mut unknown = None;
-        for _ in 1..ASKED_MAX {
+    pub(crate) fn append(&self, append: &Append) -> Result<Appended, AppendError> {
+        let first = match self.events().append(append.clone()) {
+            Err(error @ AppendError::Unknown(_)) => error,
+            answer => return self.learn(answer, None),
+        };
+        for _ in 2..ASKED_MAX {
             match self.events().append(append.clone()) {
-                Err(error @ AppendError::Unknown(_)) => unknown = unknown.or(Some(error)),
-                answer => return self.learn(answer, unknown),
+                Err(AppendError::Unknown(_)) => {}
+                answer => return self.learn(answer, Some(first)),
             }
         }
-        self.learn(self.events().append(append), unknown)
+        self.learn(self.events().append(append.clone()), Some(first))
     }
 
     /// The same, as a future.
-    pub(crate) async fn append_async(&self, append: Append) -> Result<Appended, AppendError> {
-        let mut unknown = None;
-        for _ in 1..ASKED_MAX {
+    pub(crate) async fn append_async(&self, append: &Append) -> Result<Appended, AppendError> {
+        match self.events().append_async(append.clone()).await {
+            // Apart, so that the many that do not come here carry nothing of it.
+            Err(error @ AppendError::Unknown(_)) => Box::pin(self.ask_again(append, error)).await,
+            answer => self.learn(answer, None),
+        }
+    }
+
+    async fn ask_again(&self, append: &Append, first: AppendError) -> Result<Appended, AppendError> {
+        for _ in 2..ASKED_MAX {
             match self.events().append_async(append.clone()).await {
-                Err(error @ AppendError::Unknown(_)) => unknown = unknown.or(Some(error)),
-                answer => return self.learn(answer, unknown),
+                Err(AppendError::Unknown(_)) => {}
+                answer => return self.learn(answer, Some(first)),
             }
         }
-        self.learn(self.events().append_async(append).await, unknown)
+        self.learn(self.events().append_async(append.clone()).await, Some(first))
     }
 
     fn learn(
@@ -60,7 +71,7 @@ impl Store {
     /// nothing asks it if it was never asked. Nothing is promised by a store that
     /// accepts none.
     pub(crate) fn durability(&self) -> Durability {
-        let ask = || self.append(Append::default()).map(|appended| appended.durability);
+        let ask = || self.append(&Append::default()).map(|appended| appended.durability);
         self.known_durability().or_else(|| ask().ok()).unwrap_or(Durability::Memory)
     }
 }

@@ -17,9 +17,8 @@ use std::time::Duration;
 use factum_core::{Append, AppendError, Appended, Until};
 
 use crate::appending::is_conflict;
-use crate::boundary::Boundary;
 use crate::decide::{DecideError, Deciding};
-use crate::draft::{Draft, Drafted, ReadBack};
+use crate::draft::{AllReadBack, Draft, Drafted};
 use crate::emitted::{Emitted, IntoEvents};
 use crate::fold::Folded;
 use crate::idempotency::CommandDone;
@@ -32,7 +31,6 @@ use crate::{Model, Moment};
 /// A command on its way, the same for both forms of waiting.
 pub struct Attempt<M, F, R> {
     pub deciding: Deciding<M, F, R>,
-    boundary: Boundary,
     /// Where the state is kept for the next decision.
     slot: Arc<Slot<M>>,
     state: Option<Arc<Folded<M>>>,
@@ -69,20 +67,22 @@ where
     I: IntoEvents,
 {
     pub fn new(deciding: Deciding<M, F, R>) -> Result<Self, StoreError> {
-        let boundary = deciding.model.boundary()?;
-        let slot = deciding.store.warm(&boundary);
-        let state = slot.lock().clone();
+        let slot = deciding.store.warm(deciding.model.boundary()?);
         Ok(Self {
             deciding,
-            boundary,
             slot,
-            state,
+            state: None,
             is_fresh: false,
             is_old: false,
             attempts: 0,
             drafted: None,
             due: Due::default(),
         })
+    }
+
+    /// Takes the state as it was left by the last decision, if it is there.
+    pub fn begin(&mut self) {
+        self.state = self.slot.state.lock().clone();
     }
 
     pub fn needs_reading(&self) -> bool {
@@ -92,18 +92,18 @@ where
     /// Folds what is missing. An error if a command with this key was carried out
     /// before: looked at after the fold, which may show what that came to.
     pub fn read(&mut self) -> Result<(), DecideError<R>> {
-        let store = &self.deciding.store;
+        let (store, boundary) = (&self.deciding.store, &self.slot.boundary);
         let state = match self.state.take() {
             Some(warm) => {
                 let mut state = Arc::unwrap_or_clone(warm);
-                state.advance_within(&**store.events(), &self.boundary, Until::Edge, store.patience())?;
-                store.snapshot_if_due(&self.boundary, None, &mut state).take(store);
+                state.advance_within(&**store.events(), boundary, Until::Edge, store.patience())?;
+                store.snapshot_if_due(boundary, None, &mut state).take(store);
                 state
             }
-            None => store.fold(self.deciding.model.clone(), &self.boundary, Moment::Now)?,
+            None => store.fold(self.deciding.model.clone(), boundary, Moment::Now)?,
         };
         let state = Arc::new(state);
-        *self.slot.lock() = Some(state.clone());
+        *self.slot.state.lock() = Some(state.clone());
         self.state = Some(state);
         (self.is_fresh, self.is_old) = (true, false);
         self.check_key()
@@ -118,7 +118,7 @@ where
     }
 
     pub fn decide(&mut self) -> Result<Step<R>, DecideError<R>> {
-        let state = self.state.clone().expect("it was read before");
+        let state = self.state.as_deref().expect("it was read before");
         let emitted = match (self.deciding.decide)(&state.model) {
             Ok(events) => Emitted::of(events),
             Err(rejection) if self.is_fresh => return self.reject(&state.model, rejection),
@@ -131,7 +131,7 @@ where
         }
         let draft = Draft::new(&self.deciding.store, emitted, &self.deciding.context)?;
         let drafted =
-            draft.guarded(&self.boundary, &state, self.deciding.key.as_deref(), &self.deciding.store)?;
+            draft.guarded(&self.slot.boundary, state, self.deciding.key.as_deref(), &self.deciding.store)?;
         let (append, drafted) = drafted;
         self.drafted = Some(drafted);
         Ok(Step::Append(append))
@@ -158,7 +158,12 @@ where
         }
     }
 
-    pub fn settle(&mut self, answer: Result<Appended, AppendError>) -> Result<Settled, DecideError<R>> {
+    /// Takes the answer to what was handed over.
+    pub fn settle(
+        &mut self,
+        append: Append,
+        answer: Result<Appended, AppendError>,
+    ) -> Result<Settled, DecideError<R>> {
         let drafted = self.drafted.take().expect("an answer follows what was drafted");
         match answer {
             Ok(appended) => {
@@ -166,7 +171,7 @@ where
                 // It is recorded, whatever the model's code does with it: a panic
                 // would have the caller do it once more. It costs the warm state.
                 let _ = catch_unwind(AssertUnwindSafe(|| {
-                    self.keep_what_was_appended(drafted.read_back, &appended);
+                    self.keep_what_was_appended(append, drafted.read_back, &appended);
                 }));
                 let mut receipt = Receipt::of(appended, drafted.correlation_id, self.attempts);
                 if self.deciding.key.is_some() {
@@ -208,31 +213,32 @@ where
     /// The state with the new events folded in is what the next decision
     /// begins with. The guards held, so nothing it reads came in between,
     /// unless the boundary lets some events commute: then it is read first.
-    fn keep_what_was_appended(&mut self, events: Vec<ReadBack>, appended: &Appended) {
-        let Some(state) = self.state.take() else { return };
+    fn keep_what_was_appended(&mut self, append: Append, read_back: AllReadBack, appended: &Appended) {
+        let Some(mut state) = self.state.take() else { return };
         if appended.repeated {
             return;
         }
+        let Slot { boundary, state: slot } = &*self.slot;
+        let mut slot = slot.lock();
         // Usually nobody else holds it: then it is changed, not copied.
-        let mut slot = self.slot.lock();
         if slot.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, &state)) {
             *slot = None;
         }
-        let mut state = Arc::unwrap_or_clone(state);
         let is_newest = slot.as_ref().is_none_or(|kept| kept.last < appended.last_position());
         if !is_newest {
             return;
         }
-        if self.boundary.lets_some_commute() {
-            state.is_behind = true;
-            *slot = Some(Arc::new(state));
+        let folded = Arc::make_mut(&mut state);
+        if boundary.lets_some_commute() {
+            folded.is_behind = true;
+            *slot = Some(state);
             return;
         }
         let store = &self.deciding.store;
-        let before = store.watches_transitions::<M>().then(|| state.model.clone());
-        if state.fold_appended(events, appended).is_ok() {
-            self.due = store.snapshot_if_due(&self.boundary, before.as_ref(), &mut state);
-            *slot = Some(Arc::new(state));
+        let before = store.watches_transitions::<M>().then(|| folded.model.clone());
+        if folded.fold_appended(boundary, append, read_back, appended).is_ok() {
+            self.due = store.snapshot_if_due(boundary, before.as_ref(), folded);
+            *slot = Some(state);
         }
     }
 }

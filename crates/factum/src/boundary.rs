@@ -35,7 +35,7 @@ pub(crate) enum Guard {
     /// The stream that is read stays at its revision.
     Revision,
     /// No event that this selects is appended.
-    Condition(QueryItem),
+    Condition(Box<QueryItem>),
 }
 
 impl Boundary {
@@ -44,11 +44,11 @@ impl Boundary {
         let types = selected.get();
         let name = StreamName::new([category, "-", &id.to_string()].concat())?;
         let guard = if types.commute() {
-            Guard::Condition(QueryItem {
+            Guard::Condition(Box::new(QueryItem {
                 types: types.guarded.clone(),
                 tags: vec![id.tag()?],
                 ..QueryItem::default()
-            })
+            }))
         } else {
             Guard::Revision
         };
@@ -68,7 +68,7 @@ impl Boundary {
             ..QueryItem::default()
         };
         let read = Selection::Query(Query::item(item(&types.folded)));
-        Ok(Self { parts: smallvec![Part { read, guard: Guard::Condition(item(&types.guarded)) }] })
+        Ok(Self { parts: smallvec![Part { read, guard: Guard::Condition(Box::new(item(&types.guarded))) }] })
     }
 
     pub(crate) fn join(&mut self, other: Self) {
@@ -78,7 +78,7 @@ impl Boundary {
     /// What an append condition guards; `None` if revisions guard everything.
     pub(crate) fn condition(&self) -> Option<Query> {
         let mut items = self.parts.iter().filter_map(|part| match &part.guard {
-            Guard::Condition(item) if !item.types.is_empty() => Some(item.clone()),
+            Guard::Condition(item) if !item.types.is_empty() => Some(QueryItem::clone(item)),
             _ => None,
         });
         let first = Query::item(items.next()?);
@@ -88,7 +88,7 @@ impl Boundary {
     /// Whether events it reads may come in between without refusing an append.
     pub(crate) fn lets_some_commute(&self) -> bool {
         self.parts.iter().any(|part| match (&part.read, &part.guard) {
-            (Selection::Query(read), Guard::Condition(item)) => read.items() != [item.clone()],
+            (Selection::Query(read), Guard::Condition(item)) => read.items() != std::slice::from_ref(&**item),
             (_, Guard::Condition(_)) => true,
             (_, Guard::Revision) => false,
         })

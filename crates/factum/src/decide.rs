@@ -14,10 +14,11 @@
 //! more append and never a wrong event, and is no attempt. What is answered without an append, a
 //! rejection or nothing to do, is decided on a refreshed state.
 
-use std::future::{Future, IntoFuture};
+use std::future::{Future, IntoFuture, ready};
 use std::marker::PhantomData;
 use std::pin::Pin;
 
+use blocking::Task;
 use factum_core::{RecordedEvent, Timestamp};
 use serde_json::Value;
 use uuid::Uuid;
@@ -162,8 +163,8 @@ where
 
     /// Decides and records, blocking.
     pub fn run(self) -> Result<Receipt, DecideError<R>> {
-        let store = self.store.clone();
         let mut attempt = Attempt::new(self)?;
+        attempt.begin();
         loop {
             if attempt.needs_reading() {
                 attempt.read()?;
@@ -174,11 +175,12 @@ where
                 Step::Append(append) => append,
                 Step::Reject(rejection, None) => return Err(DecideError::Rejected(rejection)),
                 Step::Reject(rejection, Some(append)) => {
-                    store.append(append)?;
+                    attempt.deciding.store.append(&append)?;
                     return Err(DecideError::Rejected(rejection));
                 }
             };
-            match attempt.settle(store.append(append))? {
+            let answer = attempt.deciding.store.append(&append);
+            match attempt.settle(append, answer)? {
                 Settled::Done(receipt) => {
                     attempt.take_due();
                     return Ok(receipt);
@@ -202,9 +204,12 @@ where
 
     /// Decides where it is polled, and reads on a thread meant for blocking.
     fn into_future(self) -> Self::IntoFuture {
-        let store = self.store.clone();
+        let mut attempt = match Attempt::new(self) {
+            Ok(attempt) => attempt,
+            Err(error) => return Box::pin(ready(Err(error.into()))),
+        };
         Box::pin(async move {
-            let mut attempt = Attempt::new(self)?;
+            attempt.begin();
             loop {
                 if attempt.needs_reading() {
                     let read;
@@ -217,11 +222,12 @@ where
                     Step::Append(append) => append,
                     Step::Reject(rejection, None) => return Err(DecideError::Rejected(rejection)),
                     Step::Reject(rejection, Some(append)) => {
-                        store.append_async(append).await?;
+                        attempt.deciding.store.append_async(&append).await?;
                         return Err(DecideError::Rejected(rejection));
                     }
                 };
-                match attempt.settle(store.append_async(append).await)? {
+                let answer = attempt.deciding.store.append_async(&append).await;
+                match attempt.settle(append, answer)? {
                     Settled::Done(receipt) => {
                         if attempt.has_due() {
                             aside(attempt, Attempt::take_due).await;
@@ -237,7 +243,7 @@ where
 }
 
 /// A step that may block, on a thread meant for that.
-async fn aside<A, T>(mut attempt: A, step: fn(&mut A) -> T) -> (A, T)
+fn aside<A, T>(mut attempt: A, step: fn(&mut A) -> T) -> Task<(A, T)>
 where
     A: Send + 'static,
     T: Send + 'static,
@@ -246,5 +252,4 @@ where
         let done = step(&mut attempt);
         (attempt, done)
     })
-    .await
 }

@@ -11,8 +11,8 @@
 use std::collections::HashMap;
 
 use factum_core::{
-    Append, AppendCondition, Appended, Bytes, EventType, ExpectedRevision, NewEvent, Position, RecordedEvent,
-    Revision, Selection, StreamCheck, StreamName, StreamWrite, Timestamp,
+    Append, AppendCondition, Bytes, EventType, ExpectedRevision, NewEvent, Position, RecordedEvent, Revision,
+    Selection, StreamCheck, StreamName, StreamWrite, Timestamp,
 };
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::Model;
 use crate::boundary::Boundary;
 use crate::command::Context;
-use crate::emitted::{Emitted, Made};
+use crate::emitted::{Emitted, Made, ReadBack};
 use crate::fold::Folded;
 use crate::idempotency::{CommandDone, Span};
 use crate::store::{Store, StoreError};
@@ -29,42 +29,73 @@ use crate::store::{Store, StoreError};
 /// they will stand in the log.
 pub struct NewEvents {
     pub events: SmallVec<[(StreamName, NewEvent); 1]>,
+    /// For each of them.
+    pub read_back: AllReadBack,
     pub correlation_id: Option<Uuid>,
 }
+
+/// Events as they were read back from what is stored of them.
+pub type AllReadBack = SmallVec<[ReadBack; 1]>;
 
 impl NewEvents {
     /// With ids and with what surrounds the command.
     pub fn of(store: &Store, emitted: Emitted, context: &Context) -> Result<Self, StoreError> {
-        let mut stamped: Option<(&'static str, Bytes)> = None;
-        let mut correlation_id = context.correlation_id;
-        let mut events = SmallVec::new();
-        let mut made = emitted.made()?;
-        by_stream(&mut made);
-        for Made { encoded: event, producer_metadata } in made {
-            let metadata = match stamped.take() {
-                Some((same, metadata)) if same == producer_metadata => metadata,
-                _ => context.metadata_bytes(producer_metadata),
-            };
-            stamped = Some((producer_metadata, metadata.clone()));
-            let id = store.new_id();
-            // The first event of a flow mints its id.
-            let flow = *correlation_id.get_or_insert(id);
-            let new = NewEvent {
-                id,
-                event_type: event.event_type,
-                schema_version: event.schema_version,
-                content_type: event.content_type,
-                data: event.data.into(),
-                metadata,
-                tags: event.tags,
-                occurred_at: context.occurred_at,
-                correlation_id: Some(flow),
-                causation_id: context.causation_id,
-            };
-            events.push((event.stream, new));
+        let mut stamp = Stamp::new(store, context);
+        let (mut events, mut read_back) = (SmallVec::new(), AllReadBack::new());
+        for made in in_order(emitted)? {
+            let (stream, new, read) = stamp.put_on(made);
+            events.push((stream, new));
+            read_back.push(read);
         }
-        Ok(Self { events, correlation_id })
+        Ok(Self { events, read_back, correlation_id: stamp.correlation_id })
     }
+}
+
+/// Gives events their ids and what surrounds the command.
+struct Stamp<'a> {
+    store: &'a Store,
+    context: &'a Context,
+    correlation_id: Option<Uuid>,
+    /// The metadata of the event before, and what its maker says of itself.
+    metadata: Option<(&'static str, Bytes)>,
+}
+
+impl<'a> Stamp<'a> {
+    fn new(store: &'a Store, context: &'a Context) -> Self {
+        Self { store, context, correlation_id: context.correlation_id, metadata: None }
+    }
+
+    fn put_on(&mut self, made: Made) -> (StreamName, NewEvent, ReadBack) {
+        let Made { encoded: event, producer_metadata, read_back } = made;
+        let metadata = match self.metadata.take() {
+            Some((same, metadata)) if same == producer_metadata => metadata,
+            _ => self.context.metadata_bytes(producer_metadata),
+        };
+        self.metadata = Some((producer_metadata, metadata.clone()));
+        let id = self.store.new_id();
+        // The first event of a flow mints its id.
+        let flow = *self.correlation_id.get_or_insert(id);
+        let new = NewEvent {
+            id,
+            event_type: event.event_type,
+            schema_version: event.schema_version,
+            content_type: event.content_type,
+            data: event.data.into(),
+            metadata,
+            tags: event.tags,
+            occurred_at: self.context.occurred_at,
+            correlation_id: Some(flow),
+            causation_id: self.context.causation_id,
+        };
+        (event.stream, new, read_back)
+    }
+}
+
+/// What was emitted, in the order of the log.
+fn in_order(emitted: Emitted) -> Result<Vec<Made>, StoreError> {
+    let mut made = emitted.made()?;
+    by_stream(&mut made);
+    Ok(made)
 }
 
 /// Brings the events of a stream together, the streams in the order in which they
@@ -84,14 +115,17 @@ pub fn by_stream(events: &mut [Made]) {
 /// New events by stream, on their way to become an append.
 pub struct Draft {
     append: Append,
+    read_back: AllReadBack,
     correlation_id: Option<Uuid>,
 }
 
 impl Draft {
     pub fn new(store: &Store, emitted: Emitted, context: &Context) -> Result<Self, StoreError> {
-        let NewEvents { events, correlation_id } = NewEvents::of(store, emitted, context)?;
-        let mut append = Append::default();
-        for (stream, new) in events {
+        let mut stamp = Stamp::new(store, context);
+        let (mut append, mut read_back) = (Append::default(), AllReadBack::new());
+        for made in in_order(emitted)? {
+            let (stream, new, read) = stamp.put_on(made);
+            read_back.push(read);
             match append.writes.last_mut() {
                 Some(write) if write.stream == stream => write.events.push(new),
                 _ => append.writes.push(StreamWrite {
@@ -101,7 +135,7 @@ impl Draft {
                 }),
             }
         }
-        Ok(Self { append, correlation_id })
+        Ok(Self { append, read_back, correlation_id: stamp.correlation_id })
     }
 
     pub fn unguarded(self) -> (Append, Option<Uuid>) {
@@ -122,7 +156,11 @@ impl Draft {
                 continue;
             };
             match self.append.writes.iter_mut().find(|write| write.stream == *stream) {
-                Some(write) => write.expected = expected,
+                Some(write) => {
+                    write.expected = expected;
+                    // The same text, once in memory for as long as it is warm.
+                    write.stream = stream.clone();
+                }
                 None if self.append.checks.iter().any(|check| check.stream == *stream) => {}
                 None => {
                     let check = StreamCheck { stream: stream.clone(), expected };
@@ -133,93 +171,51 @@ impl Draft {
         if let Some(query) = boundary.condition() {
             self.append.condition = Some(AppendCondition { query, after: state.up_to });
         }
-        let (read_back, outside_boundary) = self.read_back(boundary);
+        let outside_boundary = self.outside(boundary);
         if let Some(key) = key {
             let events = self.append.event_count() as u64;
             let first = self.append.writes.first().map_or(0, |write| write.events.len()) as u64;
             let done = CommandDone::of(key, Span { events, first, back: events }, &outside_boundary);
             self.append.writes.push(done.write(store.new_id(), self.correlation_id));
         }
-        let correlation_id = self.correlation_id;
-        Ok((self.append, Drafted { correlation_id, read_back, outside_boundary }))
+        let Self { append, read_back, correlation_id } = self;
+        Ok((append, Drafted { read_back, correlation_id, outside_boundary }))
     }
 
-    /// The events that the boundary reads, and the types it does not.
-    fn read_back(&self, boundary: &Boundary) -> (Vec<ReadBack>, Vec<EventType>) {
-        let (mut inside, mut outside) = (Vec::new(), Vec::new());
-        let mut at = 0;
-        for (write, written) in self.append.writes.iter().enumerate() {
-            for (step, event) in written.events.iter().enumerate() {
-                let parts = boundary.parts.iter().enumerate();
-                let parts =
-                    parts.filter(|(_, part)| part.reads(&written.stream, &event.event_type, &event.tags));
-                let before = inside.len();
-                inside.extend(parts.map(|(part, bounds)| ReadBack {
-                    part,
-                    is_stream: matches!(bounds.read, Selection::Stream(_)),
-                    write,
-                    at,
-                    before_last: (written.events.len() - 1 - step) as u64,
-                    event: unplaced(event, &written.stream),
-                }));
-                if inside.len() == before {
-                    outside.push(event.event_type.clone());
-                }
-                at += 1;
-            }
-        }
-        (inside, outside)
+    /// The types of the events that the boundary does not read.
+    fn outside(&self, boundary: &Boundary) -> Vec<EventType> {
+        let events = self
+            .append
+            .writes
+            .iter()
+            .flat_map(|write| write.events.iter().map(|event| (&write.stream, event)));
+        let outside =
+            events.filter(|(stream, event)| !boundary.reads(stream, &event.event_type, &event.tags));
+        outside.map(|(_, event)| event.event_type.clone()).collect()
     }
 }
 
-/// What is kept of an append that was handed to the store.
+/// What is kept of a draft beside its append.
 pub struct Drafted {
+    pub read_back: AllReadBack,
     pub correlation_id: Option<Uuid>,
-    pub read_back: Vec<ReadBack>,
     pub outside_boundary: Vec<EventType>,
 }
 
-/// An event of an append as a part of its boundary will read it.
-pub struct ReadBack {
-    pub part: usize,
-    /// Whether that part is a stream.
-    pub is_stream: bool,
-    /// Which of the append's writes it stands in.
-    write: usize,
-    /// Its place in the append.
-    at: u64,
-    /// How many of its write's events follow it.
-    before_last: u64,
-    event: RecordedEvent,
-}
-
-impl ReadBack {
-    /// The event at the place it was given.
-    pub fn placed_by(self, appended: &Appended) -> Option<RecordedEvent> {
-        let last = appended.revisions.get(self.write).copied().flatten()?;
-        Some(RecordedEvent {
-            position: Position::new(appended.first_position()?.get() + self.at),
-            revision: Revision::new(last.get().checked_sub(self.before_last)?),
-            recorded_at: appended.recorded_at?,
-            ..self.event
-        })
-    }
-}
-
 /// The event as recorded, but for its place.
-pub fn unplaced(event: &NewEvent, stream: &StreamName) -> RecordedEvent {
+pub fn unplaced(event: NewEvent, stream: StreamName) -> RecordedEvent {
     RecordedEvent {
         position: Position::MAX,
-        stream: stream.clone(),
+        stream,
         revision: Revision::MAX,
         recorded_at: Timestamp::MAX,
         id: event.id,
-        event_type: event.event_type.clone(),
+        event_type: event.event_type,
         schema_version: event.schema_version,
-        content_type: event.content_type.clone(),
-        data: event.data.clone(),
-        metadata: event.metadata.clone(),
-        tags: event.tags.clone(),
+        content_type: event.content_type,
+        data: event.data,
+        metadata: event.metadata,
+        tags: event.tags,
         occurred_at: event.occurred_at,
         correlation_id: event.correlation_id,
         causation_id: event.causation_id,

@@ -4,8 +4,12 @@
 //! read for ever. That costs what reading it costs, and is the only proof: whether
 //! a type reads what it writes depends on the value (a number that is not finite, a
 //! field that is left out), and an event that is in the log cannot be taken back.
+//! What was read is kept for the model that folds the event next.
 
-use crate::event::{EncodeError, Encoded, Event, Stored};
+use std::any::Any;
+use std::sync::Arc;
+
+use crate::event::{Decoded, EncodeError, Encoded, Event, Stored};
 
 /// Events, ready to be stored.
 #[derive(Debug, Clone, Default)]
@@ -20,7 +24,12 @@ pub struct Emitted {
 pub(crate) struct Made {
     pub encoded: Encoded,
     pub producer_metadata: &'static str,
+    pub read_back: ReadBack,
 }
+
+/// An event as it was read back from what is stored of it; `None` if its type
+/// passes over what it wrote.
+pub(crate) type ReadBack = Option<Arc<dyn Any + Send + Sync>>;
 
 impl Emitted {
     /// These events.
@@ -32,8 +41,8 @@ impl Emitted {
 
     /// One more.
     pub fn push<E: Event>(&mut self, event: &E) {
-        match event.encode().and_then(read_back::<E>) {
-            Ok(encoded) => self.events.push(Made { encoded, producer_metadata: E::PRODUCER_METADATA }),
+        match Made::of(event) {
+            Ok(made) => self.events.push(made),
             Err(error) => self.error = self.error.take().or(Some(error)),
         }
     }
@@ -47,11 +56,16 @@ impl Emitted {
     }
 }
 
-/// Only what can be read may be stored.
-fn read_back<E: Event>(encoded: Encoded) -> Result<Encoded, EncodeError> {
-    match E::decode(Stored::from(&encoded)) {
-        Ok(_) => Ok(encoded),
-        Err(error) => Err(EncodeError::NotReadBack(error)),
+impl Made {
+    /// Only what can be read may be stored.
+    fn of<E: Event>(event: &E) -> Result<Self, EncodeError> {
+        let encoded = event.encode()?;
+        let read_back: ReadBack = match E::decode(Stored::from(&encoded)) {
+            Ok(Decoded::Event(event)) => Some(Arc::new(event)),
+            Ok(Decoded::UnknownType | Decoded::SkippedVersion) => None,
+            Err(error) => return Err(EncodeError::NotReadBack(error)),
+        };
+        Ok(Self { encoded, producer_metadata: E::PRODUCER_METADATA, read_back })
     }
 }
 

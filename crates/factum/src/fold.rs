@@ -10,13 +10,14 @@
 //! shows one moment of the log.
 
 use factum_core::{
-    Appended, Events, ExpectedRevision, NewEvent, Position, Query, Read, ReadError, RecordedEvent, Revision,
-    Selection, Start, StreamName, Timestamp, Until,
+    Append, Appended, Events, ExpectedRevision, NewEvent, Position, Query, Read, ReadError, RecordedEvent,
+    Revision, Selection, Start, StreamName, Timestamp, Until,
 };
 use smallvec::{SmallVec, smallvec};
 
 use crate::boundary::{Boundary, Guard};
-use crate::draft::{ReadBack, unplaced};
+use crate::draft::{AllReadBack, unplaced};
+use crate::emitted::ReadBack;
 use crate::model::FoldError;
 use crate::snapshot::Mark;
 use crate::stopwatch::Patience;
@@ -148,26 +149,55 @@ impl<M: Model> Folded<M> {
         patience.lost_at(self.events).map_or(Ok(()), |max| Err(too_long(max)))
     }
 
-    /// Folds events that were just appended, as they will be read back.
+    /// Folds what was just appended, each event as it will be read; it was read back
+    /// before.
     pub(crate) fn fold_appended(
         &mut self,
-        events: Vec<ReadBack>,
+        boundary: &Boundary,
+        append: Append,
+        read_back: AllReadBack,
         appended: &Appended,
     ) -> Result<(), FoldError> {
-        let mut found_by_query = None;
-        for read_back in events {
-            let (part, is_stream) = (read_back.part, read_back.is_stream);
-            let Some(event) = read_back.placed_by(appended) else { continue };
-            self.model.apply(part, &event)?;
-            if is_stream {
+        let mut read_back = read_back.into_iter();
+        let (Some(mut position), Some(recorded_at)) = (appended.first_position(), appended.recorded_at)
+        else {
+            return Ok(());
+        };
+        for (write, last) in append.writes.into_iter().zip(&appended.revisions) {
+            let mut revision =
+                last.map_or(0, |last| last.next().get()).saturating_sub(write.events.len() as u64);
+            for event in write.events {
+                let event = unplaced(event, write.stream.clone());
+                let at = Revision::new(revision);
+                let event = RecordedEvent { position, revision: at, recorded_at, ..event };
+                self.fold_event(boundary, &event, &read_back.next().flatten())?;
+                (position, revision) = (position.next(), revision + 1);
+            }
+        }
+        self.up_to = appended.last_position();
+        Ok(())
+    }
+
+    fn fold_event(
+        &mut self,
+        boundary: &Boundary,
+        event: &RecordedEvent,
+        read_back: &ReadBack,
+    ) -> Result<(), FoldError> {
+        let mut is_found_by_query = false;
+        for (part, bounds) in boundary.parts.iter().enumerate() {
+            if !bounds.reads(&event.stream, &event.event_type, &event.tags) {
+                continue;
+            }
+            apply(&mut self.model, part, event, read_back)?;
+            if matches!(bounds.read, Selection::Stream(_)) {
                 self.revisions[part] = Some(event.revision);
-            } else if found_by_query.replace(event.position) == Some(event.position) {
+            } else if std::mem::replace(&mut is_found_by_query, true) {
                 // As in a read, where one pass serves all of these parts.
                 continue;
             }
             self.note(event.position);
         }
-        self.up_to = appended.last_position();
         Ok(())
     }
 
@@ -178,6 +208,7 @@ impl<M: Model> Folded<M> {
         boundary: &Boundary,
         stream: &StreamName,
         event: &NewEvent,
+        read_back: &ReadBack,
         now: Timestamp,
     ) -> Result<(), FoldError> {
         let mut is_read = false;
@@ -190,7 +221,9 @@ impl<M: Model> Folded<M> {
                 true => self.revisions[at].map_or(Revision::FIRST, Revision::next),
                 false => Revision::MAX,
             };
-            self.model.apply(at, &RecordedEvent { revision, recorded_at: now, ..unplaced(event, stream) })?;
+            let event = unplaced(event.clone(), stream.clone());
+            let event = RecordedEvent { revision, recorded_at: now, ..event };
+            apply(&mut self.model, at, &event, read_back)?;
             if is_stream {
                 self.revisions[at] = Some(revision);
             }
@@ -213,6 +246,19 @@ impl<M: Model> Folded<M> {
                 Some(self.revisions[part].map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact))
             }
         }
+    }
+}
+
+/// Changes a model by an event that was just made.
+pub(crate) fn apply(
+    model: &mut impl Model,
+    part: usize,
+    event: &RecordedEvent,
+    read_back: &ReadBack,
+) -> Result<(), FoldError> {
+    match read_back {
+        Some(read_back) => model.apply_read_back(part, event, &**read_back),
+        None => model.apply(part, event),
     }
 }
 

@@ -6,6 +6,7 @@
 //! stream, `#[derive(Model)]` by the tags of its keys; a tuple of models is a
 //! model of everything they read.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -60,6 +61,19 @@ pub trait Model: Clone + Send + Sync + 'static {
     /// boundary.
     fn apply(&mut self, part: usize, recorded: &RecordedEvent) -> Result<(), FoldError>;
 
+    /// The same, of an event that was just made: `read_back` is what the type that
+    /// made it reads in `recorded`. If that is what [`apply`](Self::apply) would
+    /// decode, it need not be decoded once more.
+    fn apply_read_back(
+        &mut self,
+        part: usize,
+        recorded: &RecordedEvent,
+        read_back: &dyn Any,
+    ) -> Result<(), FoldError> {
+        let _ = read_back;
+        self.apply(part, recorded)
+    }
+
     /// What it folds and holds, one for each part: a snapshot of another shape
     /// is not used.
     fn shapes() -> Vec<ModelShape>;
@@ -97,6 +111,24 @@ macro_rules! tuple_model {
                     end += $name::PARTS;
                     if part < end {
                         return self.$at.apply(part - begin, recorded);
+                    }
+                )+
+                let _ = end;
+                Ok(())
+            }
+
+            fn apply_read_back(
+                &mut self,
+                part: usize,
+                recorded: &RecordedEvent,
+                read_back: &dyn Any,
+            ) -> Result<(), FoldError> {
+                let mut end = 0;
+                $(
+                    let begin = end;
+                    end += $name::PARTS;
+                    if part < end {
+                        return self.$at.apply_read_back(part - begin, recorded, read_back);
                     }
                 )+
                 let _ = end;

@@ -38,7 +38,7 @@ impl Recording {
     /// Records them.
     pub fn run(self) -> Result<Receipt, StoreError> {
         let (store, append, correlation_id) = self.append()?;
-        Ok(Receipt::of(store.append(append)?, correlation_id, 1))
+        Ok(Receipt::of(store.append(&append)?, correlation_id, 1))
     }
 }
 
@@ -49,7 +49,7 @@ impl IntoFuture for Recording {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let (store, append, correlation_id) = self.append()?;
-            Ok(Receipt::of(store.append_async(append).await?, correlation_id, 1))
+            Ok(Receipt::of(store.append_async(&append).await?, correlation_id, 1))
         })
     }
 }

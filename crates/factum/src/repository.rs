@@ -22,7 +22,7 @@ use crate::command::Context;
 use crate::draft::{self, Draft, Drafted, unplaced};
 use crate::emitted::{Emitted, IntoEvents, Made};
 use crate::event::Encoded;
-use crate::fold::Folded;
+use crate::fold::{self, Folded};
 use crate::receipt::Receipt;
 use crate::store::{Store, StoreError};
 use crate::{Model, Moment};
@@ -162,17 +162,17 @@ impl<M: Model> Root<M> {
     }
 
     fn apply(&mut self, event: usize) -> Result<(), StoreError> {
-        let event = &self.uncommitted.events[event].encoded;
+        let Made { encoded: event, read_back, .. } = &self.uncommitted.events[event];
         let new = NewEvent {
             schema_version: event.schema_version,
             content_type: event.content_type.clone(),
             tags: event.tags.clone(),
             ..NewEvent::new(event.event_type.clone(), event.data.clone())
         };
-        let recorded = unplaced(&new, &event.stream);
+        let recorded = unplaced(new, event.stream.clone());
         for (at, part) in self.boundary.parts.iter().enumerate() {
             if part.reads(&event.stream, &event.event_type, &event.tags) {
-                self.folded.model.apply(at, &recorded)?;
+                fold::apply(&mut self.folded.model, at, &recorded, read_back)?;
             }
         }
         Ok(())
@@ -198,7 +198,7 @@ impl<M: Model> Finding<M> {
     /// Reads and folds.
     pub fn run(self) -> Result<Option<Root<M>>, StoreError> {
         let boundary = self.model.boundary()?;
-        let warm = self.store.warm(&boundary).lock().as_deref().cloned();
+        let warm = self.store.warm(boundary.clone()).state.lock().as_deref().cloned();
         let folded = match warm {
             Some(mut folded) => {
                 let patience = self.store.patience();
@@ -242,7 +242,7 @@ impl<M: Model> Saving<M> {
         }
         let store = self.store.clone();
         let (append, drafted) = self.drafted()?;
-        settled(store.append(append), drafted)
+        settled(store.append(&append), drafted)
     }
 
     fn drafted(self) -> Result<(Append, Drafted), SaveError> {
@@ -277,7 +277,7 @@ impl<M: Model> IntoFuture for Saving<M> {
             }
             let store = self.store.clone();
             let (append, drafted) = self.drafted()?;
-            settled(store.append_async(append).await, drafted)
+            settled(store.append_async(&append).await, drafted)
         })
     }
 }

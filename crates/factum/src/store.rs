@@ -306,11 +306,13 @@ impl Store {
 
     /// A receipt said so.
     pub(crate) fn note_durability(&self, durability: Durability) {
-        let _ = self.0.durability.set(durability);
+        if self.known_durability().is_none() {
+            let _ = self.0.durability.set(durability);
+        }
     }
 
     /// Where the state of this boundary is kept.
-    pub(crate) fn warm<M: Model>(&self, boundary: &Boundary) -> Arc<Slot<M>> {
+    pub(crate) fn warm<M: Model>(&self, boundary: Boundary) -> Arc<Slot<M>> {
         self.0.states.slot(boundary)
     }
 }

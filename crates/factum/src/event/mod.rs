@@ -22,11 +22,11 @@ pub mod shape;
 pub(crate) mod unwind;
 pub mod upcast;
 
+use std::fmt::Display;
 use std::sync::OnceLock;
 
-use factum_core::{ContentType, EventType, NewEvent, RecordedEvent, StreamName, Tag, Tags};
-
-use smallvec::SmallVec;
+use factum_core::name::TagSet;
+use factum_core::{ContentType, EventType, NewEvent, RecordedEvent, StreamName, Tags};
 
 use crate::evolution::Specimen;
 
@@ -184,7 +184,7 @@ impl TypeName {
         if let Some(name) = self.checked.get() {
             return Ok(name.clone());
         }
-        let name = EventType::new(self.text)?;
+        let name = EventType::from_static(self.text)?;
         Ok(self.checked.get_or_init(|| name).clone())
     }
 }
@@ -193,31 +193,29 @@ impl TypeName {
 #[derive(Debug, Default)]
 pub struct Labels {
     subject: Option<String>,
-    tags: SmallVec<[Tag; 2]>,
+    tags: TagSet,
     error: Option<EncodeError>,
 }
 
 impl Labels {
     /// A field marked `#[tag]`: a tag for each id in it.
     pub fn tag(&mut self, ids: &impl Ids) -> &mut Self {
-        let (tags, error) = (&mut self.tags, &mut self.error);
-        ids.each(&mut |key, id| match Tag::new(format!("{key}:{id}")) {
-            Ok(tag) => tags.push(tag),
-            Err(source) => *error = Some(EncodeError::Name(source)),
-        });
+        ids.each(&mut |key: &str, id: &dyn Display| self.insert(key, &id.to_string()));
         self
     }
 
     /// The field marked `#[id]`: a tag, and the end of the stream's name.
     pub fn id<I: Id>(&mut self, id: &I) -> &mut Self {
         let subject = id.to_string();
-        let tag = Tag::new([I::KEY, ":", &subject].concat());
+        self.insert(I::KEY, &subject);
         self.subject = Some(subject);
-        match tag {
-            Ok(tag) => self.tags.push(tag),
-            Err(source) => self.error = Some(EncodeError::Name(source)),
-        }
         self
+    }
+
+    fn insert(&mut self, key: &str, id: &str) {
+        if let Err(source) = self.tags.insert(&[key, ":", id]) {
+            self.error = Some(EncodeError::Name(source));
+        }
     }
 
     /// Joins what was found with what is stored.
@@ -232,10 +230,10 @@ impl Labels {
             return Err(error);
         }
         let stream = match &self.subject {
-            None => StreamName::new(category.to_owned()),
+            None => StreamName::new(category),
             Some(subject) => StreamName::new([category, "-", subject].concat()),
         }?;
-        let tags = Tags::new(self.tags.drain(..))?;
+        let tags = std::mem::take(&mut self.tags).tags()?;
         Ok(Encoded { stream, event_type, schema_version, content_type, data, tags })
     }
 }

@@ -96,7 +96,7 @@ impl<M: Model + Serialize> Verifying<M> {
         let boundary = model.boundary().map_err(StoreError::from)?;
         let log = &**store.events();
         // Both before the end is looked at, so that they cannot be past it.
-        let warm = store.warm::<M>(&boundary).lock().clone();
+        let warm = store.warm::<M>(boundary.clone()).state.lock().clone();
         let warm = warm.map(|warm| (Way::Warm, Folded::clone(&warm)));
         let snapshots = store.keeper::<M>().map(|keeper| keeper.all(log, &boundary)).unwrap_or_default();
         let snapshots =

@@ -113,7 +113,7 @@ impl<M: Model> Aggregate<M> {
     /// Leaves what was read to whoever decides on it next.
     pub fn leave(self, shop: &Shop) {
         if let Some(settled) = self.settled {
-            *shop.store.warm(&self.boundary).lock() = Some(Arc::new(settled));
+            *shop.store.warm(self.boundary).state.lock() = Some(Arc::new(settled));
         }
     }
 
@@ -302,7 +302,8 @@ impl<M: Model> Aggregate<M> {
 
     /// From where it was, from a state that others left warm, or as any load.
     fn read_on(&mut self, shop: &Shop) -> Result<Folded<M>, StoreError> {
-        let warm = || shop.store.warm(&self.boundary).lock().clone().map(Arc::unwrap_or_clone);
+        let slot = || shop.store.warm(self.boundary.clone());
+        let warm = || slot().state.lock().clone().map(Arc::unwrap_or_clone);
         let Some(mut settled) = self.settled.take().or_else(warm) else {
             return shop.store.fold(self.model.clone(), &self.boundary, Moment::Now);
         };
@@ -401,9 +402,9 @@ impl<M: Model> Aggregate<M> {
     fn fold(&mut self, new: &NewEvents, now: Timestamp) -> Result<(), Outcome> {
         let ahead = self.ahead.as_mut().expect("it was decided on");
         let folded = catch_unwind(AssertUnwindSafe(|| {
-            new.events
-                .iter()
-                .try_for_each(|(stream, event)| ahead.fold_ahead(&self.boundary, stream, event, now))
+            new.events.iter().zip(&new.read_back).try_for_each(|((stream, event), read_back)| {
+                ahead.fold_ahead(&self.boundary, stream, event, read_back, now)
+            })
         }));
         match folded {
             Ok(Ok(())) => Ok(()),

@@ -142,7 +142,7 @@ impl<M> Group<M> {
 
     /// A member and its events, for which there is a place.
     pub fn add(&mut self, waiting: Waiting<M>, is_rejected: bool, new: NewEvents, boundary: &Boundary) {
-        let NewEvents { events, correlation_id } = new;
+        let NewEvents { events, correlation_id, .. } = new;
         let mut share = Share { correlation_id, events: events.len(), ..Share::default() };
         for (step, (stream, event)) in events.into_iter().enumerate() {
             if !boundary.reads(&stream, &event.event_type, &event.tags) {
