@@ -34,11 +34,12 @@ impl Store {
 
     /// The same, as a future.
     pub(crate) async fn append_async(&self, append: &Append) -> Result<Appended, AppendError> {
-        match self.events().append_async(append.clone()).await {
-            // Apart, so that the many that do not come here carry nothing of it.
-            Err(error @ AppendError::Unknown(_)) => Box::pin(self.ask_again(append, error)).await,
-            answer => self.learn(answer, None),
-        }
+        let first = match self.events().append_async(append.clone()).await {
+            Err(error @ AppendError::Unknown(_)) => error,
+            answer => return self.learn(answer, None),
+        };
+        // Apart, so that the many that do not come here carry nothing of it.
+        Box::pin(self.ask_again(append, first)).await
     }
 
     async fn ask_again(&self, append: &Append, first: AppendError) -> Result<Appended, AppendError> {

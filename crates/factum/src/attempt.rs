@@ -40,18 +40,22 @@ pub struct Attempt<M, F, R> {
     is_old: bool,
     attempts: u32,
     drafted: Option<Drafted>,
+    rejection: Option<R>,
     /// A snapshot of what it came to.
     due: Due<M>,
 }
 
-pub enum Step<R> {
+#[derive(Clone, Copy)]
+pub enum Step {
     /// It came to nothing.
     Nothing,
     /// The state has to be read before this can be answered.
     Read,
-    Append(Append),
-    /// With what is to be recorded of it.
-    Reject(R, Option<Append>),
+    /// There is something to [append](Attempt::append).
+    Append,
+    /// It was rejected; what is to be recorded of that is appended before it is
+    /// answered.
+    Reject,
 }
 
 pub enum Settled {
@@ -76,6 +80,7 @@ where
             is_old: false,
             attempts: 0,
             drafted: None,
+            rejection: None,
             due: Due::default(),
         })
     }
@@ -117,11 +122,19 @@ where
         }
     }
 
-    pub fn decide(&mut self) -> Result<Step<R>, DecideError<R>> {
+    pub fn decide(&mut self) -> Result<Step, DecideError<R>> {
         let state = self.state.as_deref().expect("it was read before");
-        let emitted = match (self.deciding.decide)(&state.model) {
+        let deciding = &mut self.deciding;
+        let emitted = match (deciding.decide)(&state.model) {
             Ok(events) => Emitted::of(events),
-            Err(rejection) if self.is_fresh => return self.reject(&state.model, rejection),
+            Err(rejection) if self.is_fresh => {
+                let record = deciding.on_rejection.as_ref();
+                let emitted = record.map(|record| record(&state.model, &rejection));
+                let draft = emitted.map(|emitted| Draft::new(&deciding.store, emitted, &deciding.context));
+                self.drafted = draft.transpose()?.map(Draft::unguarded);
+                self.rejection = Some(rejection);
+                return Ok(Step::Reject);
+            }
             Err(_) => Emitted::default(),
         };
         if emitted.events.is_empty() && emitted.error.is_none() {
@@ -129,21 +142,20 @@ where
             self.is_old = !self.is_fresh;
             return Ok(if self.is_fresh { Step::Nothing } else { Step::Read });
         }
-        let draft = Draft::new(&self.deciding.store, emitted, &self.deciding.context)?;
-        let drafted =
-            draft.guarded(&self.slot.boundary, state, self.deciding.key.as_deref(), &self.deciding.store)?;
-        let (append, drafted) = drafted;
-        self.drafted = Some(drafted);
-        Ok(Step::Append(append))
+        let draft = Draft::new(&deciding.store, emitted, &deciding.context)?;
+        let key = deciding.key.as_deref();
+        self.drafted = Some(draft.guarded(&self.slot.boundary, state, key, &deciding.store));
+        Ok(Step::Append)
     }
 
-    fn reject(&self, model: &M, rejection: R) -> Result<Step<R>, DecideError<R>> {
-        let Some(on_rejection) = &self.deciding.on_rejection else {
-            return Ok(Step::Reject(rejection, None));
-        };
-        let emitted = on_rejection(model, &rejection);
-        let (append, _) = Draft::new(&self.deciding.store, emitted, &self.deciding.context)?.unguarded();
-        Ok(Step::Reject(rejection, Some(append)))
+    /// What is to be handed over.
+    pub fn append(&self) -> Option<&Append> {
+        self.drafted.as_ref().map(|drafted| &drafted.append)
+    }
+
+    /// Why it was rejected.
+    pub fn rejected(&mut self) -> DecideError<R> {
+        DecideError::Rejected(self.rejection.take().expect("it was rejected before"))
     }
 
     /// What nothing to do is answered with. May ask the store.
@@ -159,25 +171,22 @@ where
     }
 
     /// Takes the answer to what was handed over.
-    pub fn settle(
-        &mut self,
-        append: Append,
-        answer: Result<Appended, AppendError>,
-    ) -> Result<Settled, DecideError<R>> {
+    pub fn settle(&mut self, answer: Result<Appended, AppendError>) -> Result<Settled, DecideError<R>> {
         let drafted = self.drafted.take().expect("an answer follows what was drafted");
+        let Drafted { append, read_back, correlation_id, outside_boundary } = drafted;
         match answer {
             Ok(appended) => {
                 self.attempts += 1;
                 // It is recorded, whatever the model's code does with it: a panic
                 // would have the caller do it once more. It costs the warm state.
                 let _ = catch_unwind(AssertUnwindSafe(|| {
-                    self.keep_what_was_appended(append, drafted.read_back, &appended);
+                    self.keep_what_was_appended(append, read_back, &appended);
                 }));
-                let mut receipt = Receipt::of(appended, drafted.correlation_id, self.attempts);
+                let mut receipt = Receipt::of(appended, correlation_id, self.attempts);
                 if self.deciding.key.is_some() {
                     receipt.leave_out_last();
                 }
-                receipt.outside_boundary = drafted.outside_boundary;
+                receipt.outside_boundary = outside_boundary;
                 Ok(Settled::Done(receipt))
             }
             Err(error) if is_conflict(&error) => {
@@ -194,20 +203,26 @@ where
         }
     }
 
-    /// Why it gives up: others were faster, or this very command was.
-    pub fn give_up(&mut self) -> DecideError<R> {
-        let conflict = DecideError::Conflict { attempts: self.attempts };
-        self.check_key().err().unwrap_or(conflict)
+    /// The answer, once what is still to be done is done. Takes the snapshot that
+    /// is due, and asks why others were faster.
+    pub fn end(&mut self, settled: Settled) -> Result<Receipt, DecideError<R>> {
+        match settled {
+            Settled::Done(receipt) => {
+                let due = std::mem::take(&mut self.due);
+                // What is recorded stays so if that panics.
+                let _ = catch_unwind(AssertUnwindSafe(|| due.take(&self.deciding.store)));
+                Ok(receipt)
+            }
+            // Others were faster, or this very command was.
+            Settled::Again(_) | Settled::GiveUp => {
+                self.check_key()?;
+                Err(DecideError::Conflict { attempts: self.attempts })
+            }
+        }
     }
 
     pub fn has_due(&self) -> bool {
         self.due.is_wanted()
-    }
-
-    /// Takes the snapshot that is due. What is recorded stays so if that panics.
-    pub fn take_due(&mut self) {
-        let due = std::mem::take(&mut self.due);
-        let _ = catch_unwind(AssertUnwindSafe(|| due.take(&self.deciding.store)));
     }
 
     /// The state with the new events folded in is what the next decision

@@ -169,24 +169,21 @@ where
             if attempt.needs_reading() {
                 attempt.read()?;
             }
-            let append = match attempt.decide()? {
-                Step::Nothing => return Ok(attempt.nothing()),
-                Step::Read => continue,
-                Step::Append(append) => append,
-                Step::Reject(rejection, None) => return Err(DecideError::Rejected(rejection)),
-                Step::Reject(rejection, Some(append)) => {
-                    attempt.deciding.store.append(&append)?;
-                    return Err(DecideError::Rejected(rejection));
+            let step = attempt.decide()?;
+            if let Step::Read = step {
+                continue;
+            }
+            if let Step::Reject = step {
+                if let Some(append) = attempt.append() {
+                    attempt.deciding.store.append(append)?;
                 }
-            };
-            let answer = attempt.deciding.store.append(&append);
-            match attempt.settle(append, answer)? {
-                Settled::Done(receipt) => {
-                    attempt.take_due();
-                    return Ok(receipt);
-                }
+                return Err(attempt.rejected());
+            }
+            let Some(append) = attempt.append() else { return Ok(attempt.nothing()) };
+            let answer = attempt.deciding.store.append(append);
+            match attempt.settle(answer)? {
                 Settled::Again(pause) => retry::sleep(pause),
-                Settled::GiveUp => return Err(attempt.give_up()),
+                settled => return attempt.end(settled),
             }
         }
     }
@@ -213,43 +210,44 @@ where
             loop {
                 if attempt.needs_reading() {
                     let read;
-                    (attempt, read) = aside(attempt, Attempt::read).await;
+                    (attempt, read) = aside(attempt, (), |attempt, ()| attempt.read()).await;
                     read?;
                 }
-                let append = match attempt.decide()? {
-                    Step::Nothing => return Ok(aside(attempt, Attempt::nothing).await.1),
-                    Step::Read => continue,
-                    Step::Append(append) => append,
-                    Step::Reject(rejection, None) => return Err(DecideError::Rejected(rejection)),
-                    Step::Reject(rejection, Some(append)) => {
-                        attempt.deciding.store.append_async(&append).await?;
-                        return Err(DecideError::Rejected(rejection));
-                    }
-                };
-                let answer = attempt.deciding.store.append_async(&append).await;
-                match attempt.settle(append, answer)? {
-                    Settled::Done(receipt) => {
-                        if attempt.has_due() {
-                            aside(attempt, Attempt::take_due).await;
-                        }
-                        return Ok(receipt);
-                    }
-                    Settled::Again(pause) => retry::wait(pause).await,
-                    Settled::GiveUp => return Err(aside(attempt, Attempt::give_up).await.1),
+                let step = attempt.decide()?;
+                if let Step::Read = step {
+                    continue;
                 }
+                if let Step::Reject = step {
+                    if let Some(append) = attempt.append() {
+                        attempt.deciding.store.append_async(append).await?;
+                    }
+                    return Err(attempt.rejected());
+                }
+                let Some(append) = attempt.append() else {
+                    return Ok(aside(attempt, (), |attempt, ()| attempt.nothing()).await.1);
+                };
+                let answer = attempt.deciding.store.append_async(append).await;
+                let settled = attempt.settle(answer)?;
+                let pause = match settled {
+                    Settled::Again(pause) => pause,
+                    Settled::Done(receipt) if !attempt.has_due() => return Ok(receipt),
+                    settled => return aside(attempt, settled, Attempt::end).await.1,
+                };
+                retry::wait(pause).await;
             }
         })
     }
 }
 
 /// A step that may block, on a thread meant for that.
-fn aside<A, T>(mut attempt: A, step: fn(&mut A) -> T) -> Task<(A, T)>
+fn aside<A, G, T>(mut attempt: A, given: G, step: fn(&mut A, G) -> T) -> Task<(A, T)>
 where
     A: Send + 'static,
+    G: Send + 'static,
     T: Send + 'static,
 {
     blocking::unblock(move || {
-        let done = step(&mut attempt);
+        let done = step(&mut attempt, given);
         (attempt, done)
     })
 }

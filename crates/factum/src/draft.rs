@@ -138,8 +138,9 @@ impl Draft {
         Ok(Self { append, read_back, correlation_id: stamp.correlation_id })
     }
 
-    pub fn unguarded(self) -> (Append, Option<Uuid>) {
-        (self.append, self.correlation_id)
+    pub fn unguarded(self) -> Drafted {
+        let Self { append, read_back, correlation_id } = self;
+        Drafted { append, read_back, correlation_id, outside_boundary: Vec::new() }
     }
 
     /// With everything that the decision rests on as its guard.
@@ -149,7 +150,7 @@ impl Draft {
         state: &Folded<M>,
         key: Option<&str>,
         store: &Store,
-    ) -> Result<(Append, Drafted), StoreError> {
+    ) -> Drafted {
         for (at, part) in boundary.parts.iter().enumerate() {
             let (Selection::Stream(stream), Some(expected)) = (&part.read, state.expected(boundary, at))
             else {
@@ -178,8 +179,7 @@ impl Draft {
             let done = CommandDone::of(key, Span { events, first, back: events }, &outside_boundary);
             self.append.writes.push(done.write(store.new_id(), self.correlation_id));
         }
-        let Self { append, read_back, correlation_id } = self;
-        Ok((append, Drafted { read_back, correlation_id, outside_boundary }))
+        Drafted { outside_boundary, ..self.unguarded() }
     }
 
     /// The types of the events that the boundary does not read.
@@ -195,8 +195,9 @@ impl Draft {
     }
 }
 
-/// What is kept of a draft beside its append.
+/// What is handed over, and what is kept of it for the answer.
 pub struct Drafted {
+    pub append: Append,
     pub read_back: AllReadBack,
     pub correlation_id: Option<Uuid>,
     pub outside_boundary: Vec<EventType>,

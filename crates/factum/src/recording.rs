@@ -3,11 +3,8 @@
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
-use factum_core::Append;
-use uuid::Uuid;
-
 use crate::command::Context;
-use crate::draft::Draft;
+use crate::draft::{Draft, Drafted};
 use crate::emitted::Emitted;
 use crate::receipt::Receipt;
 use crate::store::{Store, StoreError};
@@ -30,15 +27,15 @@ impl Recording {
         Self { context, ..self }
     }
 
-    fn append(self) -> Result<(Store, Append, Option<Uuid>), StoreError> {
-        let (append, correlation_id) = Draft::new(&self.store, self.emitted, &self.context)?.unguarded();
-        Ok((self.store, append, correlation_id))
+    fn drafted(self) -> Result<(Store, Drafted), StoreError> {
+        let drafted = Draft::new(&self.store, self.emitted, &self.context)?.unguarded();
+        Ok((self.store, drafted))
     }
 
     /// Records them.
     pub fn run(self) -> Result<Receipt, StoreError> {
-        let (store, append, correlation_id) = self.append()?;
-        Ok(Receipt::of(store.append(&append)?, correlation_id, 1))
+        let (store, drafted) = self.drafted()?;
+        Ok(Receipt::of(store.append(&drafted.append)?, drafted.correlation_id, 1))
     }
 }
 
@@ -48,8 +45,8 @@ impl IntoFuture for Recording {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let (store, append, correlation_id) = self.append()?;
-            Ok(Receipt::of(store.append_async(&append).await?, correlation_id, 1))
+            let (store, drafted) = self.drafted()?;
+            Ok(Receipt::of(store.append_async(&drafted.append).await?, drafted.correlation_id, 1))
         })
     }
 }

@@ -14,7 +14,7 @@ use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::pin::Pin;
 
-use factum_core::{Append, AppendError, Appended, Durability, NewEvent, Revision, Until};
+use factum_core::{AppendError, Appended, Durability, NewEvent, Revision, Until};
 
 use crate::appending::is_conflict;
 use crate::boundary::Boundary;
@@ -241,17 +241,17 @@ impl<M: Model> Saving<M> {
             return Ok(receipt);
         }
         let store = self.store.clone();
-        let (append, drafted) = self.drafted()?;
-        settled(store.append(&append), drafted)
+        let drafted = self.drafted()?;
+        settled(store.append(&drafted.append), drafted)
     }
 
-    fn drafted(self) -> Result<(Append, Drafted), SaveError> {
+    fn drafted(self) -> Result<Drafted, SaveError> {
         let Root { folded, boundary, uncommitted, error, .. } = self.root;
         if let Some(error) = error {
             return Err(error.into());
         }
         let draft = Draft::new(&self.store, uncommitted, &self.context)?;
-        Ok(draft.guarded(&boundary, &folded, None, &self.store)?)
+        Ok(draft.guarded(&boundary, &folded, None, &self.store))
     }
 }
 
@@ -276,8 +276,8 @@ impl<M: Model> IntoFuture for Saving<M> {
                 return Ok(receipt);
             }
             let store = self.store.clone();
-            let (append, drafted) = self.drafted()?;
-            settled(store.append_async(&append).await, drafted)
+            let drafted = self.drafted()?;
+            settled(store.append_async(&drafted.append).await, drafted)
         })
     }
 }

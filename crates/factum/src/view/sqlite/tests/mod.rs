@@ -7,7 +7,6 @@ mod killed;
 mod lag;
 mod rebuild;
 mod runners;
-mod speed;
 mod tables;
 
 use std::time::Duration;
