@@ -114,19 +114,6 @@ pub fn expand(input: &DeriveInput, kind: Kind) -> Result<TokenStream> {
     let evolve = events.iter().map(|events| {
         quote_spanned! {at(events)=> <Self as ::factum::Evolve<#events>>::evolve_at }
     });
-    // Only of the events that are decoded first: others may read the same stored type.
-    let at_hand = events.iter().enumerate().map(|(place, events)| {
-        (place == 0).then(|| {
-            quote! {
-                if let ::core::option::Option::Some(event) =
-                    <dyn ::core::any::Any>::downcast_ref::<#events>(read_back)
-                {
-                    evolve(self, event, recorded);
-                    return ::core::result::Result::Ok(());
-                }
-            }
-        })
-    });
     let unknown = if folds.skips_unknown {
         quote! { ::core::result::Result::Ok(()) }
     } else {
@@ -186,7 +173,13 @@ pub fn expand(input: &DeriveInput, kind: Kind) -> Result<TokenStream> {
             ) -> ::core::result::Result<(), ::factum::model::FoldError> {
                 #(
                     let evolve = #evolve;
-                    #at_hand
+                    // Not before those above it, which may read the same stored type.
+                    if let ::core::option::Option::Some(event) =
+                        <dyn ::core::any::Any>::downcast_ref::<#events>(read_back)
+                    {
+                        evolve(self, event, recorded);
+                        return ::core::result::Result::Ok(());
+                    }
                     match <#events as ::factum::Event>::decode(recorded.into())
                         .map_err(|error| ::factum::model::FoldError::unreadable(recorded, error))?
                     {
