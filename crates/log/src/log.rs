@@ -90,7 +90,10 @@ impl Log {
         let engine = &self.0.engine;
         if !engine.has_own_threads() {
             engine.sequencer.lock().drive(engine);
-            engine.housekeeper.run_jobs(engine);
+            // A store that is only read is left as it is.
+            if engine.options.access == Access::Append {
+                engine.housekeeper.run_jobs(engine);
+            }
         }
         engine.poisoned().map_or(Ok(()), Err)
     }

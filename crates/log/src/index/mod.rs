@@ -30,6 +30,7 @@
 pub mod build;
 pub mod keys;
 pub mod live;
+pub mod pieces;
 pub mod postings;
 pub mod sealed;
 pub mod search;

@@ -12,16 +12,16 @@ use factum_log::{Log, LogOptions, Threads};
 use super::fixture;
 
 /// A log of segments of some sixteen appends, and the same events in memory.
-struct Twins {
-    disk: MemoryDisk,
-    log: Option<Log>,
+pub struct Twins {
+    pub disk: MemoryDisk,
+    pub log: Option<Log>,
     model: MemoryStore,
-    clock: Arc<ManualClock>,
+    pub clock: Arc<ManualClock>,
     dice: Dice,
 }
 
 impl Twins {
-    fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_000)));
         let disk = MemoryDisk::new();
         let log = Some(open(&disk, &clock));
@@ -29,7 +29,7 @@ impl Twins {
         Self { disk, log, model, clock, dice: Dice::new(seed) }
     }
 
-    fn log(&self) -> &Log {
+    pub fn log(&self) -> &Log {
         self.log.as_ref().unwrap()
     }
 
@@ -38,7 +38,7 @@ impl Twins {
         self.log = Some(open(&self.disk, &self.clock));
     }
 
-    fn append(&mut self, events: u64) {
+    pub fn append(&mut self, events: u64) {
         let mut left = events;
         while left > 0 {
             let count = (1 + self.dice.below(6)).min(left);
@@ -92,7 +92,7 @@ impl Twins {
     }
 
     /// A few queries, from everywhere to everywhere.
-    fn compare(&mut self, queries: u64) {
+    pub fn compare(&mut self, queries: u64) {
         let end = self.model.last_position().unwrap().map_or(0, |last| last.get() + 1);
         for _ in 0..queries {
             let query = self.query();
@@ -141,14 +141,18 @@ impl Twins {
 }
 
 fn open(disk: &MemoryDisk, clock: &Arc<ManualClock>) -> Log {
-    let options = LogOptions {
+    Log::open_on(Arc::new(disk.clone()), options(clock)).unwrap()
+}
+
+/// Of a log of tiny segments, without threads.
+pub fn options(clock: &Arc<ManualClock>) -> LogOptions {
+    LogOptions {
         threads: Threads::None,
         segment_bytes_first: fixture::SEGMENT,
         segment_bytes_max: fixture::SEGMENT,
         clock: clock.clone(),
         ..LogOptions::default()
-    };
-    Log::open_on(Arc::new(disk.clone()), options).unwrap()
+    }
 }
 
 fn positions(store: &dyn EventStore, read: Read) -> Vec<u64> {
