@@ -77,13 +77,14 @@ pub struct Writer {
 
 impl Writer {
     /// Makes a batch durable, visible and answered; or poisons the log.
-    pub fn commit(&mut self, engine: &Engine, mut batch: Batch) {
+    pub fn commit(&mut self, engine: &Engine, batch: Batch) {
         if let Some(cause) = engine.poisoned() {
             return answer_all(batch.replies, || AppendError::Storage(cause.clone()));
         }
         // Built only to see the suites fail: `cargo xtask sabotage`.
         #[cfg(factum_sabotage = "early_ack")]
-        let mut batch = batch.answered();
+        let batch = batch.answered();
+        let mut batch = batch;
         let header = self.seal(engine, &mut batch);
         if let Err(error) = self.write(&batch) {
             let error = engine.poison(error);

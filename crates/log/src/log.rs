@@ -150,7 +150,7 @@ impl Log {
         }
         let overhead = padded_bytes(0);
         let bytes_max = engine.store.append_bytes_max().saturating_sub(overhead);
-        let mut request = Request::new(append, engine.store.secret, bytes_max, reply)
+        let mut request = Request::new(append, engine.store.secret, bytes_max, &engine.buffers, reply)
             .map_err(|(error, reply)| (error.into(), reply))?;
         let looked = match &mut request.condition {
             Some(part) => resolve::look_back(engine, part, may_wait),

@@ -6,6 +6,7 @@ use factum_core::{
 };
 use smallvec::SmallVec;
 
+use crate::buffers::Buffers;
 use crate::index::keys::{self, KeyHash, Wanted};
 use crate::secret::{Secret, StreamHash};
 use crate::segment::record;
@@ -75,10 +76,11 @@ impl Request {
         append: Append,
         secret: Secret,
         bytes_max: u64,
+        buffers: &Buffers,
         reply: Reply,
     ) -> Result<Self, (InvalidAppend, Reply)> {
         match Self::check(&append, bytes_max) {
-            Ok(bytes) => Ok(Self::encode(append, secret, bytes as usize, reply)),
+            Ok(bytes) => Ok(Self::encode(append, secret, buffers.take(bytes as usize), reply)),
             Err(error) => Err((error, reply)),
         }
     }
@@ -96,9 +98,9 @@ impl Request {
         Ok(bytes)
     }
 
-    fn encode(append: Append, secret: Secret, bytes: usize, reply: Reply) -> Self {
+    fn encode(append: Append, secret: Secret, records: Vec<u8>, reply: Reply) -> Self {
         let mut request = Self {
-            records: Vec::with_capacity(bytes),
+            records,
             events: SmallVec::with_capacity(append.event_count()),
             // Few have more than a type, a category and a tag.
             keys: SmallVec::with_capacity(3 * append.event_count()),

@@ -172,15 +172,18 @@ impl Sequencer {
         }
     }
 
-    /// Looks where the streams of the next appends stand, and of how many. What
+    /// Looks up what the next appends will be judged by, and says of how many. What
     /// is far off in memory is then fetched for all of them at once, and not for
     /// one after another; nothing is decided by it.
     fn look_ahead(&self, engine: &Engine, request: &Request) -> usize {
         let next = self.inbox.iter().take(LOOK_AHEAD - 1);
         if next.len() > 0 {
             let live = engine.live.read();
-            for write in [request].into_iter().chain(next.clone()).filter_map(|ahead| ahead.writes.first()) {
-                std::hint::black_box(live.head(write.hash));
+            for ahead in std::iter::once(request).chain(next.clone()) {
+                if let (Some(write), Some(event)) = (ahead.writes.first(), ahead.events.first()) {
+                    let head = live.head(write.hash);
+                    std::hint::black_box((head, self.recent.find_id(write.hash, &event.id, event.key)));
+                }
             }
         }
         1 + next.len()
@@ -423,7 +426,7 @@ impl Sequencer {
         let body_at = self.offset + BATCH_HEADER_BYTES as u64 + self.open.body_bytes;
         let wanted = self.batch_bytes_expected.max(padded_bytes(request.records.len() as u64));
         let buffer = self.open.buffer.get_or_insert_with(|| {
-            let mut buffer = engine.buffers.with_room(wanted as usize);
+            let mut buffer = engine.buffers.for_batch(wanted as usize);
             buffer.extend(&[0; BATCH_HEADER_BYTES]);
             buffer
         });
@@ -460,6 +463,7 @@ impl Sequencer {
         };
         self.open.events += request.events.len() as u32;
         self.open.body_bytes += request.records.len() as u64;
+        engine.buffers.take_back(request.records);
         self.open.replies.push((request.reply, appended));
     }
 
@@ -503,7 +507,8 @@ impl Sequencer {
         let padded = padded_bytes(open.body_bytes);
         // Many callers come back with about as much as they brought; one alone
         // brings what it brings.
-        self.batch_bytes_expected = if open.replies.len() > 1 { padded + padded / 4 } else { 0 };
+        let expected = (padded + padded / 4).min(BATCH_BYTES_MAX);
+        self.batch_bytes_expected = if open.replies.len() > 1 { expected } else { 0 };
         let batch = Batch {
             segment: self.segment.clone(),
             offset: self.offset,
@@ -536,7 +541,7 @@ impl Sequencer {
         if !idle || !room || !writer.uncovered || engine.poisoned().is_some() {
             return;
         }
-        let mut buffer = engine.buffers.with_room(BLOCK_BYTES as usize);
+        let mut buffer = engine.buffers.for_batch(BLOCK_BYTES as usize);
         buffer.extend(&[0; BATCH_HEADER_BYTES]);
         let batch = Batch {
             segment: self.segment.clone(),

@@ -82,22 +82,23 @@ pub fn build(store: Uuid, segment: &LiveSegment, batches: &[BatchEntry], end: Se
         bytes.extend_from_slice(&record.offset.to_le_bytes());
     }
     bytes.resize(postings_at + (events + of_keys) * width(events), 0);
-    streams.put_postings(begins, &mut bytes[postings_at..], width(events));
-    keys.put_postings(key_begins, &mut bytes[postings_at..], width(events));
+    let postings = &mut bytes[postings_at..];
+    streams.put_postings(begins, 0..events as u32, postings, width(events));
+    keys.put_postings(key_begins, segment.ordinals_of_keys(), postings, width(events));
     let crc = checksum(&bytes);
     put(&mut bytes, CRC_AT, &crc.to_le_bytes());
     bytes
 }
 
-/// In place of where a group's ordinals begin: they are not written.
+/// In place of a group's number, or of where its ordinals begin: not written.
 const UNSTORED: u32 = u32::MAX;
 
 /// Records by what they have in common. They are numbered as they are first met
 /// and only the groups are sorted: of those there are fewer.
 struct Groups {
     groups: Vec<Group>,
-    /// Of each posting, by ordinals: its ordinal and the number of its group.
-    members: Vec<(u32, u32)>,
+    /// Of each posting, by ordinals: the number of its group.
+    members: Vec<u32>,
 }
 
 /// Records with one thing in common.
@@ -116,17 +117,16 @@ impl Groups {
     fn begin(&mut self, hash: u128, ordinal: u32) -> u32 {
         let number = self.groups.len() as u32;
         self.groups.push(Group { hash, first: ordinal, last: ordinal, count: 1 });
-        self.members.push((ordinal, number));
+        self.members.push(number);
         number
     }
 
     fn add(&mut self, number: u32, ordinal: u32) {
         let group = &mut self.groups[number as usize];
         // Only what was written by something else names a tag twice.
-        if group.last != ordinal {
-            (group.last, group.count) = (ordinal, group.count + 1);
-            self.members.push((ordinal, number));
-        }
+        let is_again = group.last == ordinal;
+        self.members.push(if is_again { UNSTORED } else { number });
+        (group.last, group.count) = (ordinal, group.count + u32::from(!is_again));
     }
 
     /// The numbers of the groups, in the order of their hashes.
@@ -144,12 +144,18 @@ impl Groups {
         self.groups.iter().map(|group| group.count as usize).filter(|count| *count != events).sum()
     }
 
-    /// Writes the ordinals of each group from where it begins on.
-    fn put_postings(&self, mut next: Vec<u32>, bytes: &mut [u8], width: usize) {
-        for (ordinal, number) in &self.members {
-            let next = &mut next[*number as usize];
-            if *next != UNSTORED {
-                postings::put(bytes, *next as usize, width, *ordinal);
+    /// Writes the ordinals of each group from where it begins on; `ordinals` are
+    /// those of all members.
+    fn put_postings(
+        &self,
+        mut next: Vec<u32>,
+        ordinals: impl Iterator<Item = u32>,
+        bytes: &mut [u8],
+        width: usize,
+    ) {
+        for (number, ordinal) in self.members.iter().zip(ordinals) {
+            if let Some(next) = next.get_mut(*number as usize).filter(|next| **next != UNSTORED) {
+                postings::put(bytes, *next as usize, width, ordinal);
                 *next += 1;
             }
         }
@@ -162,7 +168,7 @@ fn streams_of(segment: &LiveSegment) -> Groups {
     for (ordinal, record) in (0..).zip(segment.records.iter()) {
         match record.previous_here() {
             // Of streams, every record has one posting.
-            Some(previous) => streams.add(streams.members[previous as usize].1, ordinal),
+            Some(previous) => streams.add(streams.members[previous as usize], ordinal),
             None => {
                 streams.begin(record.stream(), ordinal);
             }

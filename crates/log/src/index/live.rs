@@ -97,6 +97,15 @@ impl LiveSegment {
         (begin..self.keys_end[ordinal] as usize).map(|at| self.keys[at])
     }
 
+    /// Of each key in turn, the record it is one of.
+    pub fn ordinals_of_keys(&self) -> impl Iterator<Item = u32> {
+        let mut begin = 0;
+        (0..).zip(self.keys_end.iter()).flat_map(move |(ordinal, end)| {
+            let count = end - std::mem::replace(&mut begin, *end);
+            std::iter::repeat_n(ordinal, count as usize)
+        })
+    }
+
     /// How many keys there are in all.
     pub fn keys_len(&self) -> usize {
         self.keys.len()

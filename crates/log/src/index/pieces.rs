@@ -68,8 +68,8 @@ impl<T> Pieces<T> {
         self.pieces.iter().flatten()
     }
 
-    /// Grows into what another list leaves, of which it keeps no more than that
-    /// list had itself.
+    /// Grows into what another list leaves, of which no more is kept than the
+    /// larger of the two had.
     pub fn reuse(&mut self, other: Self) {
         let Self { pieces, spare } = other;
         let most = pieces.len().max(self.spare.len()).max(spare.len());

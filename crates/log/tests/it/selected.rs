@@ -313,6 +313,45 @@ fn what_is_lost_is_met_by_every_query() {
     }
 }
 
+/// A store that nobody reads keeps no index in memory; whoever reads by a segment
+/// finds its index at hand when it is sealed.
+#[test]
+fn an_index_is_in_memory_for_those_who_read() {
+    let by_query = |log: &Log| assert!(log.count(Read::query(even())).unwrap() > 0);
+    let by_stream = |log: &Log| assert!(log.read(Read::stream(fixture::stream(0))).unwrap().count() > 0);
+    for (asks, at_hand) in [(None::<&dyn Fn(&Log)>, false), (Some(&by_query), true), (Some(&by_stream), true)]
+    {
+        let disk = FaultyDisk::new(7);
+        let log = fixture::open(&disk).unwrap();
+        let append = |number| {
+            let append = Append::to(fixture::stream(number), ExpectedRevision::Any, [tagged(number)]);
+            log.append(append).unwrap();
+        };
+        (0..10).for_each(append);
+        asks.into_iter().for_each(|ask| ask(&log));
+        (10..20).for_each(append);
+        assert!(log.stats().segments[0].sealed);
+        let before = disk.operations();
+        assert_eq!(log.count(Read::query(even())).unwrap(), 10);
+        assert_eq!(disk.operations() == before, at_hand, "at hand: {at_hand}");
+        let before = disk.operations();
+        assert_eq!(log.count(Read::query(even())).unwrap(), 10);
+        assert_eq!(disk.operations(), before, "it was asked by now");
+    }
+}
+
+/// A store that is only read stays as it is, whoever pumps.
+#[test]
+fn a_missing_index_of_a_store_that_is_only_read_stays_missing() {
+    let disk = tagged_store(fixture::EVENTS);
+    disk.erase(&fixture::index(1)).unwrap();
+    let log = fixture::open_read(&disk).unwrap();
+    log.pump().unwrap();
+    assert_eq!(log.count(Read::query(even())).unwrap(), fixture::EVENTS / 2);
+    log.close().unwrap();
+    assert!(disk.content(&fixture::index(1)).is_err());
+}
+
 /// Numbers cost looks at indexes, not at events.
 #[test]
 fn the_last_of_many_is_found_without_reading_the_others() {
