@@ -2,10 +2,10 @@
 //! visible and its callers get their answers.
 //!
 //! ```text
-//!   batch ─▶ assemble ─▶ write ─▶ flush ─▶ publish ─▶ answer
-//!                                   │
-//!                                   └─ failed: poison; nothing is answered
-//!                                      as recorded, nothing is retried
+//!   batch ─▶ seal ─▶ write ─▶ flush ─▶ publish ─▶ answer
+//!                                │
+//!                                └─ failed: poison; nothing is answered
+//!                                   as recorded, nothing is retried
 //! ```
 //!
 //! Invariants:
@@ -17,16 +17,16 @@
 use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use factum_core::{AppendError, Appended, StorageError, Timestamp};
 
+use crate::buffers::Buffer;
 use crate::disk::write_all_at;
 use crate::engine::Engine;
 use crate::housekeeper::Job;
 use crate::index::sealed::SegmentEnd;
 use crate::request::Reply;
 use crate::segment::batch::{BatchHeader, padded_bytes};
-use crate::segment::format::{BATCH_HEADER_BYTES, BLOCK_BYTES, batch_flags};
+use crate::segment::format::{BATCH_HEADER_BYTES, batch_flags};
 use crate::segment::{BatchEntry, Segment, io_error};
 use crate::tail::TailBatch;
 
@@ -38,9 +38,8 @@ pub struct Batch {
     pub first_position: u64,
     pub events: u32,
     pub recorded_at: Timestamp,
-    /// Records with their places, append by append.
-    pub bodies: Vec<Vec<u8>>,
-    pub body_bytes: u64,
+    /// Room for the header, and records with their places.
+    pub buffer: Buffer,
     /// Who gets which receipt when it is durable.
     pub replies: Vec<(Reply, Appended)>,
     /// [`batch_flags`] besides those the writer sets itself.
@@ -85,8 +84,9 @@ impl Writer {
         // Built only to see the suites fail: `cargo xtask sabotage`.
         #[cfg(factum_sabotage = "early_ack")]
         let batch = batch.answered();
-        let (header, bytes) = self.assemble(engine, &batch);
-        if let Err(error) = self.write(&batch, &bytes) {
+        let mut batch = batch;
+        let header = self.seal(engine, &mut batch);
+        if let Err(error) = self.write(&batch) {
             let error = engine.poison(error);
             return answer_all(batch.replies, || AppendError::Unknown(error.clone()));
         }
@@ -98,27 +98,21 @@ impl Writer {
         self.segment = batch.segment.number;
         self.sequence = header.sequence;
         self.crc = header.crc;
-        self.end_offset = batch.offset + bytes.len() as u64;
+        self.end_offset = batch.offset + batch.buffer.len() as u64;
         self.first_of_epoch = false;
         self.uncovered = batch.events > 0;
-        self.publish(engine, &batch, bytes);
-        for (reply, appended) in batch.replies {
+        let replies = std::mem::take(&mut batch.replies);
+        self.publish(engine, batch);
+        for (reply, appended) in replies {
             // Whoever gave up waiting gets no answer.
             let _ = reply.send(Ok(appended));
         }
     }
 
-    fn assemble(&self, engine: &Engine, batch: &Batch) -> (BatchHeader, Bytes) {
-        let length = padded_bytes(batch.body_bytes) as usize;
-        // Begins on a block boundary in memory too: a disk may want that of
-        // large writes.
-        let mut buffer: Vec<u8> = Vec::with_capacity(length + BLOCK_BYTES as usize);
-        let begin = buffer.as_ptr().align_offset(BLOCK_BYTES as usize).min(BLOCK_BYTES as usize);
-        buffer.resize(begin + BATCH_HEADER_BYTES, 0);
-        for body in &batch.bodies {
-            buffer.extend_from_slice(body);
-        }
-        buffer.resize(begin + length, 0);
+    /// Completes the batch in its buffer.
+    fn seal(&self, engine: &Engine, batch: &mut Batch) -> BatchHeader {
+        let body_bytes = batch.buffer.len() - BATCH_HEADER_BYTES;
+        batch.buffer.pad(padded_bytes(body_bytes as u64) as usize);
         let opened = if self.first_of_epoch { batch_flags::OPENED } else { 0 };
         let mut header = BatchHeader {
             flags: batch.flags | opened,
@@ -127,29 +121,29 @@ impl Writer {
             sequence: self.sequence + 1,
             first_position: batch.first_position,
             events: batch.events,
-            body_bytes: batch.body_bytes as u32,
+            body_bytes: body_bytes as u32,
             recorded_at: batch.recorded_at,
             durable_sequence: self.sequence,
             previous_crc: self.crc,
             crc: 0,
         };
-        header.crc = header.seal(&mut buffer[begin..], engine.salt);
-        (header, Bytes::from(buffer).slice(begin..))
+        header.crc = header.seal(batch.buffer.as_mut(), engine.salt);
+        header
     }
 
-    fn write(&self, batch: &Batch, bytes: &[u8]) -> Result<(), StorageError> {
+    fn write(&self, batch: &Batch) -> Result<(), StorageError> {
         let failed = |doing| {
             let name = batch.segment.name();
             move |error: io::Error| io_error(doing, &name, error)
         };
-        write_all_at(&*batch.segment.file, bytes, batch.offset).map_err(failed("write"))?;
+        write_all_at(&*batch.segment.file, batch.buffer.as_ref(), batch.offset).map_err(failed("write"))?;
         #[cfg(factum_sabotage = "no_flush")]
         return Ok(());
         #[cfg(not(factum_sabotage = "no_flush"))]
         batch.segment.file.sync().map_err(failed("flush"))
     }
 
-    fn publish(&self, engine: &Engine, batch: &Batch, bytes: Bytes) {
+    fn publish(&self, engine: &Engine, batch: Batch) {
         let entry = BatchEntry {
             first_position: batch.first_position,
             recorded_at: batch.recorded_at,
@@ -160,12 +154,14 @@ impl Writer {
             return;
         }
         let end_position = batch.first_position + u64::from(batch.events);
+        let (bytes, memory) = batch.buffer.freeze();
         engine.tail.push(TailBatch {
             segment: batch.segment.number,
             offset: batch.offset,
             first_position: batch.first_position,
             end_position,
             bytes,
+            memory,
         });
         engine.publish(end_position);
     }

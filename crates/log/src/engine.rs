@@ -21,6 +21,7 @@ use parking_lot::{Mutex, RwLock};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use crate::buffers::Buffers;
 use crate::commit::Writer;
 use crate::disk::Disk;
 use crate::housekeeper::Housekeeper;
@@ -44,6 +45,7 @@ pub struct Engine {
     /// All that hold batches and the one being filled, oldest first.
     pub segments: RwLock<Vec<Arc<Segment>>>,
     pub tail: Tail,
+    pub buffers: Arc<Buffers>,
     pub indexes: Cache<u32, Arc<SealedIndex>, ByBytes>,
     pub mailbox: Mailbox,
     pub sequencer: Mutex<Sequencer>,
@@ -76,6 +78,7 @@ impl Engine {
             disk,
             salt,
             tail: Tail::new(options.tail_bytes_max),
+            buffers: Arc::default(),
             indexes: Cache::with_weighter(64, options.index_bytes_max, ByBytes),
             live: RwLock::new(recovered.live),
             segments: RwLock::new(recovered.segments),

@@ -257,10 +257,15 @@ fn seal(engine: &Engine, number: u32, end: SegmentEnd) -> Result<(), StorageErro
     let batches = segment.committed(|committed| committed.batches.clone());
     let bytes = build::build(engine.store.id, &live, &batches, end);
     sealed::write(&*engine.disk, number, &bytes)?;
-    if let Ok(index) = SealedIndex::from_bytes(bytes.into(), engine.store.id, number) {
+    // Kept at hand for whoever reads there already; others load the file.
+    if live.is_asked()
+        && let Ok(index) = SealedIndex::from_bytes(bytes.into(), engine.store.id, number)
+    {
         engine.indexes.insert(number, Arc::new(index));
     }
     segment.seal();
-    engine.live.write().drop_segment(number);
+    drop(live);
+    let left = engine.live.write().drop_segment(number);
+    drop(left);
     Ok(())
 }

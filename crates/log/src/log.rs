@@ -90,7 +90,10 @@ impl Log {
         let engine = &self.0.engine;
         if !engine.has_own_threads() {
             engine.sequencer.lock().drive(engine);
-            engine.housekeeper.run_jobs(engine);
+            // A store that is only read is left as it is.
+            if engine.options.access == Access::Append {
+                engine.housekeeper.run_jobs(engine);
+            }
         }
         engine.poisoned().map_or(Ok(()), Err)
     }
@@ -147,7 +150,7 @@ impl Log {
         }
         let overhead = padded_bytes(0);
         let bytes_max = engine.store.append_bytes_max().saturating_sub(overhead);
-        let mut request = Request::new(append, engine.store.secret, bytes_max, reply)
+        let mut request = Request::new(append, engine.store.secret, bytes_max, &engine.buffers, reply)
             .map_err(|(error, reply)| (error.into(), reply))?;
         let looked = match &mut request.condition {
             Some(part) => resolve::look_back(engine, part, may_wait),

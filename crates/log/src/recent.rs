@@ -11,14 +11,9 @@
 //!   forgotten                        (fills up, then becomes the older one)
 //! ```
 
-use std::hash::BuildHasherDefault;
+use hashbrown::HashTable;
 
-use hashbrown::HashMap;
-
-use crate::index::live::AlreadyHashed;
 use crate::secret::StreamHash;
-
-type ByHash = HashMap<u64, u32, BuildHasherDefault<AlreadyHashed>>;
 
 /// The window of recent events.
 pub struct Recent {
@@ -31,11 +26,13 @@ pub struct Recent {
 struct Generation {
     first_position: u64,
     entries: Vec<Entry>,
-    /// Last entry with an id.
-    ids: ByHash,
+    /// The last entry of each key; by ordinals, so that it is small and near.
+    ids: HashTable<u32>,
 }
 
 struct Entry {
+    /// Its id within its stream, hashed.
+    key: u64,
     stream: [u64; 2],
     id: [u8; 16],
     revision: u64,
@@ -76,16 +73,19 @@ impl Recent {
         }
         let newer = &mut self.newer;
         let ordinal = newer.entries.len() as u32;
-        newer.ids.insert(key, ordinal);
         let stream = [stream as u64, (stream >> 64) as u64];
-        newer.entries.push(Entry { stream, id, revision });
+        newer.entries.push(Entry { key, stream, id, revision });
+        let entries = &newer.entries;
+        let key_of = |ordinal: &u32| entries[*ordinal as usize].key;
+        newer.ids.entry(key, |known| key_of(known) == key, key_of).insert(ordinal);
     }
 
     /// A recent event of a stream by its id.
     pub fn find_id(&self, stream: StreamHash, id: &[u8; 16], key: u64) -> Option<RecentEvent> {
         [&self.newer, &self.older].into_iter().find_map(|generation| {
-            let ordinal = *generation.ids.get(&key)?;
-            let entry = &generation.entries[ordinal as usize];
+            let entries = &generation.entries;
+            let ordinal = *generation.ids.find(key, |known| entries[*known as usize].key == key)?;
+            let entry = &entries[ordinal as usize];
             let same = entry.id == *id && entry.stream == [stream as u64, (stream >> 64) as u64];
             same.then(|| RecentEvent {
                 position: generation.first_position + u64::from(ordinal),
@@ -128,6 +128,16 @@ mod tests {
                 );
                 assert_eq!(recent.find_id(8, &id, known ^ 0xabcd), None, "another stream");
             }
+        }
+    }
+
+    #[test]
+    fn of_events_with_one_id_it_knows_the_last() {
+        let mut recent = Recent::new(8, 0);
+        for revision in 0..6 {
+            recent.push(7, [1; 16], 77, revision);
+            let last = RecentEvent { position: revision, revision };
+            assert_eq!(recent.find_id(7, &[1; 16], 77), Some(last));
         }
     }
 }

@@ -383,7 +383,7 @@ impl Recovering<'_> {
             return;
         }
         segment.seal();
-        self.live.drop_segment(segment.number);
+        drop(self.live.drop_segment(segment.number));
     }
 
     /// Whether the next segment's first batch is the next of the chain.
@@ -566,6 +566,7 @@ impl Recovering<'_> {
             open: OpenBatch::default(),
             deferred: Vec::new(),
             last_appends: [0; 2],
+            batch_bytes_expected: 0,
             inbox: std::collections::VecDeque::<Request>::new(),
         };
         let writer = Writer {

@@ -2,10 +2,11 @@
 //! only to give it a place.
 
 use factum_core::{
-    Append, AppendCondition, AppendError, Appended, ExpectedRevision, InvalidAppend, NewEvent, StreamName,
+    Append, AppendCondition, AppendError, Appended, ExpectedRevision, InvalidAppend, StreamName,
 };
 use smallvec::SmallVec;
 
+use crate::buffers::Buffers;
 use crate::index::keys::{self, KeyHash, Wanted};
 use crate::secret::{Secret, StreamHash};
 use crate::segment::record;
@@ -75,10 +76,11 @@ impl Request {
         append: Append,
         secret: Secret,
         bytes_max: u64,
+        buffers: &Buffers,
         reply: Reply,
     ) -> Result<Self, (InvalidAppend, Reply)> {
         match Self::check(&append, bytes_max) {
-            Ok(bytes) => Ok(Self::encode(append, secret, bytes as usize, reply)),
+            Ok(bytes) => Ok(Self::encode(append, secret, buffers.take(bytes as usize), reply)),
             Err(error) => Err((error, reply)),
         }
     }
@@ -96,11 +98,12 @@ impl Request {
         Ok(bytes)
     }
 
-    fn encode(append: Append, secret: Secret, bytes: usize, reply: Reply) -> Self {
+    fn encode(append: Append, secret: Secret, records: Vec<u8>, reply: Reply) -> Self {
         let mut request = Self {
-            records: Vec::with_capacity(bytes),
+            records,
             events: SmallVec::with_capacity(append.event_count()),
-            keys: SmallVec::new(),
+            // Few have more than a type, a category and a tag.
+            keys: SmallVec::with_capacity(3 * append.event_count()),
             beginning: secret.beginning(),
             writes: SmallVec::with_capacity(append.writes.len()),
             checks: Vec::with_capacity(append.checks.len()),
@@ -110,8 +113,18 @@ impl Request {
         let salt = secret.salt();
         for write in append.writes {
             let hash = secret.stream(write.stream.as_str());
+            let category = keys::of_stream(secret, write.stream.as_str());
             for event in &write.events {
-                request.encode_event(event, &write.stream, hash, secret, salt);
+                let own_crc = record::encode(event, &write.stream, salt, &mut request.records);
+                let tags = event.tags.iter();
+                request.keys.extend(keys::of_event(secret, category, event.event_type.as_str(), tags));
+                request.events.push(EventPart {
+                    end: request.records.len() as u32,
+                    own_crc,
+                    id: *event.id.as_bytes(),
+                    key: secret.event_id(hash, event.id.as_bytes()),
+                    keys_end: request.keys.len() as u32,
+                });
             }
             request.writes.push(WritePart {
                 stream: write.stream,
@@ -125,26 +138,6 @@ impl Request {
             request.checks.push(CheckPart { stream: check.stream, hash, expected: check.expected });
         }
         request
-    }
-
-    fn encode_event(
-        &mut self,
-        event: &NewEvent,
-        stream: &StreamName,
-        hash: StreamHash,
-        secret: Secret,
-        salt: u32,
-    ) {
-        let own_crc = record::encode(event, stream, salt, &mut self.records);
-        let tags = event.tags.iter();
-        self.keys.extend(keys::of_event(secret, stream.as_str(), event.event_type.as_str(), tags));
-        self.events.push(EventPart {
-            end: self.records.len() as u32,
-            own_crc,
-            id: *event.id.as_bytes(),
-            key: secret.event_id(hash, event.id.as_bytes()),
-            keys_end: self.keys.len() as u32,
-        });
     }
 
     /// The events of each write: first, and one after the last.

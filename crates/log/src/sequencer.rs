@@ -26,6 +26,7 @@ use factum_core::{
 };
 use smallvec::SmallVec;
 
+use crate::buffers::Buffer;
 use crate::commit::{Batch, answer_all};
 use crate::engine::Engine;
 use crate::housekeeper::Job;
@@ -54,6 +55,9 @@ const GATHER_APPENDS_MIN: usize = 8;
 /// More appends than this fill a batch well enough.
 const GATHER_APPENDS_MAX: usize = 256;
 
+/// For so many appends what they touch is fetched at once.
+const LOOK_AHEAD: usize = 16;
+
 /// Batches up to this size are written by the sequencer itself; handing them
 /// to the writer's thread would cost more than preparing the next one
 /// meanwhile saves.
@@ -74,6 +78,8 @@ pub struct Sequencer {
     pub deferred: Vec<Deferred>,
     /// How many appends the last batch held, and the one before it.
     pub last_appends: [usize; 2],
+    /// How many bytes the next batch may have, so that its buffer fits.
+    pub batch_bytes_expected: u64,
     pub inbox: VecDeque<Request>,
 }
 
@@ -83,7 +89,8 @@ pub struct OpenBatch {
     first_position: u64,
     recorded_at: Option<Timestamp>,
     events: u32,
-    bodies: Vec<Vec<u8>>,
+    /// Room for a header, and the records; begun with the first of them.
+    buffer: Option<Buffer>,
     body_bytes: u64,
     replies: Vec<(Reply, Appended)>,
 }
@@ -155,9 +162,31 @@ impl Sequencer {
 
     fn take_all(&mut self, engine: &Engine) {
         engine.mailbox.drain_into(&mut self.inbox);
+        let mut near = 0;
         while let Some(request) = self.inbox.pop_front() {
+            if near == 0 {
+                near = self.look_ahead(engine, &request);
+            }
+            near -= 1;
             self.take(engine, request);
         }
+    }
+
+    /// Looks up what the next appends will be judged by, and says of how many. What
+    /// is far off in memory is then fetched for all of them at once, and not for
+    /// one after another; nothing is decided by it.
+    fn look_ahead(&self, engine: &Engine, request: &Request) -> usize {
+        let next = self.inbox.iter().take(LOOK_AHEAD - 1);
+        if next.len() > 0 {
+            let live = engine.live.read();
+            for ahead in std::iter::once(request).chain(next.clone()) {
+                if let (Some(write), Some(event)) = (ahead.writes.first(), ahead.events.first()) {
+                    let head = live.head(write.hash);
+                    std::hint::black_box((head, self.recent.find_id(write.hash, &event.id, event.key)));
+                }
+            }
+        }
+        1 + next.len()
     }
 
     /// The callers of the last batch have just got their answers, and most of
@@ -381,7 +410,7 @@ impl Sequencer {
     }
 
     /// Gives every event its place.
-    fn accept(&mut self, engine: &Engine, live: &mut Live, mut request: Request) {
+    fn accept(&mut self, engine: &Engine, live: &mut Live, request: Request) {
         if self.open.is_empty() {
             self.open.first_position = self.next_position;
         }
@@ -395,30 +424,35 @@ impl Sequencer {
         };
         let first = self.next_position;
         let body_at = self.offset + BATCH_HEADER_BYTES as u64 + self.open.body_bytes;
-        let mut index = 0;
+        let wanted = self.batch_bytes_expected.max(padded_bytes(request.records.len() as u64));
+        let buffer = self.open.buffer.get_or_insert_with(|| {
+            let mut buffer = engine.buffers.for_batch(wanted as usize);
+            buffer.extend(&[0; BATCH_HEADER_BYTES]);
+            buffer
+        });
+        let begin = buffer.len();
+        buffer.extend(&request.records);
+        let records = &mut buffer.as_mut()[begin..];
         let mut revisions = SmallVec::with_capacity(request.writes.len());
-        for write in &request.writes {
-            let mut last = None;
-            for _ in 0..write.events {
-                let range = request.record_range(index);
-                let keys = &request.keys[request.keys_range(index)];
-                let offset = body_at + range.start as u64;
-                let revision = live.record(write.hash, self.next_position, offset, keys, request.beginning);
+        for (write, events) in request.ranges() {
+            if events.is_empty() {
+                let head = live.head(write.hash);
+                revisions.push(head.and_then(|head| Revision::new(head.next_revision).previous()));
+                continue;
+            }
+            let places = events.clone().map(|index| {
+                let offset = body_at + request.record_range(index).start as u64;
+                (offset, &request.keys[request.keys_range(index)])
+            });
+            let revision = live.record_all(write.hash, self.next_position, places, request.beginning);
+            for (index, revision) in events.clone().zip(revision..) {
                 let event = &request.events[index];
-                record::place(
-                    &mut request.records[range],
-                    event.own_crc,
-                    self.next_position,
-                    revision,
-                    recorded_at,
-                );
+                let record = &mut records[request.record_range(index)];
+                record::place(record, event.own_crc, self.next_position, revision, recorded_at);
                 self.recent.push(write.hash, event.id, event.key, revision);
                 self.next_position += 1;
-                index += 1;
-                last = Some(Revision::new(revision));
             }
-            let unwritten = || Revision::new(live.head(write.hash)?.next_revision).previous();
-            revisions.push(last.or_else(unwritten));
+            revisions.push(Some(Revision::new(revision + events.len() as u64 - 1)));
         }
         let appended = Appended {
             positions: Some(Position::new(first)..=Position::new(self.next_position - 1)),
@@ -427,9 +461,9 @@ impl Sequencer {
             durability: Durability::Disk,
             repeated: false,
         };
-        self.open.events += index as u32;
+        self.open.events += request.events.len() as u32;
         self.open.body_bytes += request.records.len() as u64;
-        self.open.bodies.push(request.records);
+        engine.buffers.take_back(request.records);
         self.open.replies.push((request.reply, appended));
     }
 
@@ -468,16 +502,20 @@ impl Sequencer {
         if let Some(cause) = engine.poisoned() {
             return answer_all(open.replies, || AppendError::Storage(cause.clone()));
         }
+        let Some(buffer) = open.buffer else { return };
         self.last_appends = [open.replies.len(), self.last_appends[0]];
         let padded = padded_bytes(open.body_bytes);
+        // Many callers come back with about as much as they brought; one alone
+        // brings what it brings.
+        let expected = (padded + padded / 4).min(BATCH_BYTES_MAX);
+        self.batch_bytes_expected = if open.replies.len() > 1 { expected } else { 0 };
         let batch = Batch {
             segment: self.segment.clone(),
             offset: self.offset,
             first_position: open.first_position,
             events: open.events,
             recorded_at: open.recorded_at.unwrap_or(self.last_recorded_at),
-            bodies: open.bodies,
-            body_bytes: open.body_bytes,
+            buffer,
             replies: open.replies,
             flags: 0,
         };
@@ -503,14 +541,15 @@ impl Sequencer {
         if !idle || !room || !writer.uncovered || engine.poisoned().is_some() {
             return;
         }
+        let mut buffer = engine.buffers.for_batch(BLOCK_BYTES as usize);
+        buffer.extend(&[0; BATCH_HEADER_BYTES]);
         let batch = Batch {
             segment: self.segment.clone(),
             offset: self.offset,
             first_position: self.next_position,
             events: 0,
             recorded_at: self.last_recorded_at,
-            bodies: Vec::new(),
-            body_bytes: 0,
+            buffer,
             replies: Vec::new(),
             flags,
         };

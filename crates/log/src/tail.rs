@@ -30,6 +30,8 @@ pub struct TailBatch {
     pub end_position: u64,
     /// All of it, with header and padding.
     pub bytes: Bytes,
+    /// How many bytes of memory that takes.
+    pub memory: u64,
 }
 
 impl Tail {
@@ -41,12 +43,12 @@ impl Tail {
     /// Adds the batch just committed.
     pub fn push(&self, batch: TailBatch) {
         let mut batches = self.batches.write();
-        batches.bytes += batch.bytes.len() as u64;
+        batches.bytes += batch.memory;
         batches.kept.push_back(batch);
         while batches.bytes > self.bytes_max
             && let Some(oldest) = batches.kept.pop_front()
         {
-            batches.bytes -= oldest.bytes.len() as u64;
+            batches.bytes -= oldest.memory;
         }
     }
 

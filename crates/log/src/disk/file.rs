@@ -13,7 +13,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -28,8 +28,14 @@ use super::{DirEntry, Disk, DiskFile, DiskLock, check_name, longer_already, not_
 /// The name of the file that is locked.
 const LOCK: &str = "LOCK";
 
-/// How much is written at once where room must be reserved by writing zeros.
+/// How many zeros are written at once, at most.
 const ZEROS_BYTES: usize = 1024 * 1024;
+
+/// Zeros to be written again and again; aligned for direct writes.
+static ZEROS: Zeros = Zeros([0; 64 * 1024]);
+
+#[repr(align(4096))]
+struct Zeros([u8; 64 * 1024]);
 
 /// A directory of the file system.
 #[derive(Debug, Clone)]
@@ -275,15 +281,16 @@ impl DiskFile for PlainFile {
     fn write_zeros_at(&self, bytes: usize, offset: u64) -> io::Result<usize> {
         // Through the page cache they would cost a copy, and push out of it
         // what somebody may want to read.
-        let zeros = vec![0; bytes + DIRECT_ALIGN];
-        let aligned = zeros.as_ptr().align_offset(DIRECT_ALIGN);
-        if let Some(direct) = self.direct()
-            && aligned <= DIRECT_ALIGN
-            && let Ok(written) = direct.write_at(&zeros[aligned..aligned + bytes], offset)
+        let most = bytes.min(ZEROS_BYTES);
+        let pieces = [IoSlice::new(&ZEROS.0); ZEROS_BYTES / ZEROS.0.len()];
+        if most.is_multiple_of(ZEROS.0.len())
+            && offset.is_multiple_of(DIRECT_ALIGN as u64)
+            && let Some(direct) = self.direct()
+            && let Ok(written) = rustix::io::pwritev(direct, &pieces[..most / ZEROS.0.len()], offset)
         {
             return Ok(written);
         }
-        self.file.write_at(&zeros[..bytes], offset)
+        self.file.write_at(&ZEROS.0[..bytes.min(ZEROS.0.len())], offset)
     }
 
     fn allocate(&self, bytes: u64) -> io::Result<()> {
@@ -315,11 +322,11 @@ impl DiskFile for PlainFile {
 
 /// Reserves room where the file system cannot be asked for it.
 fn write_zeros(file: &File, from: u64, until: u64) -> io::Result<()> {
-    let zeros = vec![0; ZEROS_BYTES];
     let mut offset = from;
     while offset < until {
-        let piece = usize::try_from(until - offset).map_or(ZEROS_BYTES, |left| left.min(ZEROS_BYTES));
-        file.write_all_at(&zeros[..piece], offset)?;
+        let most = ZEROS.0.len();
+        let piece = usize::try_from(until - offset).map_or(most, |left| left.min(most));
+        file.write_all_at(&ZEROS.0[..piece], offset)?;
         offset += piece as u64;
     }
     Ok(())

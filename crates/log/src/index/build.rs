@@ -3,10 +3,14 @@
 //! The same log gives the same bytes: streams and keys stand in the order of
 //! their hashes, ordinals ascend, and nothing else is written.
 
+use std::hash::BuildHasherDefault;
+
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use uuid::Uuid;
 
 use super::keys::KeyHash;
-use super::live::LiveSegment;
+use super::live::{AlreadyHashed, LiveSegment};
 use super::postings::{self, width};
 use super::sealed::{
     CRC_AT, DIRECTORY_ENTRY_BYTES, INDEX_FORMAT, INDEX_HEADER_BYTES, INDEX_MAGIC, KEY_ENTRY_BYTES,
@@ -15,23 +19,18 @@ use super::sealed::{
 use crate::segment::BatchEntry;
 use crate::segment::format::put;
 
-/// Of a whole segment.
+/// Of a whole segment, none of whose records is lost.
 pub fn build(store: Uuid, segment: &LiveSegment, batches: &[BatchEntry], end: SegmentEnd) -> Vec<u8> {
     let events = segment.records.len();
-    let mut by_stream: Vec<u32> = (0..events as u32).collect();
-    by_stream.sort_unstable_by_key(|ordinal| (segment.records[*ordinal as usize].stream(), *ordinal));
-    let streams: Vec<&[u32]> = by_stream
-        .chunk_by(|a, b| segment.records[*a as usize].stream() == segment.records[*b as usize].stream())
-        .collect();
-    let by_key = keys_of(segment);
-    let keys: Vec<&[Posting]> = by_key.chunk_by(|a, b| a.key == b.key).collect();
-    let length = INDEX_HEADER_BYTES
+    let streams = streams_of(segment);
+    let keys = keys_of(segment);
+    let of_keys = keys.postings_but_for_every(events);
+    let postings_at = INDEX_HEADER_BYTES
         + batches.len() * DIRECTORY_ENTRY_BYTES
-        + streams.len() * STREAM_ENTRY_BYTES
-        + keys.len() * KEY_ENTRY_BYTES
-        + events * RECORD_ENTRY_BYTES
-        + (events + by_key.len()) * width(events);
-    let mut bytes = Vec::with_capacity(length);
+        + streams.groups.len() * STREAM_ENTRY_BYTES
+        + keys.groups.len() * KEY_ENTRY_BYTES
+        + events * RECORD_ENTRY_BYTES;
+    let mut bytes = Vec::with_capacity(postings_at + (events + of_keys) * width(events));
     bytes.resize(INDEX_HEADER_BYTES, 0);
     put(&mut bytes, 0, &INDEX_MAGIC.to_le_bytes());
     put(&mut bytes, 8, &INDEX_FORMAT.to_le_bytes());
@@ -45,7 +44,8 @@ pub fn build(store: Uuid, segment: &LiveSegment, batches: &[BatchEntry], end: Se
     put(&mut bytes, 56, &end.end_offset.to_le_bytes());
     put(&mut bytes, 64, &end.last_sequence.to_le_bytes());
     put(&mut bytes, 72, &end.last_crc.to_le_bytes());
-    for (at, count) in [(76, events), (80, batches.len()), (84, streams.len()), (88, keys.len())] {
+    let counts = [(76, events), (80, batches.len()), (84, streams.groups.len()), (88, keys.groups.len())];
+    for (at, count) in counts {
         put(&mut bytes, at, &(count as u32).to_le_bytes());
     }
     for batch in batches {
@@ -53,66 +53,145 @@ pub fn build(store: Uuid, segment: &LiveSegment, batches: &[BatchEntry], end: Se
         bytes.extend_from_slice(&batch.recorded_at.as_micros().to_le_bytes());
         bytes.extend_from_slice(&batch.offset.to_le_bytes());
     }
+    let mut begins = vec![0; streams.groups.len()];
     let mut postings = 0u32;
-    for stream in &streams {
-        let first = &segment.records[stream[0] as usize];
-        bytes.extend_from_slice(&first.stream().to_le_bytes());
-        bytes.extend_from_slice(&first.revision.to_le_bytes());
-        bytes.extend_from_slice(&(stream.len() as u32).to_le_bytes());
+    for number in streams.in_order() {
+        let Group { first, count, .. } = streams.groups[number as usize];
+        let record = &segment.records[first as usize];
+        bytes.extend_from_slice(&record.stream().to_le_bytes());
+        bytes.extend_from_slice(&record.revision.to_le_bytes());
+        bytes.extend_from_slice(&count.to_le_bytes());
         bytes.extend_from_slice(&postings.to_le_bytes());
-        bytes.extend_from_slice(&first.older_segment().unwrap_or(0).to_le_bytes());
+        bytes.extend_from_slice(&record.older_segment().unwrap_or(0).to_le_bytes());
         bytes.extend_from_slice(&[0; 4]);
-        postings += stream.len() as u32;
+        begins[number as usize] = postings;
+        postings += count;
     }
+    let mut key_begins = vec![0; keys.groups.len()];
     let mut postings = 0u32;
-    for key in &keys {
-        let stored = if key.len() == events { 0 } else { key.len() as u32 };
-        bytes.extend_from_slice(&key[0].key().to_le_bytes());
-        bytes.extend_from_slice(&(key.len() as u32).to_le_bytes());
-        bytes.extend_from_slice(&(if stored == 0 { 0 } else { postings }).to_le_bytes());
-        postings += stored;
+    for number in keys.in_order() {
+        let Group { hash, count, .. } = keys.groups[number as usize];
+        let is_every = count as usize == events;
+        bytes.extend_from_slice(&hash.to_le_bytes());
+        bytes.extend_from_slice(&count.to_le_bytes());
+        bytes.extend_from_slice(&(if is_every { 0 } else { postings }).to_le_bytes());
+        key_begins[number as usize] = if is_every { UNSTORED } else { events as u32 + postings };
+        postings += if is_every { 0 } else { count };
     }
-    for record in &segment.records {
+    for record in segment.records.iter() {
         bytes.extend_from_slice(&record.offset.to_le_bytes());
     }
-    for ordinal in &by_stream {
-        postings::put(*ordinal, width(events), &mut bytes);
-    }
-    for posting in keys.into_iter().filter(|key| key.len() != events).flatten() {
-        postings::put(posting.ordinal, width(events), &mut bytes);
-    }
+    bytes.resize(postings_at + (events + of_keys) * width(events), 0);
+    let postings = &mut bytes[postings_at..];
+    streams.put_postings(begins, 0..events as u32, postings, width(events));
+    keys.put_postings(key_begins, segment.ordinals_of_keys(), postings, width(events));
     let crc = checksum(&bytes);
     put(&mut bytes, CRC_AT, &crc.to_le_bytes());
     bytes
 }
 
-/// That a record has a key. In words, so that it takes 24 bytes and not 32.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Posting {
-    key: [u64; 2],
-    ordinal: u32,
+/// In place of a group's number, or of where its ordinals begin: not written.
+const UNSTORED: u32 = u32::MAX;
+
+/// Records by what they have in common. They are numbered as they are first met
+/// and only the groups are sorted: of those there are fewer.
+struct Groups {
+    groups: Vec<Group>,
+    /// Of each posting, by ordinals: the number of its group.
+    members: Vec<u32>,
 }
 
-impl Posting {
-    fn key(&self) -> KeyHash {
-        KeyHash::from(self.key[0]) << 64 | KeyHash::from(self.key[1])
+/// Records with one thing in common.
+struct Group {
+    hash: u128,
+    first: u32,
+    last: u32,
+    count: u32,
+}
+
+impl Groups {
+    fn with_room(postings: usize) -> Self {
+        Self { groups: Vec::new(), members: Vec::with_capacity(postings) }
+    }
+
+    fn begin(&mut self, hash: u128, ordinal: u32) -> u32 {
+        let number = self.groups.len() as u32;
+        self.groups.push(Group { hash, first: ordinal, last: ordinal, count: 1 });
+        self.members.push(number);
+        number
+    }
+
+    fn add(&mut self, number: u32, ordinal: u32) {
+        let group = &mut self.groups[number as usize];
+        // Only what was written by something else names a tag twice.
+        let is_again = group.last == ordinal;
+        self.members.push(if is_again { UNSTORED } else { number });
+        (group.last, group.count) = (ordinal, group.count + u32::from(!is_again));
+    }
+
+    /// The numbers of the groups, in the order of their hashes.
+    fn in_order(&self) -> impl Iterator<Item = u32> {
+        // In words, so that one takes 24 bytes and not 32.
+        let words = |hash: u128| [(hash >> 64) as u64, hash as u64];
+        let mut order: Vec<([u64; 2], u32)> =
+            (0..).zip(&self.groups).map(|(number, group)| (words(group.hash), number)).collect();
+        order.sort_unstable();
+        order.into_iter().map(|(_, number)| number)
+    }
+
+    /// How many postings there are but for the groups of all records.
+    fn postings_but_for_every(&self, events: usize) -> usize {
+        self.groups.iter().map(|group| group.count as usize).filter(|count| *count != events).sum()
+    }
+
+    /// Writes the ordinals of each group from where it begins on; `ordinals` are
+    /// those of all members.
+    fn put_postings(
+        &self,
+        mut next: Vec<u32>,
+        ordinals: impl Iterator<Item = u32>,
+        bytes: &mut [u8],
+        width: usize,
+    ) {
+        for (number, ordinal) in self.members.iter().zip(ordinals) {
+            if let Some(next) = next.get_mut(*number as usize).filter(|next| **next != UNSTORED) {
+                postings::put(bytes, *next as usize, width, ordinal);
+                *next += 1;
+            }
+        }
     }
 }
 
-/// All of a segment, in the order of their keys, and of their ordinals.
-fn keys_of(segment: &LiveSegment) -> Vec<Posting> {
-    let mut postings: Vec<Posting> = (0..segment.records.len())
-        .flat_map(|ordinal| {
-            segment
-                .keys_of(ordinal)
-                .iter()
-                .map(move |key| Posting { key: [(key >> 64) as u64, *key as u64], ordinal: ordinal as u32 })
-        })
-        .collect();
-    postings.sort_unstable();
-    // Only what was written by something else names a tag twice.
-    postings.dedup();
-    postings
+/// By their streams: each record says which was the one before it.
+fn streams_of(segment: &LiveSegment) -> Groups {
+    let mut streams = Groups::with_room(segment.records.len());
+    for (ordinal, record) in (0..).zip(segment.records.iter()) {
+        match record.previous_here() {
+            // Of streams, every record has one posting.
+            Some(previous) => streams.add(streams.members[previous as usize], ordinal),
+            None => {
+                streams.begin(record.stream(), ordinal);
+            }
+        }
+    }
+    streams
+}
+
+/// By their keys.
+fn keys_of(segment: &LiveSegment) -> Groups {
+    let mut keys = Groups::with_room(segment.keys_len());
+    let mut numbers: HashMap<KeyHash, u32, BuildHasherDefault<AlreadyHashed>> = HashMap::default();
+    for ordinal in 0..segment.records.len() as u32 {
+        for key in segment.keys_of(ordinal as usize) {
+            match numbers.entry(key) {
+                Entry::Occupied(number) => keys.add(*number.get(), ordinal),
+                Entry::Vacant(entry) => {
+                    entry.insert(keys.begin(key, ordinal));
+                }
+            }
+        }
+    }
+    keys
 }
 
 /// These bytes as an index of this segment, as far as a forger could go: the

@@ -28,15 +28,20 @@ pub const LOST: KeyHash = 0;
 /// The keys of one event.
 pub type Keys = SmallVec<[KeyHash; 6]>;
 
-/// The keys of an event, but for the one that only its revision decides.
+/// The keys of an event, but for the one that only its revision decides;
+/// `category` is its stream's.
 pub fn of_event<'a>(
     secret: Secret,
-    stream: &str,
+    category: Option<KeyHash>,
     event_type: &str,
     tags: impl Iterator<Item = &'a str>,
 ) -> impl Iterator<Item = KeyHash> {
-    let of_stream = category_of(stream).map(|category| secret.category(category));
-    [secret.event_type(event_type)].into_iter().chain(of_stream).chain(tags.map(move |tag| secret.tag(tag)))
+    [secret.event_type(event_type)].into_iter().chain(category).chain(tags.map(move |tag| secret.tag(tag)))
+}
+
+/// The key that all events of a stream have.
+pub fn of_stream(secret: Secret, stream: &str) -> Option<KeyHash> {
+    category_of(stream).map(|category| secret.category(category))
 }
 
 /// The same, of a record. Texts that are no UTF-8 were not written by this
@@ -44,7 +49,7 @@ pub fn of_event<'a>(
 pub fn of_record(secret: Secret, view: &RecordView<'_>) -> Keys {
     let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
     let tags = view.tag_texts().map(text);
-    of_event(secret, text(view.stream()), text(view.event_type()), tags).collect()
+    of_event(secret, of_stream(secret, text(view.stream())), text(view.event_type()), tags).collect()
 }
 
 /// A query, as keys.

@@ -17,6 +17,7 @@
 use std::collections::VecDeque;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use factum_core::Direction;
 use hashbrown::HashMap;
@@ -26,6 +27,7 @@ use smallvec::SmallVec;
 
 use super::keys::{KeyHash, LOST, Wanted};
 use super::offset_to_units;
+use super::pieces::Pieces;
 use super::postings::List;
 use super::search::Search;
 use crate::secret::StreamHash;
@@ -60,12 +62,14 @@ pub struct LiveSegment {
     /// Position of its first event.
     pub first_position: u64,
     /// Its records.
-    pub records: Vec<LiveRecord>,
+    pub records: Pieces<LiveRecord>,
     /// Their keys, one after another.
-    keys: Vec<KeyHash>,
+    keys: Pieces<KeyHash>,
     /// Where those of each record end.
-    keys_end: Vec<u32>,
+    keys_end: Pieces<u32>,
     lists: Arc<Mutex<Lists>>,
+    /// Whether somebody read by it.
+    is_asked: AtomicBool,
 }
 
 /// The lists of a live segment, as far as they were asked for.
@@ -88,9 +92,28 @@ const LISTED_AT_ONCE: usize = 1024;
 
 impl LiveSegment {
     /// The keys of a record.
-    pub fn keys_of(&self, ordinal: usize) -> &[KeyHash] {
+    pub fn keys_of(&self, ordinal: usize) -> impl Iterator<Item = KeyHash> {
         let begin = ordinal.checked_sub(1).map_or(0, |before| self.keys_end[before] as usize);
-        &self.keys[begin..self.keys_end[ordinal] as usize]
+        (begin..self.keys_end[ordinal] as usize).map(|at| self.keys[at])
+    }
+
+    /// Of each key in turn, the record it is one of.
+    pub fn ordinals_of_keys(&self) -> impl Iterator<Item = u32> {
+        let mut begin = 0;
+        (0..).zip(self.keys_end.iter()).flat_map(move |(ordinal, end)| {
+            let count = end - std::mem::replace(&mut begin, *end);
+            std::iter::repeat_n(ordinal, count as usize)
+        })
+    }
+
+    /// How many keys there are in all.
+    pub fn keys_len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether somebody read by it, and is likely to do so again.
+    pub fn is_asked(&self) -> bool {
+        self.is_asked.load(Ordering::Relaxed)
     }
 
     /// Its lists, with at least the first `records` of its records in them;
@@ -102,7 +125,7 @@ impl LiveSegment {
         if lists.records < records {
             for ordinal in from..to {
                 for key in self.keys_of(ordinal) {
-                    let list = lists.by_key.entry(*key).or_default();
+                    let list = lists.by_key.entry(key).or_default();
                     // Only what was written by something else names a tag twice.
                     if list.last() != Some(&(ordinal as u32)) {
                         list.push(ordinal as u32);
@@ -115,8 +138,33 @@ impl LiveSegment {
     }
 
     fn note(&mut self, keys: impl IntoIterator<Item = KeyHash>) {
-        self.keys.extend(keys);
-        self.keys_end.push(self.keys.len() as u32);
+        let before = self.keys_end.last().copied().unwrap_or(0);
+        let mut count = 0;
+        for key in keys {
+            self.keys.push(key);
+            count += 1;
+        }
+        self.keys_end.push(before + count);
+    }
+
+    /// An empty one that grows into what this one had to spare.
+    fn successor(&mut self, number: u32, first_position: u64) -> Self {
+        Self {
+            number,
+            first_position,
+            records: self.records.successor(),
+            keys: self.keys.successor(),
+            keys_end: self.keys_end.successor(),
+            ..Self::default()
+        }
+    }
+
+    /// Grows into the memory of another one; its lists are left.
+    fn reuse(&mut self, other: Self) -> Arc<Mutex<Lists>> {
+        self.records.reuse(other.records);
+        self.keys.reuse(other.keys);
+        self.keys_end.reuse(other.keys_end);
+        other.lists
     }
 }
 
@@ -163,6 +211,11 @@ impl LiveRecord {
         u128::from(self.stream[0]) | u128::from(self.stream[1]) << 64
     }
 
+    /// The record before it of its stream, if that is in this segment.
+    pub fn previous_here(&self) -> Option<u32> {
+        self.previous.ordinal()
+    }
+
     /// The next older segment with events of its stream, if this is its first
     /// record in this one.
     pub fn older_segment(&self) -> Option<u32> {
@@ -192,8 +245,8 @@ impl Live {
         self.heads.len()
     }
 
-    /// Adds the next record of the open segment with its keys, to which
-    /// `beginning` belongs if it is its stream's first; returns its revision.
+    /// Adds the next record of the open segment, at an offset, with its keys, to
+    /// which `beginning` belongs if it is its stream's first; returns its revision.
     pub fn record(
         &mut self,
         stream: StreamHash,
@@ -202,9 +255,29 @@ impl Live {
         keys: &[KeyHash],
         beginning: KeyHash,
     ) -> u64 {
+        self.record_all(stream, position, [(offset, keys)].into_iter(), beginning)
+    }
+
+    /// Adds the next records of the open segment, all of one stream, of which
+    /// there is at least one; `position` and what is returned, the revision, are
+    /// those of the first.
+    pub fn record_all<'a>(
+        &mut self,
+        stream: StreamHash,
+        position: u64,
+        records: impl ExactSizeIterator<Item = (u64, &'a [KeyHash])>,
+        beginning: KeyHash,
+    ) -> u64 {
         let open = &mut self.open;
-        let ordinal = open.records.len() as u32;
-        let (revision, previous) = match self.heads.entry(stream) {
+        let first = open.records.len() as u32;
+        let count = records.len() as u64;
+        let head_after = |revision| Head {
+            next_revision: revision + count,
+            last_position: position + count - 1,
+            segment: open.number,
+            ordinal: first + count as u32 - 1,
+        };
+        let (revision, mut previous) = match self.heads.entry(stream) {
             Entry::Occupied(mut entry) => {
                 let head = entry.get_mut();
                 let previous = match head.segment == open.number {
@@ -212,27 +285,20 @@ impl Live {
                     false => Previous::in_segment(head.segment),
                 };
                 let revision = head.next_revision;
-                *head = Head {
-                    next_revision: revision + 1,
-                    last_position: position,
-                    segment: open.number,
-                    ordinal,
-                };
+                *head = head_after(revision);
                 (revision, previous)
             }
             Entry::Vacant(entry) => {
-                entry.insert(Head {
-                    next_revision: 1,
-                    last_position: position,
-                    segment: open.number,
-                    ordinal,
-                });
+                entry.insert(head_after(0));
                 (0, Previous::NONE)
             }
         };
         let stream = [stream as u64, (stream >> 64) as u64];
-        open.records.push(LiveRecord { stream, revision, offset: offset_to_units(offset), previous });
-        open.note(keys.iter().copied().chain((revision == 0).then_some(beginning)));
+        for ((ordinal, revision), (offset, keys)) in (first..).zip(revision..).zip(records) {
+            open.records.push(LiveRecord { stream, revision, offset: offset_to_units(offset), previous });
+            open.note(keys.iter().copied().chain((revision == 0).then_some(beginning)));
+            previous = Previous::here(ordinal);
+        }
         revision
     }
 
@@ -271,7 +337,7 @@ impl Live {
 
     /// Begins the next segment. What was open is full now, if it held anything.
     pub fn begin_segment(&mut self, number: u32, first_position: u64) {
-        let next = LiveSegment { number, first_position, ..LiveSegment::default() };
+        let next = self.open.successor(number, first_position);
         let full = std::mem::replace(&mut self.open, next);
         if !full.records.is_empty() {
             self.full.push_back(Arc::new(full));
@@ -283,9 +349,13 @@ impl Live {
         self.full.iter().find(|segment| segment.number == number).cloned()
     }
 
-    /// Forgets a segment that has its index now.
-    pub fn drop_segment(&mut self, number: u32) {
-        self.full.retain(|segment| segment.number != number);
+    /// Forgets a segment that has its index now. The segments to come grow into
+    /// its memory, unless somebody else holds it still; what is returned is left,
+    /// and takes a while to be dropped.
+    pub fn drop_segment(&mut self, number: u32) -> Option<Arc<Mutex<Lists>>> {
+        let at = self.full.iter().position(|segment| segment.number == number)?;
+        let segment = Arc::try_unwrap(self.full.remove(at)?).ok()?;
+        Some(self.open.reuse(segment))
     }
 
     /// Position of the last record at or after `from` that is wanted.
@@ -320,12 +390,13 @@ impl Live {
         self.full.front().map_or(self.open.first_position, |segment| segment.first_position)
     }
 
-    /// A live segment.
+    /// A live segment, to read by it.
     pub fn live_segment(&self, number: u32) -> Option<&LiveSegment> {
-        if self.open.number == number {
-            return Some(&self.open);
+        let segment = self.newest_first().find(|segment| segment.number == number)?;
+        if !segment.is_asked() {
+            segment.is_asked.store(true, Ordering::Relaxed);
         }
-        self.full.iter().find(|segment| segment.number == number).map(|segment| &**segment)
+        Some(segment)
     }
 
     /// Walks a stream's records in a live segment, newest first, until `visit`
@@ -370,7 +441,8 @@ impl Live {
         if head.segment == live.number {
             return Some(head.ordinal);
         }
-        live.records.iter().rposition(|record| record.stream() == stream).map(|at| at as u32)
+        let newer = live.records.iter().rev().position(|record| record.stream() == stream)?;
+        Some((live.records.len() - 1 - newer) as u32)
     }
 }
 

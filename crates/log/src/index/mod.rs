@@ -24,12 +24,14 @@
 //! Memory: for each stream ever, its head, 48 bytes; for each event of the at
 //! most three live segments 36 bytes, 16 for each of its keys, and, once a query
 //! or a condition has asked, 4 for each of its keys and 72 for each different
-//! one; of the sealed ones as much as
-//! [`index_bytes_max`](crate::LogOptions::index_bytes_max).
+//! one; as much once more as one segment had, for the next to grow into; of the
+//! sealed ones as much as [`index_bytes_max`](crate::LogOptions::index_bytes_max),
+//! and only of those that somebody reads.
 
 pub mod build;
 pub mod keys;
 pub mod live;
+pub mod pieces;
 pub mod postings;
 pub mod sealed;
 pub mod search;

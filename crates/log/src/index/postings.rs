@@ -17,9 +17,10 @@ pub fn width(events: usize) -> usize {
     }
 }
 
-/// Appends an ordinal.
-pub fn put(ordinal: u32, width: usize, bytes: &mut Vec<u8>) {
-    bytes.extend_from_slice(&ordinal.to_le_bytes()[..width]);
+/// Writes an ordinal as the `index`-th.
+pub fn put(bytes: &mut [u8], index: usize, width: usize, ordinal: u32) {
+    let at = index * width;
+    bytes[at..at + width].copy_from_slice(&ordinal.to_le_bytes()[..width]);
 }
 
 /// Ordinals, ascending.
@@ -82,8 +83,8 @@ mod tests {
         for (events, bytes) in [(0, 1), (1, 1), (256, 1), (257, 2), (65_536, 2), (65_537, 3), (1 << 24, 3)] {
             assert_eq!(width(events), bytes, "{events}");
             let last = (events as u32).saturating_sub(1);
-            let mut packed = Vec::new();
-            put(last, bytes, &mut packed);
+            let mut packed = vec![0; bytes];
+            put(&mut packed, 0, bytes, last);
             assert_eq!(List::Packed { bytes: &packed, width: bytes }.at(0), last);
         }
         assert_eq!(width((1 << 24) + 1), 4);
@@ -92,8 +93,8 @@ mod tests {
     #[test]
     fn all_forms_of_a_list_say_the_same() {
         let ordinals: Vec<u32> = (0..300).collect();
-        let mut packed = Vec::new();
-        ordinals.iter().for_each(|ordinal| put(*ordinal, 2, &mut packed));
+        let mut packed = vec![0; 600];
+        ordinals.iter().for_each(|ordinal| put(&mut packed, *ordinal as usize, 2, *ordinal));
         let forms = [List::Every(300), List::Packed { bytes: &packed, width: 2 }, List::Plain(&ordinals)];
         for list in forms {
             assert_eq!(list.len(), 300);

@@ -12,6 +12,7 @@ mod forged;
 mod formats;
 mod incidents;
 mod places;
+mod reindexed;
 mod rig;
 mod room;
 mod selected;

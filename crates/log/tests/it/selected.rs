@@ -12,16 +12,16 @@ use factum_log::{Log, LogOptions, Threads};
 use super::fixture;
 
 /// A log of segments of some sixteen appends, and the same events in memory.
-struct Twins {
-    disk: MemoryDisk,
-    log: Option<Log>,
+pub struct Twins {
+    pub disk: MemoryDisk,
+    pub log: Option<Log>,
     model: MemoryStore,
-    clock: Arc<ManualClock>,
+    pub clock: Arc<ManualClock>,
     dice: Dice,
 }
 
 impl Twins {
-    fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_000)));
         let disk = MemoryDisk::new();
         let log = Some(open(&disk, &clock));
@@ -29,7 +29,7 @@ impl Twins {
         Self { disk, log, model, clock, dice: Dice::new(seed) }
     }
 
-    fn log(&self) -> &Log {
+    pub fn log(&self) -> &Log {
         self.log.as_ref().unwrap()
     }
 
@@ -38,7 +38,7 @@ impl Twins {
         self.log = Some(open(&self.disk, &self.clock));
     }
 
-    fn append(&mut self, events: u64) {
+    pub fn append(&mut self, events: u64) {
         let mut left = events;
         while left > 0 {
             let count = (1 + self.dice.below(6)).min(left);
@@ -92,7 +92,7 @@ impl Twins {
     }
 
     /// A few queries, from everywhere to everywhere.
-    fn compare(&mut self, queries: u64) {
+    pub fn compare(&mut self, queries: u64) {
         let end = self.model.last_position().unwrap().map_or(0, |last| last.get() + 1);
         for _ in 0..queries {
             let query = self.query();
@@ -141,14 +141,18 @@ impl Twins {
 }
 
 fn open(disk: &MemoryDisk, clock: &Arc<ManualClock>) -> Log {
-    let options = LogOptions {
+    Log::open_on(Arc::new(disk.clone()), options(clock)).unwrap()
+}
+
+/// Of a log of tiny segments, without threads.
+pub fn options(clock: &Arc<ManualClock>) -> LogOptions {
+    LogOptions {
         threads: Threads::None,
         segment_bytes_first: fixture::SEGMENT,
         segment_bytes_max: fixture::SEGMENT,
         clock: clock.clone(),
         ..LogOptions::default()
-    };
-    Log::open_on(Arc::new(disk.clone()), options).unwrap()
+    }
 }
 
 fn positions(store: &dyn EventStore, read: Read) -> Vec<u64> {
@@ -307,6 +311,45 @@ fn what_is_lost_is_met_by_every_query() {
         assert!(positions(&log, behind.clone()).len() >= 2, "what lies behind is served");
         assert!(log.count(behind).unwrap() >= 2);
     }
+}
+
+/// A store that nobody reads keeps no index in memory; whoever reads by a segment
+/// finds its index at hand when it is sealed.
+#[test]
+fn an_index_is_in_memory_for_those_who_read() {
+    let by_query = |log: &Log| assert!(log.count(Read::query(even())).unwrap() > 0);
+    let by_stream = |log: &Log| assert!(log.read(Read::stream(fixture::stream(0))).unwrap().count() > 0);
+    for (asks, at_hand) in [(None::<&dyn Fn(&Log)>, false), (Some(&by_query), true), (Some(&by_stream), true)]
+    {
+        let disk = FaultyDisk::new(7);
+        let log = fixture::open(&disk).unwrap();
+        let append = |number| {
+            let append = Append::to(fixture::stream(number), ExpectedRevision::Any, [tagged(number)]);
+            log.append(append).unwrap();
+        };
+        (0..10).for_each(append);
+        asks.into_iter().for_each(|ask| ask(&log));
+        (10..20).for_each(append);
+        assert!(log.stats().segments[0].sealed);
+        let before = disk.operations();
+        assert_eq!(log.count(Read::query(even())).unwrap(), 10);
+        assert_eq!(disk.operations() == before, at_hand, "at hand: {at_hand}");
+        let before = disk.operations();
+        assert_eq!(log.count(Read::query(even())).unwrap(), 10);
+        assert_eq!(disk.operations(), before, "it was asked by now");
+    }
+}
+
+/// A store that is only read stays as it is, whoever pumps.
+#[test]
+fn a_missing_index_of_a_store_that_is_only_read_stays_missing() {
+    let disk = tagged_store(fixture::EVENTS);
+    disk.erase(&fixture::index(1)).unwrap();
+    let log = fixture::open_read(&disk).unwrap();
+    log.pump().unwrap();
+    assert_eq!(log.count(Read::query(even())).unwrap(), fixture::EVENTS / 2);
+    log.close().unwrap();
+    assert!(disk.content(&fixture::index(1)).is_err());
 }
 
 /// Numbers cost looks at indexes, not at events.
