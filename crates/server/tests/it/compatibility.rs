@@ -123,10 +123,10 @@ fn compare(page: &str, client: &str, version: &str, column: &[Cell]) -> Vec<Stri
         .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"))
         .map(|line| line.split(" | ").collect())
         .collect();
-    let place = rows.iter().find(|row| row[0] == "call" && row.contains(&client));
-    let Some(place) = place.and_then(|row| row.iter().position(|cell| *cell == client)) else {
+    let Some(head) = rows.iter().find(|row| row[0] == "call" && row.contains(&client)) else {
         return vec![format!("it has no column for {client}")];
     };
+    let place = head.iter().position(|cell| *cell == client).unwrap_or_default();
     let mut wrong = Vec::new();
     if !rows.iter().any(|row| row[..] == [client, version]) {
         wrong.push(format!("it does not say that {client} is of version {version}"));
@@ -137,12 +137,17 @@ fn compare(page: &str, client: &str, version: &str, column: &[Cell]) -> Vec<Stri
         if says != *word {
             wrong.push(format!("{call}, {what}: {word}, and the page says {says}"));
         }
-        let noted = rows.iter().find(|row| row.len() == 4 && row[..3] == [client, *call, *what]);
-        let says = noted.map_or("", |row| row[3]);
+        let mut noted = rows.iter().filter(|row| row.len() == 4 && row[..2] == [*call, *what]);
+        let noted = noted.find(|row| row[3] == "all" || row[3].split(", ").any(|one| one == client));
+        let says = noted.map_or("", |row| row[2]);
         if says != note {
             wrong.push(format!("{call}, {what}: `{note}`, and the page says `{says}`"));
         }
     }
+    let known = |row: &[&str]| row == head || ROWS.iter().any(|(_, call, what)| row[..2] == [*call, *what]);
+    let of_table = rows.iter().filter(|row| row.len() == head.len());
+    let unknown = of_table.filter(|row| !known(row));
+    wrong.extend(unknown.map(|row| format!("no client is tried with {}, {}", row[0], row[1])));
     wrong
 }
 
@@ -193,11 +198,13 @@ mod tests {
             .zip(&told)
             .map(|((_, call, what), (word, _))| format!("| {call} | {what} | {word} |\n"));
         let (_, call, what) = ROWS[0];
-        let page = format!("{head}{}\n| {client} | {call} | {what} | slowly |\n", lines.collect::<String>());
+        let page = format!("{head}{}\n| {call} | {what} | slowly | all |\n", lines.collect::<String>());
         assert_eq!(compare(&page, client, "1.0", &told), [""; 0]);
         for (from, to) in [
             ("| differs |", "| works |"),
             ("| slowly |", "| fast |"),
+            ("| all |", "| Another |"),
+            ("\n\n| call", "\n\n| Flight | to the moon | works |\n| call"),
             ("| 1.0 |", "| 0.9 |"),
             (ROWS[5].2, "something"),
             (client, CLIENTS[1]),

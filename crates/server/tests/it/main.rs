@@ -7,6 +7,7 @@
 mod bad_input;
 mod calls;
 mod compatibility;
+mod connections;
 mod ending;
 mod groups;
 mod host;

@@ -108,6 +108,11 @@ public class Story {
         return kind.cast(refusal);
     }
 
+    /// For what the client has no class of its own.
+    static void refused(io.grpc.Status.Code code, Call call) throws Exception {
+        same(refused(io.grpc.StatusRuntimeException.class, call).getStatus().getCode(), code);
+    }
+
     /// What a subscription tells, in a queue.
     static class Told extends SubscriptionListener {
         final BlockingQueue<Object> queue = new LinkedBlockingQueue<>();
@@ -463,9 +468,7 @@ public class Story {
         same(read("$et-" + box, options), List.of(0L, 2L));
         refused(StreamNotFoundException.class, () -> client.readStream("$ce-nothing", options));
         shows("read.system");
-        io.grpc.StatusRuntimeException denied = refused(
-                io.grpc.StatusRuntimeException.class, () -> client.appendToStream("$ce-" + box, event(9)));
-        same(denied.getStatus().getCode(), io.grpc.Status.Code.PERMISSION_DENIED);
+        refused(io.grpc.Status.Code.PERMISSION_DENIED, () -> client.appendToStream("$ce-" + box, event(9)));
         shows("append.system");
         Told told = new Told();
         SubscribeToStreamOptions after = SubscribeToStreamOptions.get().fromRevision(0).resolveLinkTos();
@@ -588,17 +591,15 @@ public class Story {
         String stream = fresh("manage");
         String group = fresh("g");
         same(groups.getInfoToStream(stream, group).get(), Optional.empty());
-        refused(ResourceNotFoundException.class, () -> groups.deleteToStream(stream, group));
-        refused(Throwable.class, () -> groups.subscribeToStream(stream, group, new Consumer()));
+        refused(io.grpc.Status.Code.NOT_FOUND, () -> groups.deleteToStream(stream, group));
+        refused(io.grpc.Status.Code.NOT_FOUND, () -> groups.subscribeToStream(stream, group, new Consumer()));
         shows("group.missing");
         groups.createToStream(
                         stream,
                         group,
                         fromStart().maxSubscriberCount(1).namedConsumerStrategy(NamedConsumerStrategy.PINNED))
                 .get();
-        io.grpc.StatusRuntimeException twice = refused(
-                io.grpc.StatusRuntimeException.class, () -> groups.createToStream(stream, group, fromStart()));
-        same(twice.getStatus().getCode(), io.grpc.Status.Code.ALREADY_EXISTS);
+        refused(io.grpc.Status.Code.ALREADY_EXISTS, () -> groups.createToStream(stream, group, fromStart()));
         shows("group.create");
         PersistentSubscriptionToStreamInfo told = info(stream, group);
         same(told.getEventSource() + "/" + told.getGroupName(), stream + "/" + group);
@@ -615,7 +616,9 @@ public class Story {
                 "it is among all of them");
         shows("group.list");
         Consumer only = Consumer.of(stream, group);
-        refused(Throwable.class, () -> groups.subscribeToStream(stream, group, new Consumer()));
+        refused(
+                io.grpc.Status.Code.FAILED_PRECONDITION,
+                () -> groups.subscribeToStream(stream, group, new Consumer()));
         shows("group.full");
         groups.updateToStream(stream, group, UpdatePersistentSubscriptionToStreamOptions.get().maxRetryCount(3)).get();
         holds(!(only.told() instanceof Delivery), "it was dropped");
