@@ -280,7 +280,7 @@ public class Story {
         shows("append.again");
         String unborn = fresh("twice");
         EventData twice = event(3);
-        refused(Exception.class, () -> client.appendToStream(unborn, twice, twice));
+        refused(io.grpc.Status.Code.INVALID_ARGUMENT, () -> client.appendToStream(unborn, twice, twice));
         refused(StreamNotFoundException.class, () -> client.readStream(unborn, ReadStreamOptions.get()));
         otherwise("differs", "refused: the second could never be told from a repetition", "append.twice");
     }

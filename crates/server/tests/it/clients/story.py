@@ -121,7 +121,7 @@ def chapter_the_same_event_again_is_recorded_once():
     assert numbers(client.get_stream(stream)) == [0, 1, 2]
     shows("append.again")
     twice, unborn = event(3), fresh("twice")
-    refused(Exception, lambda: append(unborn, [twice, twice]))
+    refused(error("BadRequestError"), lambda: append(unborn, [twice, twice]))
     refused(NotFound, lambda: client.get_stream(unborn))
     shows("append.twice", differs=TWICE)
 
