@@ -225,12 +225,13 @@ impl StoredFilter {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use factum_core::{Append, ExpectedRevision, MemoryStore};
 
     use super::*;
 
-    fn group(start: GroupStart, begins: u64, filter: Option<FilterOptions>) -> GroupConfig {
+    /// With every setting another than the usual.
+    pub fn group(start: GroupStart, begins: u64, filter: Option<FilterOptions>) -> GroupConfig {
         let settings = GroupSettings {
             resolve_links: true,
             extra_statistics: false,

@@ -236,14 +236,15 @@ impl Runner {
                 command = commands.recv() => {
                     let mut next = command;
                     let mut end = None;
-                    for _ in 0..COMMANDS_MAX {
+                    for taken in 1.. {
                         match next {
                             Some(Command::End(failure, last_write)) => end = Some((failure, last_write)),
                             Some(command) => self.obey(command),
                             // Nobody can reach it any more.
                             None => end = Some((self.dropped(), LastWrite::Yes)),
                         }
-                        if end.is_some() {
+                        // What was taken is obeyed: nothing is taken that could not be.
+                        if end.is_some() || taken == COMMANDS_MAX {
                             break;
                         }
                         next = match commands.try_recv() {
@@ -562,5 +563,34 @@ async fn write_down(
             (looked.await.unwrap_or(ledger), Err(failure::of_append(error)))
         }
         Err(error) => (ledger, Err(failure::of_append(error))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use factum_core::{MemoryStore, StreamName};
+    use factum_wire::groups::{GroupStart, Source};
+
+    use super::*;
+    use crate::groups::config::tests::group;
+
+    #[tokio::test]
+    async fn every_command_is_obeyed_however_many_wait() {
+        let services = Services::of(Arc::new(MemoryStore::new()));
+        let key = GroupKey::new(Source::Stream(StreamName::new("a").unwrap()), "g".to_owned()).unwrap();
+        let count = 3 * COMMANDS_MAX;
+        let (commands, receiver) = mpsc::channel(count);
+        let answers: Vec<_> = (0..count)
+            .map(|_| {
+                let (reply, answer) = oneshot::channel();
+                assert!(commands.try_send(Command::Info(reply)).is_ok());
+                answer
+            })
+            .collect();
+        let (_stop, stopping) = crate::stopping::stop();
+        tokio::spawn(run(services, key, group(GroupStart::First, 0, None), None, receiver, stopping));
+        for answer in answers {
+            assert!(answer.await.expect("obeyed").is_ok());
+        }
     }
 }

@@ -29,7 +29,7 @@ impl Named {
                 .map_err(|_| invalid("the name of a stream must follow after $$"))?;
             return Ok(Self { stream, metadata: name, is_metadata: true });
         }
-        let metadata = StreamName::new(format!("{PREFIX}{name}")).map_err(|_| {
+        let metadata = StreamName::new([PREFIX, name.as_str()].concat()).map_err(|_| {
             invalid(&format!("names may have at most {} bytes", StreamName::BYTES_MAX - PREFIX.len()))
         })?;
         Ok(Self { stream: name, metadata, is_metadata: false })

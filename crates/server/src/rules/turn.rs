@@ -13,9 +13,11 @@
 //! together: metadata that has moved on never comes back.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use factum_core::{ExpectedRevision, StreamName};
-use tokio::sync::watch;
 
 /// What has become of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,29 +28,64 @@ enum Stage {
     Answered,
 }
 
+/// Where one append stands. At most one other looks at it: the one behind it.
+#[derive(Debug)]
+struct Place(Mutex<(Stage, Option<Waker>)>);
+
+impl Place {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new((Stage::Waits, None))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Stage, Option<Waker>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stage(&self) -> Stage {
+        self.lock().0
+    }
+
+    fn set(&self, stage: Stage) {
+        let mut place = self.lock();
+        place.0 = stage;
+        let behind = place.1.take();
+        drop(place);
+        if let Some(behind) = behind {
+            behind.wake();
+        }
+    }
+
+    /// Its stage, as soon as that is another than these.
+    fn poll_past(&self, context: &Context<'_>, is_early: impl Fn(Stage) -> bool) -> Poll<Stage> {
+        let mut place = self.lock();
+        if is_early(place.0) {
+            place.1 = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(place.0)
+    }
+}
+
 /// The place of one append behind another. Dropped, the append is answered.
 #[derive(Debug)]
 pub struct Turn {
-    before: Option<watch::Receiver<Stage>>,
-    own: watch::Sender<Stage>,
+    before: Option<Arc<Place>>,
+    own: Arc<Place>,
 }
 
 impl Turn {
     /// Of an append that is behind no other.
     pub fn alone() -> Self {
-        Self { before: None, own: watch::Sender::new(Stage::Waits) }
+        Self { before: None, own: Place::new() }
     }
 
     /// Waits until the one before is handed over, and says where it expects
     /// the metadata; `None` if it is answered.
     pub async fn comes(&mut self) -> Option<ExpectedRevision> {
-        let stage = match &mut self.before {
-            Some(before) => before.wait_for(|stage| *stage != Stage::Waits).await.map(|stage| *stage),
-            None => return None,
-        };
-        match stage {
-            Ok(Stage::HandedOver(metadata)) => Some(metadata),
-            _ => {
+        let before = self.before.as_ref()?;
+        match poll_fn(|context| before.poll_past(context, |stage| stage == Stage::Waits)).await {
+            Stage::HandedOver(metadata) => Some(metadata),
+            Stage::Waits | Stage::Answered => {
                 self.before = None;
                 None
             }
@@ -57,44 +94,43 @@ impl Turn {
 
     /// Waits until the one before is answered.
     pub async fn comes_alone(&mut self) {
-        if let Some(before) = &mut self.before {
-            let _ = before.wait_for(|stage| *stage == Stage::Answered).await;
+        if let Some(before) = self.before.take() {
+            poll_fn(|context| before.poll_past(context, |stage| stage != Stage::Answered)).await;
         }
-        self.before = None;
     }
 
     /// Whoever comes next may follow on the same metadata.
     pub fn hand_over(&self, metadata: ExpectedRevision) {
-        self.own.send_replace(Stage::HandedOver(metadata));
+        self.own.set(Stage::HandedOver(metadata));
     }
 
     /// It has to be tried again.
     pub fn take_back(&self) {
-        self.own.send_replace(Stage::Waits);
+        self.own.set(Stage::Waits);
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.own.send_replace(Stage::Answered);
+        self.own.set(Stage::Answered);
     }
 }
 
 /// Who is the last one, of each stream.
 #[derive(Debug, Default)]
-pub struct Turns(HashMap<StreamName, watch::Receiver<Stage>>);
+pub struct Turns(HashMap<StreamName, Arc<Place>>);
 
 impl Turns {
     /// The turn of the next append to a stream.
     pub fn next(&mut self, stream: &StreamName) -> Turn {
         let mut turn = Turn::alone();
-        turn.before = self.0.insert(stream.clone(), turn.own.subscribe());
+        turn.before = self.0.insert(stream.clone(), Arc::clone(&turn.own));
         turn
     }
 
     /// Keeps nothing of a stream whose appends are all answered.
     pub fn forget(&mut self, stream: &StreamName) {
-        if self.0.get(stream).is_some_and(|last| *last.borrow() == Stage::Answered) {
+        if self.0.get(stream).is_some_and(|last| last.stage() == Stage::Answered) {
             self.0.remove(stream);
         }
     }

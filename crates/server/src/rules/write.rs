@@ -105,7 +105,8 @@ pub fn write_in_turn(
                 Err(error) => return Err(failure::of_append(error).into()),
             }
         }
-        deliberate(store, Arc::new(write), repeated, turn).await
+        // Rare and large: it must not make every append so.
+        Box::pin(deliberate(store, Arc::new(write), repeated, turn)).await
     }
 }
 

@@ -15,10 +15,10 @@ use std::sync::Arc;
 
 use factum_core::{NewEvent, StreamName};
 use factum_wire::batch::{self, Target};
-use factum_wire::proto::client::Uuid as WireId;
+use factum_wire::proto::client::{StreamIdentifier, Uuid as WireId};
 use factum_wire::proto::streams::batch_append_req::ProposedMessage;
 use factum_wire::proto::streams::{BatchAppendReq, BatchAppendResp};
-use factum_wire::{Failure, event, id, stream};
+use factum_wire::{Failure, event, id};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -27,7 +27,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 use uuid::Uuid;
 
-use crate::room::Held;
+use crate::room::{Held, Room};
 use crate::rules::named::Named;
 use crate::rules::turn::Turns;
 use crate::rules::write::{Refusal, Write, write_in_turn};
@@ -39,12 +39,18 @@ use super::{APPEND_BYTES_MAX, Answers, GATHERING_MAX};
 /// How many appends of one call may be in flight, and how many may be gathered.
 const IN_FLIGHT_MAX: usize = 4_096;
 const GATHERED_MAX: usize = 1_024;
+/// How many answers may wait for the connection.
+const ANSWERS_MAX: usize = 1_024;
+/// How many requests are taken before answers have their turn.
+const REQUESTS_MAX: usize = 128;
 /// How many of its bytes may be in flight and gathered.
 const BYTES_MAX: u64 = 2 * APPEND_BYTES_MAX;
 
 /// What was received of one append.
 struct Gathering {
     wire_id: WireId,
+    /// The stream's name as it came.
+    wire_name: StreamIdentifier,
     target: Target,
     events: Vec<NewEvent>,
     bytes: u64,
@@ -60,7 +66,7 @@ pub fn begin(
     requests: Streaming<BatchAppendReq>,
     stopping: Stopping,
 ) -> Answers<BatchAppendResp> {
-    let (answers, receiver) = mpsc::channel(64);
+    let (answers, receiver) = mpsc::channel(ANSWERS_MAX);
     tokio::spawn(Call::new(services).run(requests, answers, stopping));
     ReceiverStream::new(receiver).boxed()
 }
@@ -68,6 +74,58 @@ pub fn begin(
 /// An answer, of which stream, and how many bytes are no longer in flight with
 /// it.
 type Answered = (BatchAppendResp, StreamName, u64);
+
+/// A request, and the room it takes, or why there is none.
+type Arrived = (BatchAppendReq, Result<Held, Failure>);
+
+/// What the client sends.
+struct Inbox {
+    requests: Streaming<BatchAppendReq>,
+    room: Room,
+    /// A request that waits for room, behind which nothing else is read.
+    waiting: Option<BoxFuture<'static, Arrived>>,
+    listening: bool,
+    /// What the call ends with.
+    end: Option<Status>,
+}
+
+impl Inbox {
+    fn new(requests: Streaming<BatchAppendReq>, room: Room) -> Self {
+        Self { requests, room, waiting: None, listening: true, end: None }
+    }
+
+    /// What came, unless it has to wait.
+    fn take(&mut self, message: Result<Option<BatchAppendReq>, Status>) -> Option<Arrived> {
+        match message {
+            Ok(Some(request)) => {
+                let (room, bytes) = (self.room.clone(), weight(&request));
+                match room.take_now(bytes) {
+                    Some(held) => return Some((request, Ok(held))),
+                    None => self.waiting = Some(async move { (request, room.take(bytes).await) }.boxed()),
+                }
+            }
+            Ok(None) => self.end(None),
+            // The client is gone, or does not speak the protocol.
+            Err(status) => self.end(Some(status)),
+        }
+        None
+    }
+
+    /// What is there without waiting.
+    fn take_now(&mut self) -> Option<Arrived> {
+        if !self.listening || self.waiting.is_some() {
+            return None;
+        }
+        let message = self.requests.message().now_or_never()?;
+        self.take(message)
+    }
+
+    /// Nothing else is read.
+    fn end(&mut self, status: Option<Status>) {
+        self.listening = false;
+        self.end = self.end.take().or(status);
+    }
+}
 
 struct Call {
     services: Services,
@@ -91,64 +149,42 @@ impl Call {
 
     async fn run(
         mut self,
-        mut requests: Streaming<BatchAppendReq>,
+        requests: Streaming<BatchAppendReq>,
         answers: mpsc::Sender<Result<BatchAppendResp, Status>>,
         mut stopping: Stopping,
     ) {
-        let mut listening = true;
-        let mut end = None;
-        // A request that waits for room, behind which nothing else is read.
-        let mut waiting: Option<BoxFuture<'static, (BatchAppendReq, Result<Held, Failure>)>> = None;
+        let mut inbox = Inbox::new(requests, self.services.room.clone());
         let mut looks = tokio::time::interval(GATHERING_MAX);
         loop {
-            let is_waiting = waiting.is_some();
-            // What is only gathered can make no room, so that it must not stop
-            // the reading that would complete it.
-            let has_room =
-                self.in_flight.is_empty() || self.in_flight.len() < IN_FLIGHT_MAX && self.bytes < BYTES_MAX;
+            let has_room = self.has_room();
+            let Inbox { requests, waiting, listening, .. } = &mut inbox;
+            let (is_waiting, is_listening) = (waiting.is_some(), *listening);
             let waits = async {
-                match &mut waiting {
+                match waiting {
                     Some(waits) => waits.await,
                     None => std::future::pending().await,
                 }
             };
-            let (request, held) = tokio::select! {
+            let mut next = tokio::select! {
                 answered = self.in_flight.next(), if !self.in_flight.is_empty() => {
-                    let Some((answer, stream, bytes)) = answered else { continue };
-                    self.bytes -= bytes;
-                    self.turns.forget(&stream);
-                    if answers.send(Ok(answer)).await.is_err() {
-                        return;
+                    // What was flushed together is answered together.
+                    let mut next = answered;
+                    while let Some((answer, stream, bytes)) = next {
+                        self.bytes -= bytes;
+                        self.turns.forget(&stream);
+                        if answers.send(Ok(answer)).await.is_err() {
+                            return;
+                        }
+                        next = self.in_flight.next().now_or_never().flatten();
                     }
                     continue;
                 }
-                (request, held) = waits, if is_waiting => {
-                    waiting = None;
-                    (request, held)
+                request = waits, if is_waiting => {
+                    inbox.waiting = None;
+                    Some(request)
                 }
-                request = requests.message(), if listening && has_room && !is_waiting => match request {
-                    Ok(Some(request)) => {
-                        let (room, bytes) = (self.services.room.clone(), weight(&request));
-                        match room.take_now(bytes) {
-                            Some(held) => (request, Ok(held)),
-                            None => {
-                                waiting = Some(async move { (request, room.take(bytes).await) }.boxed());
-                                continue;
-                            }
-                        }
-                    }
-                    Ok(None) => {
-                        listening = false;
-                        continue;
-                    }
-                    // The client is gone, or does not speak the protocol.
-                    Err(status) => {
-                        listening = false;
-                        end = Some(status);
-                        continue;
-                    }
-                },
-                _ = looks.tick(), if listening => {
+                message = requests.message(), if is_listening && has_room && !is_waiting => inbox.take(message),
+                _ = looks.tick(), if is_listening => {
                     for refusal in self.turn_away_the_old() {
                         if answers.send(Ok(refusal)).await.is_err() {
                             return;
@@ -156,30 +192,40 @@ impl Call {
                     }
                     continue;
                 }
-                () = stopping.said(), if listening => {
-                    listening = false;
-                    end = Some(Failure::NotReady.status());
+                () = stopping.said(), if is_listening => {
+                    inbox.end(Some(Failure::NotReady.status()));
                     continue;
                 }
                 else => break,
             };
-            match self.receive(request, held) {
-                Ok(None) => {}
-                Ok(Some(refusal)) => {
-                    if answers.send(Ok(refusal)).await.is_err() {
-                        return;
+            // What is there already is taken as well, for a while.
+            let mut taken = 0;
+            while let Some((request, held)) = next.take() {
+                match self.receive(request, held) {
+                    Ok(None) => {}
+                    Ok(Some(refusal)) => {
+                        if answers.send(Ok(refusal)).await.is_err() {
+                            return;
+                        }
                     }
+                    Err(failure) => inbox.end(Some(failure.status())),
                 }
-                Err(failure) => {
-                    listening = false;
-                    end = Some(failure.status());
+                taken += 1;
+                if taken < REQUESTS_MAX && self.has_room() {
+                    next = inbox.take_now();
                 }
             }
         }
-        if let Some(status) = end {
+        if let Some(status) = inbox.end {
             // Whether anybody still listens does not matter here.
             let _ = answers.send(Err(status)).await;
         }
+    }
+
+    /// What is only gathered can make no room, so that it must not stop the
+    /// reading that would complete it.
+    fn has_room(&self) -> bool {
+        self.in_flight.is_empty() || self.in_flight.len() < IN_FLIGHT_MAX && self.bytes < BYTES_MAX
     }
 
     /// Takes one request in; answers at once what is refused at once. An error
@@ -196,7 +242,7 @@ impl Call {
         // Clients of some languages cannot do without the name in an answer.
         let name = match &request.options {
             Some(options) => options.stream_identifier.clone(),
-            None => self.gathered.get(&key).map(|gathering| stream::encode(&gathering.target.stream)),
+            None => self.gathered.get(&key).map(|gathering| gathering.wire_name.clone()),
         };
         let name = name.unwrap_or_default();
         let refuse = |failure: &Failure| Ok(Some(batch::refusal(wire_id.clone(), name.clone(), failure)));
@@ -213,6 +259,7 @@ impl Call {
                 Ok(target) => {
                     let gathering = Gathering {
                         wire_id: wire_id.clone(),
+                        wire_name: name.clone(),
                         target,
                         events: Vec::new(),
                         bytes: 0,
@@ -258,7 +305,7 @@ impl Call {
         let Some(complete) = self.gathered.remove(&key) else { return Ok(None) };
         match Named::new(complete.target.stream.clone()) {
             Ok(named) => {
-                self.launch(wire_id, named, complete);
+                self.launch(named, complete);
                 Ok(None)
             }
             Err(failure) => {
@@ -275,8 +322,7 @@ impl Call {
         let mut refusals = Vec::new();
         for (_, gathering) in old {
             self.bytes -= gathering.bytes;
-            let name = stream::encode(&gathering.target.stream);
-            refusals.push(batch::refusal(gathering.wire_id, name, &Failure::TimedOut));
+            refusals.push(batch::refusal(gathering.wire_id, gathering.wire_name, &Failure::TimedOut));
         }
         refusals
     }
@@ -288,10 +334,9 @@ impl Call {
     }
 
     /// Hands an append to the store, now and in this order.
-    fn launch(&mut self, wire_id: WireId, named: Named, complete: Gathering) {
-        let Gathering { target: Target { stream: name, expected, patience }, events, bytes, held, .. } =
-            complete;
-        let name = stream::encode(&name);
+    fn launch(&mut self, named: Named, complete: Gathering) {
+        let Gathering { wire_id, wire_name: name, target, events, bytes, held, .. } = complete;
+        let Target { expected, patience, .. } = target;
         let target = named.target().clone();
         if patience.is_zero() {
             let refusal = batch::refusal(wire_id, name, &Failure::TimedOut);
@@ -329,11 +374,11 @@ fn weight(request: &BatchAppendReq) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::Room;
     use factum_core::MemoryStore;
     use factum_wire::IdForm;
     use factum_wire::proto::streams::batch_append_req::Options;
     use factum_wire::proto::streams::batch_append_req::options::ExpectedStreamPosition;
+    use factum_wire::stream;
     use std::time::Duration;
 
     fn begun(id: u128, bytes: usize) -> BatchAppendReq {
