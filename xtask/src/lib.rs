@@ -7,9 +7,10 @@
 //! ```
 //!
 //! Every check is a function from what was read to problems: nothing below
-//! `tidy::run` and `guide::run` touches a file, so each has a test with an
-//! example that fails.
+//! `tidy::run`, `guide::run` and `compatibility::run` touches a file, so each has
+//! a test with an example that fails.
 
+pub mod compatibility;
 pub mod guide;
 pub mod problem;
 pub mod table;

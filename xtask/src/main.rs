@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 use xtask::problem::{Problem, ToolError};
-use xtask::{guide, tidy, torture};
+use xtask::{compatibility, guide, tidy, torture};
 
 const USAGE: &str = "usage: cargo xtask TOOL
 
   tidy       checks what the compiler does not: crate edges, folders, doors, words, links
   guide      runs the console examples of README.md and compares what they show
+  compatibility
+             runs every KurrentDB client and writes what it shows into the page
   torture    runs the suites that break the log, for as long as is asked for
   sabotage   builds the log with faults in it, and wants the suites to fail";
 
@@ -17,6 +19,7 @@ fn main() -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["tidy"] => report("tidy", tidy::run()),
         ["guide"] => report("guide", guide::run()),
+        ["compatibility"] => report("compatibility", compatibility::run()),
         ["torture", ..] => torture::torture(&arguments[1..]),
         ["sabotage", ..] => torture::sabotage(&arguments[1..]),
         _ => {

@@ -22,10 +22,11 @@
 //! encryption and no authentication yet; the store is read on threads that may
 //! wait, in bounded pages, and never on those of the runtime; a client that
 //! does not read is not read for; what is to be appended has room or is turned
-//! away; nothing is ever removed from the store.
+//! away, and so does who connects; nothing is ever removed from the store.
 
 mod absent;
 mod blocking;
+mod connections;
 mod failure;
 mod features;
 mod gossip;

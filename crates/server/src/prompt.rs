@@ -21,12 +21,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
-/// A connection that acknowledges at once.
-pub struct Prompt(TcpStream);
+use crate::connections::Place;
+
+/// A connection that acknowledges at once, and has a place as long as it lasts.
+pub struct Prompt(TcpStream, #[allow(dead_code, reason = "held, and never looked at")] Place);
 
 impl Prompt {
-    pub fn new(stream: TcpStream) -> Self {
-        Self(stream)
+    pub fn new(stream: TcpStream, place: Place) -> Self {
+        Self(stream, place)
     }
 }
 
@@ -86,6 +88,7 @@ impl AsyncWrite for Prompt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connections::Connections;
     use rustix::net::sockopt::tcp_quickack;
     use std::io::Write as _;
     use std::time::Duration;
@@ -97,7 +100,7 @@ mod tests {
         let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         set_tcp_quickack(&stream, false).unwrap();
-        let mut prompt = Prompt::new(stream);
+        let mut prompt = Prompt::new(stream, Connections::default().place().unwrap());
         client.write_all(b"headers").unwrap();
         let mut bytes = [0; 16];
         let read = std::future::poll_fn(|context| {

@@ -23,13 +23,14 @@ use factum_wire::proto::sessions::streams_service_server::StreamsServiceServer;
 use factum_wire::proto::store::store_server::StoreServer;
 use factum_wire::proto::streams::streams_server::StreamsServer;
 use factum_wire::proto::users::users_server::UsersServer;
-use futures_util::StreamExt as _;
+use futures_util::TryStreamExt as _;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
 use crate::absent::absent;
+use crate::connections::Connections;
 use crate::features::FeaturesService;
 use crate::gossip::GossipService;
 use crate::groups::registry::Registry;
@@ -76,12 +77,15 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// For what is to be appended.
     pub(crate) room: Room,
+    /// For whoever connects.
+    pub(crate) connections: Connections,
 }
 
 impl Services {
     /// A store, by the machine's clock.
     pub fn of(store: Arc<dyn EventStore>) -> Self {
-        Self { store, clock: Arc::new(SystemClock), room: Room::default() }
+        let (room, connections) = (Room::default(), Connections::default());
+        Self { store, clock: Arc::new(SystemClock), room, connections }
     }
 
     /// With room for so many bytes of events that are to be appended, over all
@@ -89,6 +93,12 @@ impl Services {
     /// that the server is too busy.
     pub fn with_room(self, bytes_max: u32, patience: Duration) -> Self {
         Self { room: Room::of(bytes_max, patience), ..self }
+    }
+
+    /// With so many connections at a time instead of 512. One that is too many
+    /// is closed at once.
+    pub fn with_connections(self, connections_max: usize) -> Self {
+        Self { connections: Connections::of(connections_max), ..self }
     }
 }
 
@@ -135,7 +145,11 @@ pub async fn serve(
     let asking = Asking::default();
     let asked = asking.clone();
     let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let connections = connections.map(|connection| connection.map(Prompt::new));
+    let places = services.connections.clone();
+    // One without a place is closed by being let go of.
+    let connections = connections.try_filter_map(move |connection| {
+        std::future::ready(Ok(places.place().map(|place| Prompt::new(connection, place))))
+    });
     let server = Server::builder()
         .accept_http1(true)
         .initial_connection_window_size(CONNECTION_WINDOW)

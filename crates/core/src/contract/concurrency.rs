@@ -47,7 +47,7 @@ fn race<T: Send>(race: impl Fn(u64) -> T + Sync) -> Vec<T> {
 }
 
 /// A thread's result; its failure is this thread's failure.
-fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+pub(super) fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|failure| resume_unwind(failure))
 }
 

@@ -23,6 +23,7 @@
 //!                 what is passed over, and what a count says
 //!   subscribe     past and live, nothing twice, nothing missing
 //!   concurrency   many threads, one order; counts only grow
+//!   history       what many callers are told fits one order
 //!   future        appends in flight, awaited and given up
 //! ```
 //!
@@ -55,6 +56,7 @@ pub mod condition;
 pub mod event;
 pub mod expectation;
 pub mod future;
+pub mod history;
 pub mod idempotency;
 pub mod limits;
 pub mod precedence;
@@ -80,5 +82,6 @@ pub fn check<S: EventStore + 'static>(store: &dyn Fn() -> S) {
     read::check(store);
     subscribe::check(store);
     concurrency::check(store);
+    history::check(store);
     future::check(store);
 }

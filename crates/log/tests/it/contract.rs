@@ -73,6 +73,7 @@ fn all_but_large_events<S: EventStore + 'static>(store: &dyn Fn() -> S) {
     contract::read::check(store);
     contract::subscribe::check(store);
     contract::concurrency::check(store);
+    contract::history::check(store);
     contract::future::check(store);
 }
 

@@ -87,7 +87,7 @@ impl Cursor {
                 stream.follow(&*store, from, first)?
             }
         };
-        let filter = config.filter.clone().map(|filter| Filter::decode(filter, true)).transpose()?;
+        let filter = config.filter.clone().map(|filter| Filter::decode(filter, false)).transpose()?;
         Ok(Self {
             store,
             clock,

@@ -1,22 +1,25 @@
 //! The service `StreamsService` of the second version of the protocol: appends
 //! over several streams, each call one transaction.
 
-use std::collections::HashSet;
+mod gathered;
+
 use std::sync::Arc;
 
-use factum_core::StreamName;
+use factum_core::{Revision, StreamName};
+use factum_wire::Failure;
 use factum_wire::proto::sessions::streams_service_server::StreamsService;
 use factum_wire::proto::sessions::{
     AppendRecordsRequest, AppendRecordsResponse, AppendRequest, AppendSessionResponse,
 };
 use factum_wire::session::{self, Actual, Part, SessionFailure, Violation};
-use factum_wire::{Failure, event};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::rules::named::Named;
 use crate::rules::transaction::{self, Recorded, Refusal};
 use crate::serve::Services;
-use crate::streams::APPEND_BYTES_MAX;
+use crate::streams::GATHERING_MAX;
+
+use self::gathered::Gathered;
 
 /// The service.
 pub struct SessionsService {
@@ -29,7 +32,9 @@ impl SessionsService {
         Self { services }
     }
 
-    async fn record(&self, parts: Vec<Part>) -> Result<Done, SessionFailure> {
+    /// What was gathered keeps its room until this is answered.
+    async fn record(&self, gathered: &Gathered) -> Result<Recorded, SessionFailure> {
+        let parts = &gathered.parts;
         let wanted = parts.iter().map(|part| {
             Ok(transaction::Part {
                 named: Named::new(part.stream.clone())?,
@@ -39,23 +44,16 @@ impl SessionsService {
         });
         let wanted = wanted.collect::<Result<_, Failure>>()?;
         match transaction::record(Arc::clone(&self.services.store), wanted).await {
-            Ok(recorded) => Ok(Done { parts, recorded }),
+            Ok(recorded) => Ok(recorded),
             Err(Refusal::Failed(failure)) => Err(failure.into()),
-            Err(Refusal::Wrong(found)) => Err(refused(&parts, found)),
+            Err(Refusal::Wrong(found)) => Err(refused(parts, found)),
         }
     }
 }
 
-/// What was recorded, and for whom.
-struct Done {
-    parts: Vec<Part>,
-    recorded: Recorded,
-}
-
-impl Done {
-    fn streams(&self) -> impl Iterator<Item = (StreamName, factum_core::Revision)> {
-        self.recorded.revisions.iter().map(|(part, revision)| (self.parts[*part].stream.clone(), *revision))
-    }
+/// Which streams of a transaction were written, and where they stand now.
+fn streams(parts: &[Part], recorded: &Recorded) -> impl Iterator<Item = (StreamName, Revision)> {
+    recorded.revisions.iter().map(|(part, revision)| (parts[*part].stream.clone(), *revision))
 }
 
 /// In the words of the request: its checks if it has any that do not hold, or
@@ -80,43 +78,16 @@ fn refused(parts: &[Part], found: Vec<(usize, Actual)>) -> SessionFailure {
     }
 }
 
-/// Counts the bytes of one transaction.
-#[derive(Default)]
-struct Scale(u64);
-
-impl Scale {
-    fn add(&mut self, part: &Part) -> Result<(), SessionFailure> {
-        self.0 += part.events.iter().map(event::weight).sum::<u64>();
-        match self.0 > APPEND_BYTES_MAX {
-            true => Err(SessionFailure::TooLarge { bytes: self.0, limit: APPEND_BYTES_MAX }),
-            false => Ok(()),
-        }
-    }
-}
-
 #[tonic::async_trait]
 impl StreamsService for SessionsService {
     async fn append_session(
         &self,
         request: Request<Streaming<AppendRequest>>,
     ) -> Result<Response<AppendSessionResponse>, Status> {
-        let mut requests = request.into_inner();
-        let (mut parts, mut scale) = (Vec::new(), Scale::default());
-        let mut seen = HashSet::new();
-        while let Some(request) = requests.message().await? {
-            let part = session::request(request)?;
-            if !seen.insert(part.stream.clone()) {
-                return Err(SessionFailure::AlreadyInSession { stream: part.stream }.into());
-            }
-            session::check_count(seen.len())?;
-            scale.add(&part)?;
-            parts.push(part);
-        }
-        if parts.is_empty() {
-            return Err(SessionFailure::NoRequests.into());
-        }
-        let done = self.record(parts).await?;
-        Ok(Response::new(session::session_success(done.streams(), done.recorded.position)))
+        let requests = request.into_inner();
+        let gathered = Gathered::session(requests, &self.services.room, GATHERING_MAX).await?;
+        let recorded = self.record(&gathered).await?;
+        Ok(Response::new(session::session_success(streams(&gathered.parts, &recorded), recorded.position)))
     }
 
     async fn append_records(
@@ -124,9 +95,8 @@ impl StreamsService for SessionsService {
         request: Request<AppendRecordsRequest>,
     ) -> Result<Response<AppendRecordsResponse>, Status> {
         let parts = session::records(request.into_inner())?;
-        let mut scale = Scale::default();
-        parts.iter().try_for_each(|part| scale.add(part))?;
-        let done = self.record(parts).await?;
-        Ok(Response::new(session::records_success(done.streams(), done.recorded.position)))
+        let gathered = Gathered::of(parts, &self.services.room).await?;
+        let recorded = self.record(&gathered).await?;
+        Ok(Response::new(session::records_success(streams(&gathered.parts, &recorded), recorded.position)))
     }
 }

@@ -35,7 +35,7 @@ type Answers<T> = BoxStream<'static, Result<T, Status>>;
 pub const APPEND_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// How long a client may take to send one append; in a batch, up to twice that.
-const GATHERING_MAX: Duration = Duration::from_secs(60);
+pub const GATHERING_MAX: Duration = Duration::from_secs(60);
 
 /// The service.
 #[derive(Clone)]

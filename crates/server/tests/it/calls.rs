@@ -8,6 +8,7 @@ use factum_core::{NewEvent, StreamName, Uuid};
 use factum_wire::proto::client::{self, Empty, StreamIdentifier};
 use factum_wire::proto::google::rpc::Status as InnerStatus;
 use factum_wire::proto::server_features::server_features_client::ServerFeaturesClient;
+use factum_wire::proto::sessions::AppendRecordsRequest;
 use factum_wire::proto::streams::append_req::options::ExpectedStreamRevision;
 use factum_wire::proto::streams::append_resp::Result as Appended;
 use factum_wire::proto::streams::batch_append_req::options::{DeadlineOption, ExpectedStreamPosition};
@@ -30,6 +31,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request};
 
 use crate::host::Host;
+use crate::sessions;
 
 pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
@@ -506,6 +508,10 @@ fn what_has_no_room_is_told_that_the_server_is_too_busy() {
             panic!("there was room");
         };
         assert_eq!((status.code, status.message.as_str()), (Code::Unavailable as i32, "Server Is Too Busy"));
+        let records = vec![sessions::record(Some("c"), 700 << 10)];
+        let records = AppendRecordsRequest { records, checks: Vec::new() };
+        let status = sessions::connect(&host).await.append_records(records).await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::Unavailable, "Server Is Too Busy"));
         // Small ones have room, and when the slow one is done, so has any.
         append(&mut client, "a", &events("A", 3)).await;
         drop(sender);

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::compatibility::tells;
 use crate::host::Host;
 use crate::missing::missing;
 use crate::node::is_there;
@@ -48,9 +49,5 @@ fn kurrentdb_client_for_java_works_unmodified() {
     let story = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/clients/Story.java");
     let mut java = Command::new("java");
     java.arg("-cp").arg(libraries.join("*")).arg(story).arg(host.url("kurrentdb"));
-    let told = java.output().unwrap();
-    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(told.status.success(), "{}{}", said(&told.stdout), said(&told.stderr));
-    let chapters = said(&told.stdout).lines().filter(|line| line.starts_with("ok ")).count();
-    assert_eq!(chapters, 12, "it told another number of chapters:\n{}", said(&told.stdout));
+    tells("Java `kurrentdb-client`", VERSION, [java]);
 }

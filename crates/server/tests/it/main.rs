@@ -6,8 +6,9 @@
 
 mod bad_input;
 mod calls;
+mod compatibility;
+mod connections;
 mod ending;
-mod eventstore;
 mod groups;
 mod host;
 mod java;
@@ -22,6 +23,7 @@ mod services;
 mod sessions;
 mod system;
 mod venv;
+mod vocabulary;
 
 /// A file that is not named above would be tests nobody runs.
 #[test]

@@ -1,6 +1,8 @@
 //! Appends over several streams, message by message. What the clients make of
 //! them is told by `clients/sessions.py` and `clients/sessions.cjs`.
 
+use std::time::Duration;
+
 use factum_core::Uuid;
 use factum_wire::proto::google::rpc;
 use factum_wire::proto::sessions::streams_service_client::StreamsServiceClient;
@@ -15,12 +17,12 @@ use tonic::{Code, Status};
 use crate::calls::runtime;
 use crate::host::Host;
 
-async fn connect(host: &Host) -> StreamsServiceClient<Channel> {
+pub async fn connect(host: &Host) -> StreamsServiceClient<Channel> {
     let endpoint = Endpoint::from_shared(format!("http://{}", host.address)).unwrap();
     StreamsServiceClient::new(endpoint.connect().await.unwrap()).max_encoding_message_size(100 << 20)
 }
 
-fn record(stream: Option<&str>, bytes: usize) -> AppendRecord {
+pub fn record(stream: Option<&str>, bytes: usize) -> AppendRecord {
     AppendRecord {
         record_id: Some(Uuid::new_v4().to_string()),
         properties: Default::default(),
@@ -72,6 +74,37 @@ fn one_answer_for_the_whole_session() {
         let told: Vec<_> =
             answer.revisions.iter().map(|told| (told.stream.as_str(), told.revision)).collect();
         assert_eq!((told, answer.position), (vec![("b", 1), ("c", 0)], Some(5)));
+    });
+}
+
+/// What a session has sent holds its room until the session is done.
+#[test]
+fn sessions_have_the_room_that_all_appends_share() {
+    let host = Host::start_as(|services| services.with_room(1 << 20, Duration::from_millis(100)));
+    runtime().block_on(async {
+        let mut client = connect(&host).await;
+        let (sender, parts) = tokio::sync::mpsc::channel(2);
+        sender.send(request("slow", None, &[700 << 10])).await.unwrap();
+        let mut other = client.clone();
+        let slow = tokio::spawn(async move {
+            other.append_session(tokio_stream::wrappers::ReceiverStream::new(parts)).await.unwrap()
+        });
+        let large =
+            || AppendRecordsRequest { records: vec![record(Some("a"), 700 << 10)], checks: Vec::new() };
+        let mut tries = 0;
+        let status = loop {
+            // It may come before the slow one.
+            match client.append_records(large()).await {
+                Ok(_) => tries += 1,
+                Err(status) => break status,
+            }
+            assert!(tries < 100, "there is always room");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        assert_eq!((status.code(), status.message()), (Code::Unavailable, "Server Is Too Busy"));
+        drop(sender);
+        slow.await.unwrap();
+        client.append_records(large()).await.unwrap();
     });
 }
 

@@ -167,7 +167,7 @@ fn of_all(options: AllOptions) -> Result<(Source, GroupStart, Option<FilterOptio
     let filter = match options.filter_option {
         Some(FilterOption::Filter(filter)) => {
             // Refused now, not when the group begins to read.
-            Filter::decode(filter.clone(), true)?;
+            Filter::decode(filter.clone(), false)?;
             Some(filter)
         }
         Some(FilterOption::NoFilter(_)) | None => None,

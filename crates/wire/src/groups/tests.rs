@@ -18,6 +18,7 @@ use crate::proto::persistent_subscriptions::{
     update_req,
 };
 use crate::proto::streams::read_req::options::FilterOptions;
+use crate::proto::streams::read_req::options::filter_options::{Expression, Filter as Subject, Window};
 use crate::stream;
 
 fn identifier(name: &str) -> Option<StreamIdentifier> {
@@ -159,6 +160,14 @@ fn refuses_groups_that_cannot_be() {
     let no_filter = FilterOptions { filter: None, window: None, checkpoint_interval_multiplier: 1 };
     let filtered = of_all(AllOption::Start(Empty {}), Some(FilterOption::Filter(no_filter)));
     assert!(matches!(create(request(filtered, settings())), Err(Failure::Invalid(_))));
+    // A group writes its own checkpoints: nobody says how often, and the client for Java says 0.
+    let unsaid = FilterOptions {
+        filter: Some(Subject::EventType(Expression { regex: String::new(), prefix: vec!["A".to_owned()] })),
+        window: Some(Window::Count(Empty {})),
+        checkpoint_interval_multiplier: 0,
+    };
+    let filtered = of_all(AllOption::Start(Empty {}), Some(FilterOption::Filter(unsaid)));
+    assert!(create(request(filtered, settings())).is_ok());
     assert!(matches!(create(CreateReq { options: None }), Err(Failure::Invalid(_))));
 }
 

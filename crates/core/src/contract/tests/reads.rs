@@ -1,9 +1,9 @@
 //! Stores that read wrongly.
 
-use crate::contract::{append, read};
+use crate::contract::{append, history, read};
 use crate::{
-    Direction, EventStore, Events, MemoryStore, Position, Query, QueryItem, Read, ReadError, RecordedEvent,
-    Selection, Start, Timestamp, Until,
+    AppendError, Direction, EventStore, Events, MemoryStore, Position, Query, QueryItem, Read, ReadError,
+    RecordedEvent, Revision, Selection, Start, Timestamp, Until,
 };
 
 use super::broken::Broken;
@@ -296,6 +296,52 @@ fn rejects_wrong_counts() {
             other => other,
         },
         "a read of what cannot be read says why",
+    );
+}
+
+#[test]
+fn rejects_histories_that_fit_no_order() {
+    let rule = "what many callers are told can have happened one after another";
+    rejects(
+        "reads what a stream was one event ago",
+        Broken {
+            read: |store, read| {
+                let limit = match read.selection {
+                    Selection::Stream(_) => store.count(read.clone())?.saturating_sub(1),
+                    _ => u64::MAX,
+                };
+                EventStore::read(store, read.limit(limit))
+            },
+            ..Broken::sound()
+        },
+        history::check,
+        rule,
+    );
+    rejects(
+        "says that the log ends one event earlier",
+        Broken {
+            last_position: |store| {
+                Ok(store.last_position()?.and_then(|last| last.get().checked_sub(1)).map(Position::new))
+            },
+            ..Broken::sound()
+        },
+        history::check,
+        rule,
+    );
+    rejects(
+        "tells of a conflict with what the stream was one event ago",
+        Broken {
+            append: |store, append| match store.append(append) {
+                Err(AppendError::Conflict { stream, expected, actual: Some(actual) }) => {
+                    let actual = actual.get().checked_sub(1).map(Revision::new);
+                    Err(AppendError::Conflict { stream, expected, actual })
+                }
+                other => other,
+            },
+            ..Broken::sound()
+        },
+        history::check,
+        rule,
     );
 }
 

@@ -1,6 +1,7 @@
 // What a program does that appends to several streams as one, with the client
 // for Node that can. A chapter that goes otherwise than told ends the process
-// with its reason.
+// with its reason. What a chapter has shown it tells by its row in
+// `vocabulary.rs`.
 
 const assert = require("node:assert/strict");
 const { randomUUID } = require("node:crypto");
@@ -10,6 +11,7 @@ const lib = require(name);
 const { ANY, NO_STREAM, STREAM_EXISTS } = lib;
 const client = lib.KurrentDBClient.connectionString(url);
 
+const shows = (row, what = {}) => console.log(JSON.stringify({ shows: row, ...what }));
 const fresh = (stream) => `${stream}-${randomUUID()}`;
 const event = (n, metadata) => lib.jsonEvent({ type: "Happened", data: { n }, metadata });
 const read = async (streamName) => {
@@ -46,6 +48,7 @@ const chapters = {
     ]);
     assert.ok(written.position > 0n);
     assert.deepEqual([await read(one), await read(two)], [[0, 1], [2]]);
+    shows("session.written");
   },
 
   async a_session_is_refused_whole() {
@@ -55,12 +58,15 @@ const chapters = {
       client.multiStreamAppend([part(two, ANY, [event(1)]), part(one, NO_STREAM, [event(2)])]),
     );
     assert.deepEqual([conflict.streamName, conflict.expectedState, conflict.actualState], [one, NO_STREAM, 0n]);
+    await absent(two);
+    shows("session.conflict");
     await client.tombstoneStream(one);
     const ended = await refused(lib.StreamTombstonedError, () =>
       client.multiStreamAppend([part(two, ANY, [event(1)]), part(one, ANY, [event(2)])]),
     );
     assert.equal(ended.stream, one);
     await absent(two);
+    shows("session.tombstoned");
   },
 
   async properties_are_metadata() {
@@ -83,6 +89,7 @@ const chapters = {
       { streamName: two, revision: 0n },
     ]);
     assert.deepEqual([await read(one), await read(two)], [[0, 2], [1]]);
+    shows("records.written");
     const refusal = await refused(lib.AppendConsistencyViolationError, () =>
       client.appendRecords([record(one, 9)], [check(seen, 0n), check(two, 5n), check(fresh("none"), STREAM_EXISTS)]),
     );
@@ -94,6 +101,23 @@ const chapters = {
       ],
     );
     assert.deepEqual(await read(one), [0, 2]);
+    shows("records.checks");
+  },
+
+  async what_is_too_large_is_told_its_limit() {
+    const [one, two] = [fresh("one"), fresh("two")];
+    const sized = (megabytes) => lib.binaryEvent({ type: "Large", data: Buffer.alloc(megabytes << 20) });
+    const large = await refused(lib.AppendRecordSizeExceededError, () =>
+      client.multiStreamAppend([part(one, ANY, [sized(16)])]),
+    );
+    assert.equal(large.maxSize, 16 << 20);
+    const larger = await refused(lib.TransactionMaxSizeExceededError, () =>
+      client.multiStreamAppend([part(one, ANY, [sized(12)]), part(two, ANY, [sized(12), sized(12)])]),
+    );
+    assert.equal(larger.maxSize, 32 << 20);
+    await absent(one);
+    await absent(two);
+    shows("session.large", { differs: "32 MiB in all, where KurrentDB takes 256 MiB" });
   },
 };
 

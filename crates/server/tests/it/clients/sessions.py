@@ -1,6 +1,6 @@
 """What a program does that appends to several streams as one, with the Python
 client that can. A chapter that goes otherwise than told ends the process with
-its reason.
+its reason. What a chapter has shown it tells by its row in `vocabulary.rs`.
 """
 
 import json
@@ -16,6 +16,11 @@ ANY, NO_STREAM, EXISTS = StreamState.ANY, StreamState.NO_STREAM, StreamState.EXI
 
 def fresh(name):
     return f"{name}-{uuid4()}"
+
+
+def shows(*rows, **what):
+    for row in rows:
+        print(json.dumps({"shows": row, **what}))
 
 
 def event(n=0, kind="Happened", **more):
@@ -54,6 +59,7 @@ def chapter_a_session_is_recorded_whole():
     assert (numbers(one), numbers(two), numbers(three)) == ([0, 1], [0, 1], [0])
     assert client.get_stream(three)[0].commit_position == last == client.get_commit_position()
     assert session((two, EXISTS, [event(2)])) > last
+    shows("session.written")
 
 
 def chapter_a_session_is_refused_whole():
@@ -68,12 +74,14 @@ def chapter_a_session_is_refused_whole():
     refusal = refused(exceptions.WrongCurrentVersionError, lambda: session((two, EXISTS, [event(0)])))
     assert (refusal.stream_name, refusal.actual_version) == (two, NO_STREAM)
     absent(two)
+    shows("session.conflict")
     client.tombstone_stream(one, current_version=ANY)
     refusal = refused(
         exceptions.StreamTombstonedError, lambda: session((two, ANY, [event(0)]), (one, ANY, [event(9)]))
     )
     assert refusal.stream_name == one
     absent(two)
+    shows("session.tombstoned")
 
 
 def chapter_a_stream_is_in_a_session_once():
@@ -100,6 +108,7 @@ def chapter_what_is_too_large_is_told_its_limit():
     )
     assert refusal.size > refusal.max_size == 32 * 1024 * 1024
     absent(one, two)
+    shows("session.large", differs="32 MiB in all, where KurrentDB takes 256 MiB")
 
 
 def chapter_a_session_again_is_recorded_once():
@@ -141,6 +150,7 @@ def chapter_records_and_checks():
     assert [(s.stream_name, s.stream_position) for s in done.stream_positions] == [(one, 1), (two, 0)]
     assert done.commit_position == client.get_commit_position()
     assert (numbers(one), numbers(two), numbers(seen)) == ([0, 2], [1], [0])
+    shows("records.written")
     refusal = refused(
         exceptions.ConsistencyChecksFailedError,
         lambda: client.append_records(
@@ -158,6 +168,7 @@ def chapter_records_and_checks():
         for f in refusal.failures
     ]
     assert told == [(1, 0, 1), (2, -1, 0), (3, -4, -1)], told
+    shows("records.checks")
     client.delete_stream(seen, current_version=ANY)
     client.tombstone_stream(two, current_version=ANY)
     refusal = refused(
