@@ -21,15 +21,16 @@ fn refuses_what_is_too_much_if_told_so() {
     fill(&store, "b", 1_000);
     let options = QueueOptions { waiting_max: 5, when_full: WhenFull::Refuse, ..QueueOptions::default() };
     let queue = Queue::start(&store, options).unwrap();
+    // Opened before the queue is dropped, which waits for what is held.
+    let gate = gate;
     let first = queue.decide(Left::of("a"), one("first")).submit().unwrap();
     faulty.wait_for_appends(3);
     let answers: Vec<_> = (0..20).map(|n| queue.decide(Left::of("a"), one(n.to_string())).submit()).collect();
     let refused = |answer: &Result<_, _>| matches!(answer, Err(QueueError::<&str>::Full { waiting: 5 }));
-    // The worker may look once more after it handed over the first: it has then
-    // taken up to five, and five wait.
+    // The worker may look once more after it handed over the first, between any
+    // two of them: it has then taken up to five, and five wait.
     let accepted = answers.iter().filter(|answer| !refused(answer)).count();
     assert!((5..=10).contains(&accepted), "{accepted}");
-    assert!(refused(&answers[19]));
     // Another aggregate has its own room.
     assert!(queue.decide(Left::of("b"), one("b")).run().is_ok());
     drop(gate);
