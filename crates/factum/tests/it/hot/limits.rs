@@ -27,10 +27,11 @@ fn refuses_what_is_too_much_if_told_so() {
     faulty.wait_for_appends(3);
     let answers: Vec<_> = (0..20).map(|n| queue.decide(Left::of("a"), one(n.to_string())).submit()).collect();
     let refused = |answer: &Result<_, _>| matches!(answer, Err(QueueError::<&str>::Full { waiting: 5 }));
-    // The worker may look once more after it handed over the first, between any
-    // two of them: it has then taken up to five, and five wait.
+    // After it handed over the first the worker looks once more, and again if the
+    // lane was listed meanwhile, between any two of them: it has then taken up to
+    // five each time, and five wait.
     let accepted = answers.iter().filter(|answer| !refused(answer)).count();
-    assert!((5..=10).contains(&accepted), "{accepted}");
+    assert!((5..=15).contains(&accepted), "{accepted}");
     // Another aggregate has its own room.
     assert!(queue.decide(Left::of("b"), one("b")).run().is_ok());
     drop(gate);
