@@ -63,7 +63,7 @@ pub trait Model: Clone + Send + Sync + 'static {
 
     /// The same, of an event that was just made: `read_back` is what the type that
     /// made it reads in `recorded`. If that is what [`apply`](Self::apply) would
-    /// decode, it need not be decoded once more.
+    /// decode, it need not be decoded once more; `()` is nothing that was read.
     fn apply_read_back(
         &mut self,
         part: usize,
@@ -105,16 +105,7 @@ macro_rules! tuple_model {
             }
 
             fn apply(&mut self, part: usize, recorded: &RecordedEvent) -> Result<(), FoldError> {
-                let mut end = 0;
-                $(
-                    let begin = end;
-                    end += $name::PARTS;
-                    if part < end {
-                        return self.$at.apply(part - begin, recorded);
-                    }
-                )+
-                let _ = end;
-                Ok(())
+                self.apply_read_back(part, recorded, &())
             }
 
             fn apply_read_back(
