@@ -97,7 +97,7 @@ fn send(
 ) -> impl Future<Output = Result<Answered, AppendError>> + use<> {
     let Request { append, events, data_bytes } = request;
     let started = Instant::now();
-    let answer = store.append_async(append);
+    let answer = store.append_async(&append);
     async move {
         let appended = answer.await?;
         Ok(Answered { started, answered: Instant::now(), appended, events, data_bytes })

@@ -61,8 +61,8 @@ impl EventStore for MemoryStore {
         Ok(appended)
     }
 
-    fn append_async(&self, append: Append) -> AppendFuture {
-        Box::pin(std::future::ready(self.append(append)))
+    fn append_async(&self, append: &Append) -> AppendFuture {
+        Box::pin(std::future::ready(self.append(append.clone())))
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {

@@ -40,7 +40,10 @@ pub trait EventStore: Send + Sync {
 
     /// The same, as a future. The append is handed over by this call, not by
     /// the first poll; dropping the future gives up the answer, not the append.
-    fn append_async(&self, append: Append) -> AppendFuture;
+    ///
+    /// It is lent: who awaits an answer usually keeps what was asked, to ask again
+    /// when the outcome is unknown, or to fold it once it is known.
+    fn append_async(&self, append: &Append) -> AppendFuture;
 
     /// The committed events a read asks for.
     fn read(&self, read: Read) -> Result<Events, ReadError>;

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Only who holds the append can ask: a decision made once more has other ids. So
-//! it is lent, and the store is given a copy, which shares all texts and bytes.
+//! it is lent.
 
 use factum_core::{Append, AppendError, Appended, Durability};
 
@@ -34,7 +34,7 @@ impl Store {
 
     /// The same, as a future.
     pub(crate) async fn append_async(&self, append: &Append) -> Result<Appended, AppendError> {
-        let first = match self.events().append_async(append.clone()).await {
+        let first = match self.events().append_async(append).await {
             Err(error @ AppendError::Unknown(_)) => error,
             answer => return self.learn(answer, None),
         };
@@ -44,12 +44,12 @@ impl Store {
 
     async fn ask_again(&self, append: &Append, first: AppendError) -> Result<Appended, AppendError> {
         for _ in 2..ASKED_MAX {
-            match self.events().append_async(append.clone()).await {
+            match self.events().append_async(append).await {
                 Err(AppendError::Unknown(_)) => {}
                 answer => return self.learn(answer, Some(first)),
             }
         }
-        self.learn(self.events().append_async(append.clone()).await, Some(first))
+        self.learn(self.events().append_async(append).await, Some(first))
     }
 
     fn learn(

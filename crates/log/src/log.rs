@@ -140,7 +140,7 @@ impl Log {
 
     fn request(
         &self,
-        append: Append,
+        append: &Append,
         may_wait: bool,
         reply: crate::request::Reply,
     ) -> Result<Request, (AppendError, crate::request::Reply)> {
@@ -181,7 +181,7 @@ impl EventStore for Log {
         let engine = &self.0.engine;
         let when_full = append.when_full;
         let (reply, answer) = oneshot::channel();
-        let request = self.request(append, true, reply).map_err(|(error, _)| error)?;
+        let request = self.request(&append, true, reply).map_err(|(error, _)| error)?;
         if !engine.has_own_threads() {
             let mut sequencer = engine.sequencer.lock();
             sequencer.drive(engine);
@@ -199,7 +199,7 @@ impl EventStore for Log {
         answer.recv().unwrap_or(Err(AppendError::Storage(StorageError::Closed)))
     }
 
-    fn append_async(&self, append: Append) -> AppendFuture {
+    fn append_async(&self, append: &Append) -> AppendFuture {
         let when_full = append.when_full;
         let (reply, answer) = oneshot::async_channel();
         match self.request(append, !self.0.engine.has_own_threads(), reply) {

@@ -73,13 +73,13 @@ pub struct ConditionPart {
 impl Request {
     /// Validates and encodes an append. `bytes_max` is what fits into a batch.
     pub fn new(
-        append: Append,
+        append: &Append,
         secret: Secret,
         bytes_max: u64,
         buffers: &Buffers,
         reply: Reply,
     ) -> Result<Self, (InvalidAppend, Reply)> {
-        match Self::check(&append, bytes_max) {
+        match Self::check(append, bytes_max) {
             Ok(bytes) => Ok(Self::encode(append, secret, buffers.take(bytes as usize), reply)),
             Err(error) => Err((error, reply)),
         }
@@ -98,7 +98,7 @@ impl Request {
         Ok(bytes)
     }
 
-    fn encode(append: Append, secret: Secret, records: Vec<u8>, reply: Reply) -> Self {
+    fn encode(append: &Append, secret: Secret, records: Vec<u8>, reply: Reply) -> Self {
         let mut request = Self {
             records,
             events: SmallVec::with_capacity(append.event_count()),
@@ -107,11 +107,11 @@ impl Request {
             beginning: secret.beginning(),
             writes: SmallVec::with_capacity(append.writes.len()),
             checks: Vec::with_capacity(append.checks.len()),
-            condition: append.condition.map(|condition| Box::new(ConditionPart::new(condition, secret))),
+            condition: append.condition.clone().map(|condition| Box::new(ConditionPart::new(condition, secret))),
             reply,
         };
         let salt = secret.salt();
-        for write in append.writes {
+        for write in &append.writes {
             let hash = secret.stream(write.stream.as_str());
             let category = keys::of_stream(secret, write.stream.as_str());
             for event in &write.events {
@@ -127,15 +127,15 @@ impl Request {
                 });
             }
             request.writes.push(WritePart {
-                stream: write.stream,
+                stream: write.stream.clone(),
                 hash,
                 expected: write.expected,
                 events: write.events.len() as u32,
             });
         }
-        for check in append.checks {
+        for check in &append.checks {
             let hash = secret.stream(check.stream.as_str());
-            request.checks.push(CheckPart { stream: check.stream, hash, expected: check.expected });
+            request.checks.push(CheckPart { stream: check.stream.clone(), hash, expected: check.expected });
         }
         request
     }

@@ -51,7 +51,7 @@ async fn reads(store: &Arc<dyn EventStore>) -> bool {
 
 /// An append of nothing is judged as any other and leaves nothing behind.
 async fn appends(store: &dyn EventStore) -> bool {
-    store.append_async(Append::default()).await.is_ok()
+    store.append_async(&Append::default()).await.is_ok()
 }
 
 #[cfg(test)]
@@ -77,8 +77,8 @@ mod tests {
             }
         }
 
-        fn append_async(&self, append: Append) -> AppendFuture {
-            Box::pin(std::future::ready(self.append(append)))
+        fn append_async(&self, append: &Append) -> AppendFuture {
+            Box::pin(std::future::ready(self.append(append.clone())))
         }
 
         fn read(&self, read: Read) -> Result<Events, ReadError> {

@@ -37,8 +37,8 @@ impl EventStore for Faulty {
         }
     }
 
-    fn append_async(&self, append: Append) -> AppendFuture {
-        Box::pin(std::future::ready(self.append(append)))
+    fn append_async(&self, append: &Append) -> AppendFuture {
+        Box::pin(std::future::ready(self.append(append.clone())))
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {

@@ -80,7 +80,7 @@ impl<'s, T> Pipeline<'s, T> {
             refused.later.push(about);
             return Err(refused);
         }
-        let answer = self.store.append_async(append);
+        let answer = self.store.append_async(&append);
         self.bytes += bytes;
         self.under_way.push_back(UnderWay { about, bytes, events, answer });
         Ok(())

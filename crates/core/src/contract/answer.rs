@@ -107,7 +107,7 @@ impl Verb {
     pub fn append(self, case: &Case, store: &dyn EventStore, append: Append) -> Answer {
         match self {
             Self::Blocking => store.append(append).into(),
-            Self::Awaited => case.awaited(store.append_async(append)),
+            Self::Awaited => case.awaited(store.append_async(&append)),
         }
     }
 }

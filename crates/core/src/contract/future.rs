@@ -39,7 +39,7 @@ fn answers_every_append_in_flight(store: &dyn EventStore) {
         .map(|n| {
             let name = stream(&format!("flight-{}", n % 5));
             let events = (0..3).map(|part| known_event(&format!("flight {n} {part}")));
-            store.append_async(Append::to(name, ExpectedRevision::Any, events))
+            store.append_async(&Append::to(name, ExpectedRevision::Any, events))
         })
         .collect();
     let answers: Vec<_> = flying.into_iter().map(|append| case.awaited(append)).collect();
@@ -65,7 +65,7 @@ fn answers_conflicts_in_flight(store: &dyn EventStore) {
         let case = case.row(expected);
         let one = |n| known_event(&format!("race {row} {n}"));
         let flying: Vec<_> =
-            (0..8).map(|n| store.append_async(Append::to(stream("race"), expected, [one(n)]))).collect();
+            (0..8).map(|n| store.append_async(&Append::to(stream("race"), expected, [one(n)]))).collect();
         let answers: Vec<_> = flying.into_iter().map(|append| case.awaited(append)).collect();
         let place = row as u64;
         let won = Answer::recorded((place, place), &[Some(place)]);
@@ -80,7 +80,7 @@ fn records_what_is_given_up(store: &dyn EventStore) {
     let new = |n: u64| (0..3).map(move |part| known_event(&format!("given up {n} {part}")));
     let name = |n: u64| stream(&format!("given-up-{n}"));
     for n in 0..32 {
-        let mut append = store.append_async(Append::to(name(n), ExpectedRevision::NoStream, new(n)));
+        let mut append = store.append_async(&Append::to(name(n), ExpectedRevision::NoStream, new(n)));
         // Some are given up before they were ever polled, some after.
         if n % 2 == 1 {
             let _ = append.as_mut().poll(&mut Context::from_waker(Waker::noop()));

@@ -190,7 +190,7 @@ impl<M: Model> Aggregate<M> {
             // The same ids again: if it was recorded, this is answered with
             // the receipt; if it was not, it is now, or it conflicts.
             flying.asked += 1;
-            flying.answer = shop.store.events().append_async(flying.append.clone());
+            flying.answer = shop.store.events().append_async(&flying.append);
             flying.unknown.get_or_insert(error);
             self.flying = Some(flying);
             return;
@@ -420,7 +420,7 @@ impl<M: Model> Aggregate<M> {
         }
         let mut group = std::mem::take(&mut self.open);
         let append = group.append(&self.boundary, &shop.store);
-        let answer = shop.store.events().append_async(append.clone());
+        let answer = shop.store.events().append_async(&append);
         self.alone = self.alone.saturating_sub(1);
         self.flying = Some(Flying { group, append, answer, asked: 1, unknown: None });
         true

@@ -51,7 +51,7 @@ impl EventStore for Watched {
         self.memory.append(append)
     }
 
-    fn append_async(&self, append: Append) -> AppendFuture {
+    fn append_async(&self, append: &Append) -> AppendFuture {
         self.memory.append_async(append)
     }
 

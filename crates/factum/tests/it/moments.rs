@@ -25,7 +25,7 @@ impl EventStore for Busy {
         self.memory.append(append)
     }
 
-    fn append_async(&self, append: Append) -> AppendFuture {
+    fn append_async(&self, append: &Append) -> AppendFuture {
         self.memory.append_async(append)
     }
 

@@ -40,7 +40,7 @@ impl EventStore for Pumped {
         self.0.append(append)
     }
 
-    fn append_async(&self, append: Append) -> AppendFuture {
+    fn append_async(&self, append: &Append) -> AppendFuture {
         let answer = self.0.append_async(append);
         // A failure is every later append's answer.
         let _ = self.0.pump();

@@ -196,7 +196,7 @@ impl Registry {
                 Ok((config, append))
             })
             .await?;
-            match store.append_async(append).await {
+            match store.append_async(&append).await {
                 Ok(appended) => {
                     self.follow(Config { revision: appended.revision(), ..config });
                     return Ok(());

@@ -551,7 +551,7 @@ async fn write_down(
         Err(failure) => return (ledger, Err(failure)),
     };
     let streams: Vec<_> = append.writes.iter().map(|write| write.stream.clone()).collect();
-    match store.append_async(append).await {
+    match store.append_async(&append).await {
         Ok(appended) => {
             ledger.wrote(&streams, &appended, &write.checkpoint);
             (ledger, Ok(write.checkpoint))

@@ -44,7 +44,7 @@ pub async fn remove(
     loop {
         let (at, looking) = (Arc::clone(&store), Arc::clone(&named));
         let standing = blocking(move || Standing::look(&*at, &looking)).await?;
-        match store.append_async(plan(&standing, &named, expected, removal)?).await {
+        match store.append_async(&plan(&standing, &named, expected, removal)?).await {
             Ok(appended) => return Ok(appended.first_position()),
             // It, or its metadata, moved on meanwhile.
             Err(AppendError::Conflict { .. }) => {}

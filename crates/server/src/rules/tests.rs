@@ -466,7 +466,7 @@ impl EventStore for Between {
         self.store.append(append)
     }
 
-    fn append_async(&self, append: Append) -> AppendFuture {
+    fn append_async(&self, append: &Append) -> AppendFuture {
         self.store.append_async(append)
     }
 

@@ -99,7 +99,7 @@ pub async fn record(store: Arc<dyn EventStore>, mut parts: Vec<Part>) -> Result<
     }
     let parts: Arc<[Part]> = parts.into();
     if let Some(append) = hopeful(&parts) {
-        match store.append_async(append).await {
+        match store.append_async(&append).await {
             // That it was recorded before does not mean that it may be read.
             Ok(appended) if !appended.repeated => return recorded(&parts, &appended, &HashSet::new(), 0),
             Ok(_)
@@ -119,7 +119,7 @@ pub async fn record(store: Arc<dyn EventStore>, mut parts: Vec<Part>) -> Result<
             return Ok(recorded);
         }
         let planned = plan(&parts, &standings, &known)?;
-        match store.append_async(planned.append).await {
+        match store.append_async(&planned.append).await {
             Ok(appended) => return recorded(&parts, &appended, &planned.followed, planned.trailing),
             // Somebody came between.
             Err(
@@ -207,7 +207,7 @@ async fn known(store: &Arc<dyn EventStore>, parts: &Arc<[Part]>) -> Result<Vec<K
         let (target, other) = if is_metadata { (metadata, stream) } else { (stream, metadata) };
         let question = Append::to(target, in_store(part.expected), part.events.iter().cloned())
             .expecting(other, ExpectedRevision::Exact(Revision::MAX));
-        known.push(match store.append_async(question).await {
+        known.push(match store.append_async(&question).await {
             Ok(appended) => match (appended.revision(), appended.last_position()) {
                 (Some(revision), Some(position)) if appended.repeated => Known::All(revision, position),
                 _ => return Err(Failure::Storage("the store accepted what it never may".to_owned())),

@@ -113,7 +113,7 @@ pub fn write_in_turn(
 /// The append, if its stream has no metadata.
 fn hope(store: &dyn EventStore, write: &Write) -> AppendFuture {
     let append = Append::to(write.named.stream.clone(), write.expected, write.events.iter().cloned());
-    store.append_async(append.expecting(write.named.metadata.clone(), NoStream))
+    store.append_async(&append.expecting(write.named.metadata.clone(), NoStream))
 }
 
 /// Looks, plans, and tries, until nobody comes between.
@@ -149,7 +149,7 @@ async fn deliberate(
             Plan::Answer(written) => return Ok(written),
             Plan::Append(plan) => plan,
         };
-        let appending = store.append_async(plan.append);
+        let appending = store.append_async(&plan.append);
         if is_plain {
             turn.hand_over(standing.metadata_expected());
         }

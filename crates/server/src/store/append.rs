@@ -103,7 +103,7 @@ impl Call {
             let (number, append) = append::decode(message)?;
             let bytes = append::weight(&append);
             self.bytes += bytes;
-            let answer = self.store.append_async(append);
+            let answer = self.store.append_async(&append);
             let answer = answer.map(move |answer| (append::encode_answer(number, answer), bytes));
             self.in_flight.push(answer.boxed());
         }

@@ -39,7 +39,7 @@ impl EventStore for Remote {
         self.store.append(append)
     }
 
-    fn append_async(&self, append: Append) -> AppendFuture {
+    fn append_async(&self, append: &Append) -> AppendFuture {
         self.store.append_async(append)
     }
 
@@ -122,7 +122,7 @@ fn appends_in_flight_build_on_one_another_and_share_flushes() {
     let mut expected = ExpectedRevision::NoStream;
     let flying: Vec<_> = (0..1_024)
         .map(|n| {
-            let append = remote.append_async(one("chain", expected));
+            let append = remote.append_async(&one("chain", expected));
             expected = ExpectedRevision::Exact(Revision::new(n));
             append
         })
@@ -259,7 +259,7 @@ fn a_server_that_is_told_to_stop_loses_no_append_and_doubles_none() {
         let mut flying = Vec::new();
         for n in 0..APPENDS {
             // Nothing that the law would let repeat for ever.
-            flying.push(remote.append_async(one(&format!("s-{}", n % 5), ExpectedRevision::Any)));
+            flying.push(remote.append_async(&one(&format!("s-{}", n % 5), ExpectedRevision::Any)));
             if n % 8 == 0 {
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -289,8 +289,8 @@ impl EventStore for Held {
         self.store.append(append)
     }
 
-    fn append_async(&self, append: Append) -> AppendFuture {
-        let answer = self.store.append(append);
+    fn append_async(&self, append: &Append) -> AppendFuture {
+        let answer = self.store.append(append.clone());
         let mut held = self.held.clone();
         Box::pin(async move {
             let _ = held.wait_for(|held| !held).await;
@@ -323,9 +323,9 @@ fn a_lost_answer_is_found_again_where_the_law_permits_and_said_to_be_unknown_els
     let cable = Cable::to(served.address);
     let remote = connect_to(cable.address, options().1).unwrap();
     let anywhere = one("any", ExpectedRevision::Any);
-    let lost = remote.append_async(anywhere.clone());
-    let first = remote.append_async(one("new", ExpectedRevision::NoStream));
-    let second = remote.append_async(one("new", ExpectedRevision::Exact(Revision::FIRST)));
+    let lost = remote.append_async(&anywhere);
+    let first = remote.append_async(&one("new", ExpectedRevision::NoStream));
+    let second = remote.append_async(&one("new", ExpectedRevision::Exact(Revision::FIRST)));
     wait_until(|| store.last_position().unwrap() == Some(Position::new(2)));
     cable.cut();
     let _ = hold.send(false);
@@ -414,7 +414,7 @@ impl EventStore for Counting {
         self.0.append(append)
     }
 
-    fn append_async(&self, append: Append) -> AppendFuture {
+    fn append_async(&self, append: &Append) -> AppendFuture {
         self.0.append_async(append)
     }
 
@@ -489,7 +489,7 @@ fn callers_may_have_a_runtime_and_need_none() {
     let story = async {
         let remote = RemoteStore::connect(&url).unwrap();
         remote.append(one("a", ExpectedRevision::Any)).unwrap();
-        remote.append_async(one("a", ExpectedRevision::Any)).await.unwrap();
+        remote.append_async(&one("a", ExpectedRevision::Any)).await.unwrap();
         let read = remote.read(Read::stream(name("a"))).unwrap().count();
         let mut subscription = remote.subscribe(Subscribe::to(Selection::All)).unwrap();
         while !matches!(subscription.next_within(Duration::from_secs(5)), Ok(Some(Signal::CaughtUp(_)))) {}
@@ -506,7 +506,7 @@ fn what_was_handed_over_is_recorded_though_the_store_is_dropped() {
     let served = Served::start(Arc::new(store.clone()));
     let remote = connect(served.address);
     for _ in 0..500 {
-        drop(remote.append_async(one("a", ExpectedRevision::Any)));
+        drop(remote.append_async(&one("a", ExpectedRevision::Any)));
     }
     drop(remote);
     assert_eq!(store.last_position().unwrap(), Some(Position::new(499)));

@@ -112,11 +112,11 @@ impl RemoteStore {
 
 impl EventStore for RemoteStore {
     fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        pollster::block_on(self.append_async(append))
+        pollster::block_on(self.append_async(&append))
     }
 
-    fn append_async(&self, append: Append) -> AppendFuture {
-        self.0.appends().hand_over(append)
+    fn append_async(&self, append: &Append) -> AppendFuture {
+        self.0.appends().hand_over(append.clone())
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {

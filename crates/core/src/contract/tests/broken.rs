@@ -48,8 +48,8 @@ impl EventStore for Broken {
         (self.append)(&self.store, append)
     }
 
-    fn append_async(&self, append: Append) -> AppendFuture {
-        (self.append_async)(self, append)
+    fn append_async(&self, append: &Append) -> AppendFuture {
+        (self.append_async)(self, append.clone())
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {

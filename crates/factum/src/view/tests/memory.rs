@@ -74,7 +74,7 @@ impl factum_core::EventStore for Deaf {
         self.0.append(append)
     }
 
-    fn append_async(&self, append: factum_core::Append) -> factum_core::AppendFuture {
+    fn append_async(&self, append: &factum_core::Append) -> factum_core::AppendFuture {
         self.0.append_async(append)
     }
 

@@ -117,7 +117,7 @@ impl EventStore for Faulty {
         self.0.append(append, fault.unwrap_or(Fault::None))
     }
 
-    fn append_async(&self, append: Append) -> AppendFuture {
+    fn append_async(&self, append: &Append) -> AppendFuture {
         *self.0.appends.lock() += 1;
         let fault = self.0.faults.lock().pop_front().unwrap_or(Fault::None);
         let (fault, opens) = match fault {
@@ -125,7 +125,7 @@ impl EventStore for Faulty {
             fault => (fault, None),
         };
         let pause = if let Fault::Slow(pause) = fault { pause } else { Duration::ZERO };
-        let answer = self.0.append(append, fault);
+        let answer = self.0.append(append.clone(), fault);
         Box::pin(async move {
             if let Some(opens) = opens {
                 let _ = opens.await;

@@ -113,7 +113,7 @@ impl EventStore for Shaky {
     fn append(&self, append: Append) -> Result<Appended, AppendError> {
         self.store.append(append)
     }
-    fn append_async(&self, append: Append) -> AppendFuture {
+    fn append_async(&self, append: &Append) -> AppendFuture {
         self.store.append_async(append)
     }
     fn read(&self, read: Read) -> Result<Events, ReadError> {

@@ -165,7 +165,7 @@ fn write(log: &Log, seed: u64, life: u32, writer: u32, enough: u32) {
         if waits {
             acknowledge(name, log.append(append));
         } else {
-            under_way.push_back((name, log.append_async(append)));
+            under_way.push_back((name, log.append_async(&append)));
             if under_way.len() >= IN_FLIGHT {
                 answer(log, &mut under_way);
             }

@@ -274,14 +274,14 @@ impl EventStore for Straw {
         append.validate()?;
         let answer = Arc::default();
         let mut inner = held(&self.0);
-        inner.waiting.push(Waiting { append, answer: Arc::clone(&answer) });
+        inner.waiting.push(Waiting { append: append.clone(), answer: Arc::clone(&answer) });
         let _ = inner.commit();
         held(&answer).take().expect("a commit answers what waits")
     }
 
-    fn append_async(&self, append: Append) -> AppendFuture {
+    fn append_async(&self, append: &Append) -> AppendFuture {
         let answer = Arc::default();
-        held(&self.0).waiting.push(Waiting { append, answer: Arc::clone(&answer) });
+        held(&self.0).waiting.push(Waiting { append: append.clone(), answer: Arc::clone(&answer) });
         Box::pin(std::future::poll_fn(move |_| match held(&answer).take() {
             Some(answer) => Poll::Ready(answer),
             None => Poll::Pending,
