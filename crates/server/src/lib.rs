@@ -33,6 +33,7 @@ mod gossip;
 mod groups;
 mod health;
 mod info;
+mod lanes;
 mod monitoring;
 mod node;
 mod operations;

@@ -14,6 +14,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use rustix::net::sockopt::set_tcp_quickack;
@@ -23,12 +24,17 @@ use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use crate::connections::Place;
 
-/// A connection that acknowledges at once, and has a place as long as it lasts.
-pub struct Prompt(TcpStream, #[allow(dead_code, reason = "held, and never looked at")] Place);
+/// A connection that acknowledges at once, and has a place, and a share of its
+/// lane, as long as it lasts.
+pub struct Prompt(
+    TcpStream,
+    #[allow(dead_code, reason = "held, and never looked at")] Place,
+    #[allow(dead_code, reason = "held, and only counted")] Arc<()>,
+);
 
 impl Prompt {
-    pub fn new(stream: TcpStream, place: Place) -> Self {
-        Self(stream, place)
+    pub fn new(stream: TcpStream, place: Place, load: Arc<()>) -> Self {
+        Self(stream, place, load)
     }
 }
 
@@ -100,7 +106,7 @@ mod tests {
         let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         set_tcp_quickack(&stream, false).unwrap();
-        let mut prompt = Prompt::new(stream, Connections::default().place().unwrap());
+        let mut prompt = Prompt::new(stream, Connections::default().place().unwrap(), Arc::new(()));
         client.write_all(b"headers").unwrap();
         let mut bytes = [0; 16];
         let read = std::future::poll_fn(|context| {

@@ -6,6 +6,7 @@
 //!             ─► all connections are gone, or a few seconds have passed
 //! ```
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -23,11 +24,10 @@ use factum_wire::proto::sessions::streams_service_server::StreamsServiceServer;
 use factum_wire::proto::store::store_server::StoreServer;
 use factum_wire::proto::streams::streams_server::StreamsServer;
 use factum_wire::proto::users::users_server::UsersServer;
-use futures_util::TryStreamExt as _;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
+use tonic::transport::server::Router;
 
 use crate::absent::absent;
 use crate::connections::Connections;
@@ -37,11 +37,11 @@ use crate::groups::registry::Registry;
 use crate::groups::{GroupsService, page};
 use crate::health;
 use crate::info;
+use crate::lanes::Lanes;
 use crate::monitoring::MonitoringService;
 use crate::node::Node;
 use crate::operations::OperationsService;
 use crate::projections::ProjectionsService;
-use crate::prompt::Prompt;
 use crate::room::Room;
 use crate::sessions::SessionsService;
 use crate::stopping::{self, Asking, Stopping};
@@ -58,6 +58,9 @@ const TRANSACTION_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// How long connections may take to end.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long nobody is accepted after somebody could not be.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// How much a client may send ahead of what is being handled: on one
 /// connection, and on one call of it.
@@ -117,6 +120,9 @@ pub enum ServeError {
     /// The listener has no address.
     #[error("cannot tell where the server would listen")]
     Listener(#[source] io::Error),
+    /// The threads that would serve did not start.
+    #[error("cannot start the server's threads")]
+    Threads(#[source] io::Error),
     /// The connections failed as a whole.
     #[error("the server broke off")]
     Transport(#[source] tonic::transport::Error),
@@ -131,7 +137,8 @@ pub fn check_address(address: SocketAddr) -> Result<(), ServeError> {
 }
 
 /// Serves until `shutdown` is done or a client asks for it, and then until what
-/// was under way is answered, for a few seconds at most.
+/// was under way is answered, for a few seconds at most. Connections are served by
+/// threads of its own; on the caller's runtime they are only accepted.
 pub async fn serve(
     listener: TcpListener,
     services: Services,
@@ -140,42 +147,56 @@ pub async fn serve(
     let address = listener.local_addr().map_err(ServeError::Listener)?;
     check_address(address)?;
     let (stop, stopping) = stopping::stop();
-    let mut stopped = stopping.clone();
     let registry = Registry::new(services.clone(), stopping.clone());
     let asking = Asking::default();
-    let asked = asking.clone();
-    let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let places = services.connections.clone();
-    // One without a place is closed by being let go of.
-    let connections = connections.try_filter_map(move |connection| {
-        std::future::ready(Ok(places.place().map(|place| Prompt::new(connection, place))))
-    });
-    let server = Server::builder()
+    let routes = routes(&services, &registry, address, stopping.clone(), asking.clone());
+    let mut lanes = Lanes::start(|| router(&routes), &stopping).map_err(ServeError::Threads)?;
+    tokio::select! {
+        never = accept(&listener, &services.connections, &lanes) => match never {},
+        () = shutdown => {}
+        () = asking.asked() => {}
+    }
+    // Whoever connects from now on is refused.
+    drop(listener);
+    stop.now();
+    let served = match tokio::time::timeout(GRACE, lanes.served()).await {
+        Ok(served) => served.map_err(ServeError::Transport),
+        Err(_) => Ok(()),
+    };
+    // Groups write down how far they are, consumers or not.
+    registry.ended().await;
+    lanes.end().await;
+    served
+}
+
+/// Deals whoever connects to the lanes.
+async fn accept(listener: &TcpListener, places: &Connections, lanes: &Lanes) -> Infallible {
+    loop {
+        let Ok((connection, _)) = listener.accept().await else {
+            // It broke off on its way; or there is no file left for it, and asking
+            // again at once would only keep a core busy.
+            tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
+            continue;
+        };
+        // One without a place is closed by being let go of.
+        if let Some(place) = places.place() {
+            // Where neither can be had, it is served later, or not at all, and the
+            // others are as before.
+            let _ = connection.set_nodelay(true);
+            let _ = lanes.deal(connection, place);
+        }
+    }
+}
+
+fn router(routes: &Routes) -> Router {
+    Server::builder()
         .accept_http1(true)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .initial_stream_window_size(CALL_WINDOW)
         .max_concurrent_streams(CALLS_MAX)
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-        .add_routes(routes(&services, &registry, address, stopping, asking))
-        .serve_with_incoming_shutdown(connections, async move {
-            tokio::select! {
-                () = shutdown => {}
-                () = asked.asked() => {}
-            }
-            stop.now();
-        });
-    let overdue = async {
-        stopped.said().await;
-        tokio::time::sleep(GRACE).await;
-    };
-    let served = tokio::select! {
-        served = server => served.map_err(ServeError::Transport),
-        () = overdue => Ok(()),
-    };
-    // Groups write down how far they are, consumers or not.
-    registry.ended().await;
-    served
+        .add_routes(routes.clone())
 }
 
 fn routes(

@@ -43,8 +43,13 @@ const DOORS: [Door; 10] = [
     },
     Door {
         words: &["std", "::", "net"],
-        // Only for what an address is; the sockets are the runtime's.
-        open_in: &["crates/server/src/serve.rs", "crates/wire/src/client/address.rs"],
+        // For what an address is; the sockets are the runtimes',
+        // and the sockets dealt from one to another.
+        open_in: &[
+            "crates/server/src/lanes.rs",
+            "crates/server/src/serve.rs",
+            "crates/wire/src/client/address.rs",
+        ],
         remedy: "only the server and its client speak over a network",
     },
     Door {
@@ -58,6 +63,8 @@ const DOORS: [Door; 10] = [
             "crates/log/src/housekeeper.rs",
             "crates/log/src/mailbox.rs",
             "crates/core/src/contract/",
+            // Those that serve connections, which end with the server.
+            "crates/server/src/lanes.rs",
         ],
         remedy: "the log's threads are started in `log.rs`, those of hot aggregates in `queue.rs`",
     },

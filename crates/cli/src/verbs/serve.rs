@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use factum_core::{EventStore, MemoryStore};
 use factum_server::{ServeError, Services, check_address};
@@ -18,9 +17,6 @@ use crate::format::Format;
 use crate::open;
 use crate::render::rows::{self, Row};
 use crate::render::{Out, text};
-
-/// How long reads that nobody waits for any more may take to end.
-const LEFT_OVER: Duration = Duration::from_secs(2);
 
 /// Serves until it is asked to stop.
 pub fn run(args: ServeArgs, global: &Global, out: &mut Out) -> Result<(), Failure> {
@@ -41,7 +37,7 @@ pub fn run(args: ServeArgs, global: &Global, out: &mut Out) -> Result<(), Failur
     let asked = Arc::clone(&stop);
     ctrlc::set_handler(move || asked.notify_one())
         .map_err(|error| Failure::new(Exit::Failure, format!("cannot wait for an interrupt: {error}")))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         Failure::new(Exit::Failure, format!("cannot start the server's threads: {error}"))
     })?;
     let served = runtime.block_on(async {
@@ -51,7 +47,6 @@ pub fn run(args: ServeArgs, global: &Global, out: &mut Out) -> Result<(), Failur
         let stopped = async move { stop.notified().await };
         factum_server::serve(listener, Services::of(store), stopped).await.map_err(refused)
     });
-    runtime.shutdown_timeout(LEFT_OVER);
     let closed = log.map_or(Ok(()), |log| log.close().map_err(Failure::from));
     served.and(closed)
 }

@@ -1,0 +1,151 @@
+//! Lanes: threads that each serve some of the connections, all by themselves.
+//!
+//! ```text
+//!   a client connects ─► dealt to the lane that has the fewest
+//!
+//!   lane 0   socket ─► call ─► store      one thread: nothing that happens to a
+//!   lane 1   socket ─► call ─► store      connection wakes a thread but its own
+//! ```
+//!
+//! With one runtime for all, an append alone woke up to four of its workers: one
+//! for the socket, one in vain as a task was woken, one for the store's answer, and
+//! the one that waits for sockets before the answer could be written. Here what
+//! comes from the store wakes the thread that writes the answer.
+//!
+//! Work that may wait for a disk is done beside the lanes, on threads of
+//! [`blocking`](crate::blocking). A lane goes on after its last connection for as
+//! long as it is held: consumer groups have tasks on it that write down how far
+//! they are.
+
+use std::io;
+use std::net::TcpStream as Socket;
+use std::num::NonZero;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
+
+use futures_util::Stream;
+use tokio::net::TcpStream;
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, oneshot};
+use tonic::transport::Error;
+use tonic::transport::server::Router;
+
+use crate::connections::Place;
+use crate::prompt::Prompt;
+use crate::stopping::Stopping;
+
+/// How long reads that nobody waits for any more may take to end.
+const LEFT_OVER: Duration = Duration::from_secs(2);
+
+/// What lanes are given: a connection, its place, and its share of the lane.
+type Dealt = (Socket, Place, Arc<()>);
+
+/// The threads. Dropped, they end, whatever is under way.
+pub struct Lanes(Vec<Lane>);
+
+struct Lane {
+    /// Until no more come.
+    connections: Option<mpsc::UnboundedSender<Dealt>>,
+    /// Shared by as many connections as it has.
+    load: Arc<()>,
+    /// All its connections have ended.
+    served: oneshot::Receiver<Result<(), Error>>,
+    /// Dropped, it may end.
+    hold: oneshot::Sender<()>,
+    /// It has.
+    ended: oneshot::Receiver<()>,
+}
+
+impl Lanes {
+    /// One for each core.
+    pub fn start(router: impl Fn() -> Router, stopping: &Stopping) -> io::Result<Self> {
+        let lanes = thread::available_parallelism().map_or(1, NonZero::get);
+        let start = |number| Lane::start(number, router(), stopping.clone());
+        (0..lanes).map(start).collect::<io::Result<_>>().map(Self)
+    }
+
+    /// Gives a connection to one of them.
+    pub fn deal(&self, connection: TcpStream, place: Place) -> io::Result<()> {
+        let connection = connection.into_std()?;
+        if let Some(lane) = self.0.iter().min_by_key(|lane| Arc::strong_count(&lane.load))
+            && let Some(connections) = &lane.connections
+        {
+            // One that has broken down has let go of its connections.
+            let _ = connections.send((connection, place, Arc::clone(&lane.load)));
+        }
+        Ok(())
+    }
+
+    /// Done when the connections are, to which none is added any more.
+    pub async fn served(&mut self) -> Result<(), Error> {
+        self.0.iter_mut().for_each(|lane| lane.connections = None);
+        for lane in &mut self.0 {
+            if let Ok(served) = (&mut lane.served).await {
+                served?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends them, and is done when they have ended.
+    pub async fn end(self) {
+        let ended: Vec<_> = self.0.into_iter().map(|lane| (drop(lane.hold), lane.ended).1).collect();
+        for ended in ended {
+            // It says nothing: it is gone.
+            let _ = ended.await;
+        }
+    }
+}
+
+impl Lane {
+    fn start(number: usize, router: Router, stopping: Stopping) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (connections, dealt) = mpsc::unbounded_channel();
+        let (tell_served, served) = oneshot::channel();
+        let (hold, held) = oneshot::channel();
+        let (tell_ended, ended) = oneshot::channel();
+        let run = move || {
+            runtime.block_on(run(router, Dealing(dealt), stopping, tell_served, held));
+            runtime.shutdown_timeout(LEFT_OVER);
+            drop(tell_ended);
+        };
+        thread::Builder::new().name(format!("factum-lane-{number}")).spawn(run)?;
+        Ok(Self { connections: Some(connections), load: Arc::new(()), served, hold, ended })
+    }
+}
+
+async fn run(
+    router: Router,
+    dealing: Dealing,
+    mut stopping: Stopping,
+    tell_served: oneshot::Sender<Result<(), Error>>,
+    mut held: oneshot::Receiver<()>,
+) {
+    let serving = router.serve_with_incoming_shutdown(dealing, async move { stopping.said().await });
+    tokio::select! {
+        served = serving => {
+            // Nobody listens if it took too long.
+            let _ = tell_served.send(served);
+            let _ = held.await;
+        }
+        _ = &mut held => {}
+    }
+}
+
+/// The connections dealt to a lane.
+struct Dealing(mpsc::UnboundedReceiver<Dealt>);
+
+impl Stream for Dealing {
+    type Item = io::Result<Prompt>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_recv(context).map(|dealt| {
+            dealt.map(|(connection, place, load)| {
+                Ok(Prompt::new(TcpStream::from_std(connection)?, place, load))
+            })
+        })
+    }
+}
