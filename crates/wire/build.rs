@@ -28,6 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .build_client(std::env::var_os("CARGO_FEATURE_CLIENT").is_some())
         .build_transport(false)
+        .codec_path("crate::codec::Whole")
         // Payloads share the buffer they arrived in.
         .bytes(".event_store.client.streams")
         .bytes(".event_store.client.StreamIdentifier")

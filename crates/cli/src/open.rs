@@ -29,6 +29,10 @@ use crate::remote;
 /// How often a store in use is tried again.
 const TRY_EVERY: Duration = Duration::from_millis(20);
 
+/// How quick the last flush must have been for a lone append to be flushed by the
+/// thread that has the connection: about three times what a good disk takes.
+const ASYNC_FLUSH_MAX: Duration = Duration::from_micros(300);
+
 /// Opens the store for a verb that only looks, wherever it is, and lets it look.
 pub fn looking(
     global: &Global,
@@ -107,11 +111,19 @@ pub fn for_reading_if_free(global: &Global) -> Result<Option<Log>, Failure> {
 
 /// The store, for verbs that append; `init` allows an empty directory.
 pub fn for_appending(global: &Global, init: bool) -> Result<Log, Failure> {
+    for_appending_as(global, init, LogOptions::default())
+}
+
+/// The same, to be served: whoever waits for an answer is woken by the thread that
+/// has it, and that thread can be kept from the others for a quick flush.
+pub fn for_serving(global: &Global, init: bool) -> Result<Log, Failure> {
+    for_appending_as(global, init, LogOptions { async_flush_max: ASYNC_FLUSH_MAX, ..LogOptions::default() })
+}
+
+fn for_appending_as(global: &Global, init: bool, options: LogOptions) -> Result<Log, Failure> {
     let path = global.store_path()?;
     let create = if init { Create::IfEmpty } else { Create::IfAbsent };
-    waiting(global, || {
-        Log::open(path, LogOptions { create, access: Access::Append, ..LogOptions::default() })
-    })
+    waiting(global, || Log::open(path, LogOptions { create, access: Access::Append, ..options.clone() }))
 }
 
 /// Tries again while another process has the store, as long as `--wait` says.

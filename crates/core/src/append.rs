@@ -122,13 +122,17 @@ impl Append {
     }
 }
 
-/// The first item that was there before. Most appends have one: no set is made
-/// for that.
+/// The first item that was there before. Most appends have one or two: no set is
+/// made for that.
 fn first_twice<'a, T: Eq + Hash>(mut items: impl Iterator<Item = &'a T>) -> Option<&'a T> {
     let first = items.next()?;
+    let second = items.next()?;
+    if first == second {
+        return Some(second);
+    }
     let mut rest = items.peekable();
     rest.peek()?;
-    let mut seen = HashSet::from([first]);
+    let mut seen = HashSet::from([first, second]);
     rest.find(|item| !seen.insert(*item))
 }
 

@@ -69,8 +69,9 @@ fn check(what: &'static str, text: &str, limit: usize) -> Result<(), NameError> 
     if text.len() > limit {
         return Err(NameError::TooLong { what, bytes: text.len(), limit });
     }
-    // Nearly every name is printable ASCII; that is one pass without decoding.
-    if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+    // Nearly every name is printable ASCII; that is one pass without decoding, over
+    // all of it, so that many bytes are looked at at once.
+    if text.bytes().fold(true, |printable, byte| printable & (0x20..0x7f).contains(&byte)) {
         return Ok(());
     }
     match text.char_indices().find(|(_, character)| is_forbidden(*character)) {
@@ -120,10 +121,8 @@ macro_rules! name {
             }
 
             fn utf8(bytes: Bytes) -> Result<ByteString, NameError> {
-                if let Err(error) = std::str::from_utf8(&bytes) {
-                    return Err(NameError::NotUtf8 { what: $what, offset: error.valid_up_to() });
-                }
-                ByteString::try_from(bytes).map_err(|_| NameError::NotUtf8 { what: $what, offset: 0 })
+                ByteString::try_from(bytes)
+                    .map_err(|error| NameError::NotUtf8 { what: $what, offset: error.valid_up_to() })
             }
 
             /// The text.

@@ -86,7 +86,7 @@ impl Writer {
         let batch = batch.answered();
         let mut batch = batch;
         let header = self.seal(engine, &mut batch);
-        if let Err(error) = self.write(&batch) {
+        if let Err(error) = engine.lone.timed(|| self.write(&batch)) {
             let error = engine.poison(error);
             return answer_all(batch.replies, || AppendError::Unknown(error.clone()));
         }

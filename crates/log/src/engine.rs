@@ -27,6 +27,7 @@ use crate::disk::Disk;
 use crate::housekeeper::Housekeeper;
 use crate::index::live::Live;
 use crate::index::sealed::SealedIndex;
+use crate::lone::Lone;
 use crate::mailbox::Mailbox;
 use crate::options::{Access, LogOptions, Threads};
 use crate::resolve::{Question, Resolver};
@@ -48,6 +49,7 @@ pub struct Engine {
     pub buffers: Arc<Buffers>,
     pub indexes: Cache<u32, Arc<SealedIndex>, ByBytes>,
     pub mailbox: Mailbox,
+    pub lone: Lone,
     pub sequencer: Mutex<Sequencer>,
     pub writer: Mutex<Writer>,
     pub housekeeper: Housekeeper,
@@ -83,6 +85,7 @@ impl Engine {
             live: RwLock::new(recovered.live),
             segments: RwLock::new(recovered.segments),
             mailbox: Mailbox::default(),
+            lone: Lone::default(),
             sequencer: Mutex::new(recovered.sequencer),
             writer: Mutex::new(recovered.writer),
             housekeeper: Housekeeper::new(recovered.prepared),

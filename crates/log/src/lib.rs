@@ -57,6 +57,7 @@ pub mod fuzzing;
 mod housekeeper;
 mod index;
 mod log;
+mod lone;
 mod mailbox;
 mod options;
 mod read;

@@ -200,14 +200,23 @@ impl EventStore for Log {
     }
 
     fn append_async(&self, append: &Append) -> AppendFuture {
+        let engine = &self.0.engine;
         let when_full = append.when_full;
         let (reply, answer) = oneshot::async_channel();
-        match self.request(append, !self.0.engine.has_own_threads(), reply) {
-            Ok(request) => self.push(request, when_full),
+        let closed = |_| Err(AppendError::Storage(StorageError::Closed));
+        match self.request(append, !engine.has_own_threads(), reply) {
+            Ok(request) => match Sequencer::lead_lone(engine, request) {
+                Ok(led) => {
+                    return Box::pin(async move {
+                        led.yielded().await;
+                        answer.await.unwrap_or_else(closed)
+                    });
+                }
+                Err(request) => self.push(request, when_full),
+            },
             Err((error, reply)) => drop(reply.send(Err(error))),
         }
-        let closed = |_| Err(AppendError::Storage(StorageError::Closed));
-        if self.0.engine.has_own_threads() {
+        if engine.has_own_threads() {
             return Box::pin(async move { answer.await.unwrap_or_else(closed) });
         }
         let log = self.clone();

@@ -1,6 +1,7 @@
 //! How a log is opened.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use factum_core::{Clock, SystemClock};
 
@@ -30,6 +31,11 @@ pub struct LogOptions {
     /// Whether prepared segments are written with zeros, which makes every
     /// later flush of a small batch about a third cheaper on ext4.
     pub zero_segments: bool,
+    /// For how long an append that is handed over asynchronously may hold up its
+    /// caller. If nothing else is going on, and the last flush took no longer than
+    /// this, it is written and flushed right there, which saves two changes of
+    /// thread; the flush may take longer than the last one. Never, with zero.
+    pub async_flush_max: Duration,
     /// Where recorded-at comes from.
     pub clock: Arc<dyn Clock>,
 }
@@ -81,6 +87,7 @@ impl Default for LogOptions {
             recent_events_max: 1 << 18,
             index_bytes_max: 256 * MIB,
             zero_segments: true,
+            async_flush_max: Duration::ZERO,
             clock: Arc::new(SystemClock),
         }
     }

@@ -31,6 +31,7 @@ use crate::commit::{Batch, answer_all};
 use crate::engine::Engine;
 use crate::housekeeper::Job;
 use crate::index::live::Live;
+use crate::lone::Led;
 use crate::mailbox::Wake;
 use crate::recent::Recent;
 use crate::request::{Reply, Request, WritePart};
@@ -218,6 +219,26 @@ impl Sequencer {
         }
         self.deliver(engine);
         self.after_commit(engine);
+    }
+
+    /// The same of a caller that would rather not wait, if it has to for no longer
+    /// than allowed: see [`lone`](crate::lone).
+    pub fn lead_lone(engine: &Arc<Engine>, request: Request) -> Result<Led, Request> {
+        let longest = engine.options.async_flush_max;
+        if longest.is_zero() || !engine.has_own_threads() || !engine.lone.is_likely(longest) {
+            return Err(request);
+        }
+        let Some(mut sequencer) = engine.sequencer.try_lock() else { return Err(request) };
+        let padded = padded_bytes(request.records.len() as u64);
+        let fits = sequencer.offset + padded <= sequencer.segment.file_bytes;
+        // Whoever appended last was alone, and the one before.
+        let alone = sequencer.last_appends.iter().all(|appends| *appends <= 1);
+        if !alone || !fits || padded > WRITE_INLINE_BYTES_MAX || !engine.mailbox.is_idle() {
+            return Err(request);
+        }
+        let led = Led::of(engine);
+        sequencer.lead(engine, request);
+        Ok(led)
     }
 
     fn after_commit(&mut self, engine: &Engine) {

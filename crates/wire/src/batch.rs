@@ -18,7 +18,7 @@ use crate::proto::streams::batch_append_req::{Options, ProposedMessage};
 use crate::proto::streams::batch_append_resp::{Result as Answer, Success, success};
 use crate::{event, expectation, read, stream};
 
-/// Longer than anybody waits, and short enough to be added to any time.
+/// Longer than anybody waits: whoever would, waits for ever.
 const FOR_EVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Where the events of one id are to go.
@@ -28,14 +28,14 @@ pub struct Target {
     pub stream: StreamName,
     #[allow(missing_docs)]
     pub expected: ExpectedRevision,
-    /// How long the client waits for the answer.
-    pub patience: Duration,
+    /// How long the client waits for the answer, if not for ever.
+    pub patience: Option<Duration>,
 }
 
 /// Understands the options of one id.
 pub fn target(options: Options, now: Timestamp) -> Result<Target, Failure> {
     let patience = match options.deadline_option {
-        None => FOR_EVER,
+        None => None,
         Some(DeadlineOption::Deadline(wait)) => patience(wait.seconds, wait.nanos),
         Some(DeadlineOption::Deadline21100(at)) => {
             let now_seconds = now.as_micros().div_euclid(1_000_000);
@@ -52,12 +52,10 @@ pub fn target(options: Options, now: Timestamp) -> Result<Target, Failure> {
 
 /// Clients without a deadline send the largest number they know, or the time
 /// since 1970, so that nothing here may overflow.
-fn patience(seconds: i64, nanos: i32) -> Duration {
+fn patience(seconds: i64, nanos: i32) -> Option<Duration> {
     let nanos = i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
-    match u64::try_from(nanos.max(0)) {
-        Ok(nanos) => Duration::from_nanos(nanos).min(FOR_EVER),
-        Err(_) => FOR_EVER,
-    }
+    let patience = Duration::from_nanos(u64::try_from(nanos.max(0)).ok()?);
+    (patience < FOR_EVER).then_some(patience)
 }
 
 /// Understands one event.
@@ -104,7 +102,7 @@ mod tests {
     use super::*;
     use crate::proto::streams::batch_append_req::options::ExpectedStreamPosition;
 
-    fn wait(deadline: Option<DeadlineOption>, now: Timestamp) -> Duration {
+    fn wait(deadline: Option<DeadlineOption>, now: Timestamp) -> Option<Duration> {
         let options = Options {
             stream_identifier: Some(stream::encode(&StreamName::new("a").unwrap())),
             expected_stream_position: Some(ExpectedStreamPosition::Any(())),
@@ -121,17 +119,17 @@ mod tests {
             |seconds, nanos| Some(DeadlineOption::Deadline21100(prost_types::Timestamp { seconds, nanos }));
         let now = Timestamp::from_micros(100_500_000);
         let rows = [
-            (None, FOR_EVER),
-            (duration(2, 500), Duration::new(2, 500)),
-            (duration(0, 0), Duration::ZERO),
-            (duration(-1, 0), Duration::ZERO),
-            (duration(315_576_000_000, 999_999_999), FOR_EVER),
-            (duration(i64::MAX, i32::MAX), FOR_EVER),
-            (duration(i64::MIN, i32::MIN), Duration::ZERO),
-            (at(101, 0), Duration::from_millis(500)),
-            (at(100, 0), Duration::ZERO),
-            (at(i64::MAX, i32::MAX), FOR_EVER),
-            (at(i64::MIN, i32::MIN), Duration::ZERO),
+            (None, None),
+            (duration(2, 500), Some(Duration::new(2, 500))),
+            (duration(0, 0), Some(Duration::ZERO)),
+            (duration(-1, 0), Some(Duration::ZERO)),
+            (duration(315_576_000_000, 999_999_999), None),
+            (duration(i64::MAX, i32::MAX), None),
+            (duration(i64::MIN, i32::MIN), Some(Duration::ZERO)),
+            (at(101, 0), Some(Duration::from_millis(500))),
+            (at(100, 0), Some(Duration::ZERO)),
+            (at(i64::MAX, i32::MAX), None),
+            (at(i64::MIN, i32::MIN), Some(Duration::ZERO)),
         ];
         for (deadline, expected) in rows {
             assert_eq!(wait(deadline, now), expected, "{deadline:?}");

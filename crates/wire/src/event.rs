@@ -12,6 +12,7 @@ use factum_core::{ContentType, EventType, NewEvent, RecordedEvent, Tags};
 use crate::failure::Failure;
 use crate::id::{self, IdForm};
 use crate::proto::client;
+use crate::proto::streams::Label;
 use crate::proto::streams::read_resp::read_event;
 use crate::{position, stream};
 
@@ -26,7 +27,7 @@ pub const EVENT_BYTES_MAX: u64 = NewEvent::BYTES_MAX;
 /// A proposed event, whichever message it came in.
 pub fn propose(
     id: Option<&client::Uuid>,
-    mut labels: HashMap<String, String>,
+    labels: Vec<Label>,
     metadata: Bytes,
     data: Bytes,
 ) -> Result<NewEvent, Failure> {
@@ -36,19 +37,24 @@ pub fn propose(
             "the event's id is all zeros: give every event an id of its own".into(),
         ));
     }
-    let mut label = |property| labels.remove(property).ok_or(Failure::MissingMetadata { property });
+    let label = |property: &'static str| {
+        // Of the same key the last counts, as in a map.
+        let label = labels.iter().rev().find(|label| label.key == property);
+        label.map(|label| label.value.clone()).ok_or(Failure::MissingMetadata { property })
+    };
     let (event_type, content_type) = (label(TYPE)?, label(CONTENT_TYPE)?);
-    let bytes = (data.len() + metadata.len() + 2 * event_type.chars().count()) as u64;
+    let characters = std::str::from_utf8(&event_type).map_or(event_type.len(), |text| text.chars().count());
+    let bytes = (data.len() + metadata.len() + 2 * characters) as u64;
     if bytes > EVENT_BYTES_MAX {
         return Err(Failure::EventTooLarge { id, bytes, limit: EVENT_BYTES_MAX });
     }
     Ok(NewEvent {
         id,
-        event_type: EventType::new(event_type).map_err(|error| Failure::Invalid(error.to_string()))?,
+        event_type: EventType::from_utf8(event_type).map_err(|error| Failure::Invalid(error.to_string()))?,
         schema_version: 1,
-        content_type: match ContentType::from(content_type.as_str()) {
-            ContentType::Json => ContentType::Json,
-            _ => ContentType::Binary,
+        content_type: match content_type == ContentType::Json.as_str() {
+            true => ContentType::Json,
+            false => ContentType::Binary,
         },
         data,
         metadata,
@@ -57,6 +63,12 @@ pub fn propose(
         correlation_id: None,
         causation_id: None,
     })
+}
+
+/// Labels as they travel.
+pub fn labels(pairs: &[(&str, &str)]) -> Vec<Label> {
+    let bytes = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+    pairs.iter().map(|(key, value)| Label { key: bytes(key), value: bytes(value) }).collect()
 }
 
 /// Bytes of a proposed event, about as many as it takes while it waits.
@@ -94,10 +106,6 @@ pub fn record(event: &RecordedEvent, revision: u64, form: IdForm) -> read_event:
 mod tests {
     use super::*;
     use factum_core::{Position, Revision, StreamName, Timestamp, Uuid};
-
-    fn labels(pairs: &[(&str, &str)]) -> HashMap<String, String> {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
-    }
 
     const JSON: [(&str, &str); 2] = [("type", "ItemAdded"), ("content-type", "application/json")];
 

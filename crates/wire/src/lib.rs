@@ -21,6 +21,7 @@ pub mod append;
 pub mod batch;
 #[cfg(feature = "client")]
 pub mod client;
+pub mod codec;
 pub mod delete;
 pub mod event;
 pub mod expectation;

@@ -28,7 +28,7 @@ pub fn run(args: ServeArgs, global: &Global, out: &mut Out) -> Result<(), Failur
         )
         .hint("leave one of them out"));
     }
-    let log = if args.dev { None } else { Some(open::for_appending(global, args.init)?) };
+    let log = if args.dev { None } else { Some(open::for_serving(global, args.init)?) };
     let (store, is): (Arc<dyn EventStore>, String) = match &log {
         Some(log) => (Arc::new(log.clone()), global.store_path()?.display().to_string()),
         None => (Arc::new(MemoryStore::new()), "memory".to_owned()),

@@ -12,12 +12,14 @@
 //! handed over on the same metadata. In the second case both hold or fall
 //! together: metadata that has moved on never comes back.
 
-use std::collections::HashMap;
 use std::future::poll_fn;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use factum_core::{ExpectedRevision, StreamName};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 /// What has become of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,22 +118,40 @@ impl Drop for Turn {
     }
 }
 
-/// Who is the last one, of each stream.
+/// Who is the last one, of each stream. Streams are told apart by a hash that
+/// nobody outside can foresee; should two share one, an append waits where it need
+/// not have.
 #[derive(Debug, Default)]
-pub struct Turns(HashMap<StreamName, Arc<Place>>);
+pub struct Turns {
+    last: HashTable<(Line, Arc<Place>)>,
+    seed: RandomState,
+}
+
+/// The appends to one stream, one behind the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line(u64);
 
 impl Turns {
     /// The turn of the next append to a stream.
-    pub fn next(&mut self, stream: &StreamName) -> Turn {
+    pub fn next(&mut self, stream: &StreamName) -> (Turn, Line) {
+        let line = Line(self.seed.hash_one(stream));
         let mut turn = Turn::alone();
-        turn.before = self.0.insert(stream.clone(), Arc::clone(&turn.own));
-        turn
+        let own = Arc::clone(&turn.own);
+        match self.last.entry(line.0, |(at, _)| *at == line, |(at, _)| at.0) {
+            Entry::Occupied(mut last) => turn.before = Some(std::mem::replace(&mut last.get_mut().1, own)),
+            Entry::Vacant(free) => {
+                free.insert((line, own));
+            }
+        }
+        (turn, line)
     }
 
     /// Keeps nothing of a stream whose appends are all answered.
-    pub fn forget(&mut self, stream: &StreamName) {
-        if self.0.get(stream).is_some_and(|last| last.stage() == Stage::Answered) {
-            self.0.remove(stream);
+    pub fn forget(&mut self, line: Line) {
+        if let Ok(last) = self.last.find_entry(line.0, |(at, _)| *at == line)
+            && last.get().1.stage() == Stage::Answered
+        {
+            last.remove();
         }
     }
 }
@@ -146,7 +166,9 @@ mod tests {
     fn who_comes_later_waits_until_the_one_before_is_handed_over() {
         let (a, b) = (StreamName::new("a").unwrap(), StreamName::new("b").unwrap());
         let mut turns = Turns::default();
-        let (first, mut second, mut other) = (turns.next(&a), turns.next(&a), turns.next(&b));
+        let ((first, line), (mut second, same)) = (turns.next(&a), turns.next(&a));
+        let (mut other, another) = turns.next(&b);
+        assert!(line == same && line != another);
         assert_eq!(other.comes().now_or_never(), Some(None), "another stream is nobody's business");
         assert_eq!(second.comes().now_or_never(), None);
         first.hand_over(NoStream);
@@ -155,13 +177,13 @@ mod tests {
         assert_eq!(second.comes().now_or_never(), None);
         first.hand_over(Any);
         assert_eq!(second.comes_alone().now_or_never(), None, "handed over is not answered");
-        let mut third = turns.next(&a);
+        let (mut third, _) = turns.next(&a);
         drop(second);
         assert_eq!(third.comes().now_or_never(), Some(None));
-        turns.forget(&a);
-        assert!(turns.0.contains_key(&a), "the third one is under way");
+        turns.forget(line);
+        assert_eq!(turns.last.len(), 2, "the third one is under way");
         drop((first, third));
-        turns.forget(&a);
-        assert!(!turns.0.contains_key(&a));
+        turns.forget(line);
+        assert_eq!(turns.last.len(), 1, "and the other");
     }
 }

@@ -89,7 +89,7 @@ pub fn write_in_turn(
     write.events = write.events.into_iter().map(correlation::tagged).collect();
     let allowed = refuse_change(&write.named);
     let is_hopeful = allowed.is_ok() && !write.named.is_metadata && !write.events.is_empty();
-    let hopeful = is_hopeful.then(|| hope(&*store, &write));
+    let hopeful = is_hopeful.then(|| hope(&*store, &write.named, write.expected, &mut write.events));
     async move {
         allowed?;
         let mut repeated = None;
@@ -110,10 +110,20 @@ pub fn write_in_turn(
     }
 }
 
-/// The append, if its stream has no metadata.
-fn hope(store: &dyn EventStore, write: &Write) -> AppendFuture {
-    let append = Append::to(write.named.stream.clone(), write.expected, write.events.iter().cloned());
-    store.append_async(&append.expecting(write.named.metadata.clone(), NoStream))
+/// The append, if its stream has no metadata. The events are only lent.
+fn hope(
+    store: &dyn EventStore,
+    named: &Named,
+    expected: ExpectedRevision,
+    events: &mut Vec<NewEvent>,
+) -> AppendFuture {
+    let append = Append::to(named.stream.clone(), expected, std::mem::take(events));
+    let mut append = append.expecting(named.metadata.clone(), NoStream);
+    let appending = store.append_async(&append);
+    if let Some(lent) = append.writes.first_mut() {
+        *events = std::mem::take(&mut lent.events);
+    }
+    appending
 }
 
 /// Looks, plans, and tries, until nobody comes between.
@@ -200,7 +210,8 @@ async fn recorded_before(
         };
     }
     // It has metadata, so that this can only be refused: what by is the question.
-    match hope(&**store, write).await {
+    let mut events = write.events.clone();
+    match hope(&**store, &write.named, write.expected, &mut events).await {
         Ok(appended) => confirm(standing, write, Written::of(&appended, 0)).map(Some),
         Err(AppendError::Conflict { .. }) if write.expected == NoStream => {
             let (looking, at) = (Arc::clone(write), Arc::clone(store));

@@ -13,7 +13,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use factum_core::{NewEvent, StreamName};
+use factum_core::NewEvent;
 use factum_wire::batch::{self, Target};
 use factum_wire::proto::client::{StreamIdentifier, Uuid as WireId};
 use factum_wire::proto::streams::batch_append_req::ProposedMessage;
@@ -29,7 +29,7 @@ use uuid::Uuid;
 
 use crate::room::{Held, Room};
 use crate::rules::named::Named;
-use crate::rules::turn::Turns;
+use crate::rules::turn::{Line, Turns};
 use crate::rules::write::{Refusal, Write, write_in_turn};
 use crate::serve::Services;
 use crate::stopping::Stopping;
@@ -60,6 +60,31 @@ struct Gathering {
     is_old: bool,
 }
 
+impl Gathering {
+    fn new(wire_id: WireId, wire_name: StreamIdentifier, target: Target) -> Self {
+        Self { wire_id, wire_name, target, events: Vec::new(), bytes: 0, held: Held::default(), is_old: false }
+    }
+
+    /// Also these.
+    fn add(&mut self, messages: Vec<ProposedMessage>, held: Held) -> Result<(), Failure> {
+        self.held.join(held);
+        self.events.reserve(messages.len());
+        for message in messages {
+            let event = batch::propose(message)?;
+            self.bytes += event::weight(&event);
+            self.events.push(event);
+        }
+        match self.bytes > APPEND_BYTES_MAX {
+            true => Err(Failure::AppendTooLarge { limit: APPEND_BYTES_MAX }),
+            false => Ok(()),
+        }
+    }
+
+    fn refused(self, failure: &Failure) -> BatchAppendResp {
+        batch::refusal(self.wire_id, self.wire_name, failure)
+    }
+}
+
 /// Begins to answer one call.
 pub fn begin(
     services: Services,
@@ -71,9 +96,9 @@ pub fn begin(
     ReceiverStream::new(receiver).boxed()
 }
 
-/// An answer, of which stream, and how many bytes are no longer in flight with
+/// An answer, to an append of which line, and how many bytes are no longer in flight with
 /// it.
-type Answered = (BatchAppendResp, StreamName, u64);
+type Answered = (BatchAppendResp, Option<Line>, u64);
 
 /// A request, and the room it takes, or why there is none.
 type Arrived = (BatchAppendReq, Result<Held, Failure>);
@@ -169,9 +194,11 @@ impl Call {
                 answered = self.in_flight.next(), if !self.in_flight.is_empty() => {
                     // What was flushed together is answered together.
                     let mut next = answered;
-                    while let Some((answer, stream, bytes)) = next {
+                    while let Some((answer, line, bytes)) = next {
                         self.bytes -= bytes;
-                        self.turns.forget(&stream);
+                        if let Some(line) = line {
+                            self.turns.forget(line);
+                        }
                         if answers.send(Ok(answer)).await.is_err() {
                             return;
                         }
@@ -229,7 +256,7 @@ impl Call {
     }
 
     /// Takes one request in; answers at once what is refused at once. An error
-    /// ends the whole call.
+    /// ends the whole call. Most appends are one request, and gathered nowhere.
     fn receive(
         &mut self,
         request: BatchAppendReq,
@@ -239,80 +266,58 @@ impl Call {
             return Err(Failure::Invalid("a request of the batch has no correlation id".to_owned()));
         };
         let key = id::decode(Some(&wire_id), "the correlation id")?;
-        // Clients of some languages cannot do without the name in an answer.
-        let name = match &request.options {
-            Some(options) => options.stream_identifier.clone(),
-            None => self.gathered.get(&key).map(|gathering| gathering.wire_name.clone()),
+        let begun = self.take(key);
+        let mut gathering = match request.options {
+            Some(options) => {
+                // Clients of some languages cannot do without the name in an answer.
+                let wire_name = options.stream_identifier.clone().unwrap_or_default();
+                match batch::target(options, self.services.clock.now()) {
+                    Ok(target) => Gathering::new(wire_id, wire_name, target),
+                    Err(failure) => return Ok(Some(batch::refusal(wire_id, wire_name, &failure))),
+                }
+            }
+            None => match (begun, &held) {
+                (Some(gathering), _) => gathering,
+                (None, Err(failure)) => {
+                    return Ok(Some(batch::refusal(wire_id, StreamIdentifier::default(), failure)));
+                }
+                // What belongs to nothing, or to what was refused, is passed over.
+                (None, Ok(_)) => return Ok(None),
+            },
         };
-        let name = name.unwrap_or_default();
-        let refuse = |failure: &Failure| Ok(Some(batch::refusal(wire_id.clone(), name.clone(), failure)));
-        let held = match held {
-            Ok(held) => held,
-            Err(failure) => {
-                self.forget(key);
-                return refuse(&failure);
-            }
-        };
-        if let Some(options) = request.options {
-            self.forget(key);
-            match batch::target(options, self.services.clock.now()) {
-                Ok(target) => {
-                    let gathering = Gathering {
-                        wire_id: wire_id.clone(),
-                        wire_name: name.clone(),
-                        target,
-                        events: Vec::new(),
-                        bytes: 0,
-                        held: Held::default(),
-                        is_old: false,
-                    };
-                    self.gathered.insert(key, gathering);
+        let added = held.and_then(|held| gathering.add(request.proposed_messages, held));
+        if let Err(failure) = added {
+            return Ok(Some(gathering.refused(&failure)));
+        }
+        if request.is_final {
+            return match Named::new(gathering.target.stream.clone()) {
+                Ok(named) => {
+                    self.launch(named, gathering);
+                    Ok(None)
                 }
-                Err(failure) => return refuse(&failure),
-            }
+                Err(failure) => Ok(Some(gathering.refused(&failure))),
+            };
         }
-        // What belongs to nothing, or to what was refused, is passed over.
-        let Some(gathering) = self.gathered.get_mut(&key) else { return Ok(None) };
-        gathering.held.join(held);
-        for message in request.proposed_messages {
-            match batch::propose(message) {
-                Ok(event) => {
-                    let bytes = event::weight(&event);
-                    gathering.bytes += bytes;
-                    self.bytes += bytes;
-                    gathering.events.push(event);
-                }
-                Err(failure) => {
-                    self.forget(key);
-                    return refuse(&failure);
-                }
-            }
+        self.bytes += gathering.bytes;
+        self.gathered.insert(key, gathering);
+        let gathered: u64 = self.gathered.values().map(|gathering| gathering.bytes).sum();
+        if self.gathered.len() > GATHERED_MAX || gathered > BYTES_MAX {
+            return Err(Failure::Full(format!(
+                "{} appends with {gathered} bytes wait for their final message: finish some before beginning others",
+                self.gathered.len()
+            )));
         }
-        if gathering.bytes > APPEND_BYTES_MAX {
-            self.forget(key);
-            return refuse(&Failure::AppendTooLarge { limit: APPEND_BYTES_MAX });
+        Ok(None)
+    }
+
+    /// What was gathered under an id.
+    fn take(&mut self, key: Uuid) -> Option<Gathering> {
+        if self.gathered.is_empty() {
+            return None;
         }
-        if !request.is_final {
-            let gathered: u64 = self.gathered.values().map(|gathering| gathering.bytes).sum();
-            if self.gathered.len() > GATHERED_MAX || gathered > BYTES_MAX {
-                return Err(Failure::Full(format!(
-                    "{} appends with {gathered} bytes wait for their final message: finish some before beginning others",
-                    self.gathered.len()
-                )));
-            }
-            return Ok(None);
-        }
-        let Some(complete) = self.gathered.remove(&key) else { return Ok(None) };
-        match Named::new(complete.target.stream.clone()) {
-            Ok(named) => {
-                self.launch(named, complete);
-                Ok(None)
-            }
-            Err(failure) => {
-                self.bytes -= complete.bytes;
-                refuse(&failure)
-            }
-        }
+        let gathering = self.gathered.remove(&key)?;
+        self.bytes -= gathering.bytes;
+        Some(gathering)
     }
 
     /// What waits for its final message since this was called before does not
@@ -322,44 +327,42 @@ impl Call {
         let mut refusals = Vec::new();
         for (_, gathering) in old {
             self.bytes -= gathering.bytes;
-            refusals.push(batch::refusal(gathering.wire_id, gathering.wire_name, &Failure::TimedOut));
+            refusals.push(gathering.refused(&Failure::TimedOut));
         }
         refusals
-    }
-
-    fn forget(&mut self, key: Uuid) {
-        if let Some(gathering) = self.gathered.remove(&key) {
-            self.bytes -= gathering.bytes;
-        }
     }
 
     /// Hands an append to the store, now and in this order.
     fn launch(&mut self, named: Named, complete: Gathering) {
         let Gathering { wire_id, wire_name: name, target, events, bytes, held, .. } = complete;
         let Target { expected, patience, .. } = target;
-        let target = named.target().clone();
-        if patience.is_zero() {
+        self.bytes += bytes;
+        if patience.is_some_and(|patience| patience.is_zero()) {
             let refusal = batch::refusal(wire_id, name, &Failure::TimedOut);
-            return self.in_flight.push(std::future::ready((refusal, target, bytes)).boxed());
+            return self.in_flight.push(std::future::ready((refusal, None, bytes)).boxed());
         }
-        let turn = self.turns.next(&target);
+        let (turn, line) = self.turns.next(named.target());
+        let stream = named.target().clone();
         let write = Write { named, expected, events };
         let writing = write_in_turn(Arc::clone(&self.services.store), write, turn);
         let answer = async move {
-            let written = match tokio::time::timeout(patience, writing).await {
-                Ok(written) => written,
-                Err(_) => Err(Refusal::Failed(Failure::TimedOut)),
+            let written = match patience {
+                None => writing.await,
+                Some(patience) => match tokio::time::timeout(patience, writing).await {
+                    Ok(written) => written,
+                    Err(_) => Err(Refusal::Failed(Failure::TimedOut)),
+                },
             };
             let answer = match written {
                 Ok(written) => batch::success(wire_id, name, written.revision, written.position),
                 Err(Refusal::Failed(failure)) => batch::refusal(wire_id, name, &failure),
                 Err(Refusal::WrongExpected(actual)) => {
-                    let failure = Failure::WrongExpected { stream: target.clone(), expected, actual };
+                    let failure = Failure::WrongExpected { stream, expected, actual };
                     batch::refusal(wire_id, name, &failure)
                 }
             };
             drop(held);
-            (answer, target, bytes)
+            (answer, Some(line), bytes)
         };
         self.in_flight.push(answer.boxed());
     }
@@ -374,7 +377,7 @@ fn weight(request: &BatchAppendReq) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use factum_core::MemoryStore;
+    use factum_core::{MemoryStore, StreamName};
     use factum_wire::IdForm;
     use factum_wire::proto::streams::batch_append_req::Options;
     use factum_wire::proto::streams::batch_append_req::options::ExpectedStreamPosition;
@@ -382,10 +385,10 @@ mod tests {
     use std::time::Duration;
 
     fn begun(id: u128, bytes: usize) -> BatchAppendReq {
-        let labels = [("type", "A"), ("content-type", "application/json")];
+        let labels = event::labels(&[("type", "A"), ("content-type", "application/json")]);
         let message = ProposedMessage {
             id: Some(IdForm::Text.encode(Uuid::new_v4())),
-            metadata: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+            metadata: labels,
             custom_metadata: Vec::new().into(),
             data: vec![b'x'; bytes].into(),
         };

@@ -24,7 +24,7 @@ use factum_wire::proto::streams::read_req::options::{
 use factum_wire::proto::streams::read_resp::Content;
 use factum_wire::proto::streams::streams_client::StreamsClient;
 use factum_wire::proto::streams::{
-    AppendReq, BatchAppendReq, ReadReq, append_req, batch_append_req, read_req, tombstone_req,
+    AppendReq, BatchAppendReq, Label, ReadReq, append_req, batch_append_req, read_req, tombstone_req,
 };
 use factum_wire::{IdForm, stream};
 use tonic::transport::{Channel, Endpoint};
@@ -73,10 +73,8 @@ pub fn events(kind: &str, count: usize) -> Vec<NewEvent> {
     (0..count).map(|_| event(kind)).collect()
 }
 
-fn labels(event: &NewEvent) -> std::collections::HashMap<String, String> {
-    [("type", event.event_type.as_str()), ("content-type", "application/json")]
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .into()
+fn labels(event: &NewEvent) -> Vec<Label> {
+    factum_wire::event::labels(&[("type", event.event_type.as_str()), ("content-type", "application/json")])
 }
 
 pub fn proposed(event: &NewEvent) -> AppendReq {
@@ -528,7 +526,7 @@ fn appends_that_make_no_sense_are_told_why() {
         let any = || ExpectedStreamRevision::Any(Empty {});
         let mut nameless = proposed(&event("A"));
         if let Some(append_req::Content::ProposedMessage(message)) = &mut nameless.content {
-            message.metadata.remove("type");
+            message.metadata.retain(|label| label.key != "type");
         }
         let same = proposed(&event("A"));
         let rows: Vec<(Vec<AppendReq>, &str)> = vec![
