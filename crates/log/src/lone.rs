@@ -92,3 +92,88 @@ impl Drop for Led {
         self.0.lone.led.store(false, Ordering::Release);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::MemoryDisk;
+    use crate::sequencer::WRITE_INLINE_BYTES_MAX;
+    use crate::{Log, LogOptions};
+    use factum_core::{Append, EventStore, EventType, ExpectedRevision, NewEvent, Position, StreamName};
+    use futures_executor::block_on;
+    use std::task::{Context, Waker};
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn log(async_flush_max: Duration) -> Log {
+        let segment_bytes = 1 << 20;
+        let options = LogOptions {
+            async_flush_max,
+            segment_bytes_first: segment_bytes,
+            segment_bytes_max: segment_bytes,
+            ..LogOptions::default()
+        };
+        Log::open_on(Arc::new(MemoryDisk::new()), options).unwrap()
+    }
+
+    fn one(bytes: usize) -> Append {
+        let event = NewEvent::new(EventType::new("A").unwrap(), vec![b'x'; bytes]);
+        Append::to(StreamName::new("a").unwrap(), ExpectedRevision::Any, [event])
+    }
+
+    fn last(log: &Log) -> Option<u64> {
+        log.last_position().unwrap().map(Position::get)
+    }
+
+    #[test]
+    fn a_lone_append_is_there_when_it_was_handed_over() {
+        let log = log(LONG);
+        log.append(one(1)).unwrap();
+        for position in 1..50 {
+            let mut appending = log.append_async(&one(1));
+            assert_eq!(last(&log), Some(position));
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(appending.as_mut().poll(&mut context).is_pending(), "everything else has a turn");
+            let Poll::Ready(Ok(appended)) = appending.as_mut().poll(&mut context) else {
+                panic!("no answer")
+            };
+            assert_eq!(appended.last_position(), Some(Position::new(position)));
+        }
+    }
+
+    #[test]
+    fn the_next_is_not_led_before_the_answer_was_taken() {
+        let log = log(LONG);
+        log.append(one(1)).unwrap();
+        let untaken = log.append_async(&one(1));
+        assert!(!log.engine().lone.is_likely(LONG));
+        block_on(log.append_async(&one(1))).unwrap();
+        drop(untaken);
+        assert!(log.engine().lone.is_likely(LONG));
+        assert_eq!(last(&log), Some(2));
+    }
+
+    #[test]
+    fn none_is_led_that_would_take_long() {
+        let lone = Lone::default();
+        assert!(!lone.is_likely(LONG), "nobody knows yet");
+        lone.timed(|| std::thread::sleep(Duration::from_millis(2)));
+        assert!(!lone.is_likely(Duration::from_millis(1)) && lone.is_likely(LONG));
+        let never = log(Duration::ZERO);
+        never.append(one(1)).unwrap();
+        let appending = never.append_async(&one(1));
+        assert!(!never.engine().lone.led.load(Ordering::Acquire));
+        block_on(appending).unwrap();
+        let log = log(LONG);
+        log.append(one(1)).unwrap();
+        let is_led = |bytes| {
+            let appending = log.append_async(&one(bytes));
+            let is_led = log.engine().lone.led.load(Ordering::Acquire);
+            block_on(appending).unwrap();
+            is_led
+        };
+        // A segment has room for ten of these.
+        assert_eq!((0..12).filter(|_| !is_led(100_000)).count(), 1, "the one that begins a segment");
+        assert!(!is_led(WRITE_INLINE_BYTES_MAX as usize), "a large one");
+    }
+}

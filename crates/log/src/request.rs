@@ -107,7 +107,10 @@ impl Request {
             beginning: secret.beginning(),
             writes: SmallVec::with_capacity(append.writes.len()),
             checks: Vec::with_capacity(append.checks.len()),
-            condition: append.condition.clone().map(|condition| Box::new(ConditionPart::new(condition, secret))),
+            condition: append
+                .condition
+                .clone()
+                .map(|condition| Box::new(ConditionPart::new(condition, secret))),
             reply,
         };
         let salt = secret.salt();

@@ -62,7 +62,7 @@ const LOOK_AHEAD: usize = 16;
 /// Batches up to this size are written by the sequencer itself; handing them
 /// to the writer's thread would cost more than preparing the next one
 /// meanwhile saves.
-const WRITE_INLINE_BYTES_MAX: u64 = 128 * 1024;
+pub const WRITE_INLINE_BYTES_MAX: u64 = 128 * 1024;
 
 /// The state that gives places.
 pub struct Sequencer {

@@ -149,3 +149,79 @@ impl Stream for Dealing {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connections::Connections;
+    use crate::stopping;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+    use tonic::service::Routes;
+    use tonic::transport::Server;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    struct Rig {
+        lanes: Lanes,
+        listener: TcpListener,
+        places: Connections,
+    }
+
+    impl Rig {
+        async fn new(stopping: &Stopping) -> Self {
+            let router = || Server::builder().accept_http1(true).add_routes(Routes::default());
+            Self {
+                lanes: Lanes::start(router, stopping).unwrap(),
+                listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+                places: Connections::default(),
+            }
+        }
+
+        async fn connect(&self) -> TcpStream {
+            let client = TcpStream::connect(self.listener.local_addr().unwrap()).await.unwrap();
+            let (connection, _) = self.listener.accept().await.unwrap();
+            self.lanes.deal(connection, self.places.place().unwrap()).unwrap();
+            client
+        }
+
+        fn loads(&self) -> Vec<usize> {
+            self.lanes.0.iter().map(|lane| Arc::strong_count(&lane.load) - 1).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn connections_are_dealt_to_whoever_has_the_fewest() {
+        let (stop, stopping) = stopping::stop();
+        let mut rig = Rig::new(&stopping).await;
+        let lanes = rig.lanes.0.len();
+        let mut clients = Vec::new();
+        for _ in 0..2 * lanes {
+            clients.push(rig.connect().await);
+        }
+        assert_eq!(rig.loads(), vec![2; lanes]);
+        clients.clear();
+        timeout(LONG, async {
+            while rig.loads() != vec![0; lanes] {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await
+        .unwrap();
+        let mut last = rig.connect().await;
+        stop.now();
+        timeout(LONG, rig.lanes.served()).await.unwrap().unwrap();
+        timeout(LONG, rig.lanes.end()).await.unwrap();
+        assert_eq!(last.read(&mut [0]).await.unwrap(), 0, "it was ended in order");
+    }
+
+    #[tokio::test]
+    async fn without_them_no_connection_stays() {
+        let (_stop, stopping) = stopping::stop();
+        let rig = Rig::new(&stopping).await;
+        let mut client = rig.connect().await;
+        drop(rig.lanes);
+        assert!(matches!(timeout(LONG, client.read(&mut [0])).await.unwrap(), Ok(0) | Err(_)));
+    }
+}

@@ -128,6 +128,16 @@ mod tests {
     }
 
     #[test]
+    fn labels_are_a_map_and_a_type_is_text() {
+        let propose = |labels| propose(Some(&some_id()), labels, Bytes::new(), Bytes::new());
+        let twice = labels(&[("type", "A"), ("content-type", "b"), ("type", "B"), ("other", "c")]);
+        assert_eq!(propose(twice).unwrap().event_type.as_str(), "B");
+        let mut odd = labels(&JSON);
+        odd[0].value = Bytes::from_static(b"\xff");
+        assert!(matches!(propose(odd), Err(Failure::Invalid(text)) if text.contains("UTF-8")));
+    }
+
+    #[test]
     fn refuses_what_lacks_a_part() {
         let propose = |id: Option<&client::Uuid>, pairs: &[(&str, &str)]| {
             propose(id, labels(pairs), Bytes::new(), Bytes::new()).unwrap_err()
@@ -173,10 +183,10 @@ mod tests {
         };
         let shown = record(&event, 2, IdForm::Text);
         assert_eq!((shown.stream_revision, shown.commit_position, shown.prepare_position), (2, 5, 5));
-        let expected = labels(&[
-            ("type", "ItemAdded"),
-            ("created", "17000000000000010"),
-            ("content-type", "application/octet-stream"),
+        let expected = HashMap::from([
+            ("type".to_owned(), "ItemAdded".to_owned()),
+            ("created".to_owned(), "17000000000000010".to_owned()),
+            ("content-type".to_owned(), "application/octet-stream".to_owned()),
         ]);
         assert_eq!(shown.metadata, expected);
         let before = RecordedEvent { recorded_at: Timestamp::MIN, ..event };

@@ -3,6 +3,7 @@
 //! segments so small that every rule meets rolls and sealed indexes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use factum_core::{
     Append, AppendError, AppendFuture, Appended, EventStore, Events, Position, Read, ReadError, Subscribe,
@@ -85,6 +86,14 @@ fn memory_disk_own_threads() {
 #[test]
 fn memory_disk_tiny_segments() {
     all_but_large_events(&|| in_memory(tiny(Threads::Own)));
+}
+
+/// Lone appends are led by whoever hands them over.
+#[test]
+fn memory_disk_own_threads_led() {
+    let async_flush_max = Duration::from_secs(60);
+    contract::check(&|| in_memory(LogOptions { async_flush_max, ..options(Threads::Own) }));
+    all_but_large_events(&|| in_memory(LogOptions { async_flush_max, ..tiny(Threads::Own) }));
 }
 
 #[test]

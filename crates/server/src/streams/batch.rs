@@ -62,7 +62,15 @@ struct Gathering {
 
 impl Gathering {
     fn new(wire_id: WireId, wire_name: StreamIdentifier, target: Target) -> Self {
-        Self { wire_id, wire_name, target, events: Vec::new(), bytes: 0, held: Held::default(), is_old: false }
+        Self {
+            wire_id,
+            wire_name,
+            target,
+            events: Vec::new(),
+            bytes: 0,
+            held: Held::default(),
+            is_old: false,
+        }
     }
 
     /// Also these.
