@@ -81,7 +81,7 @@ pub struct Sequencer {
     pub last_appends: [usize; 2],
     /// How many bytes the next batch may have, so that its buffer fits.
     pub batch_bytes_expected: u64,
-    pub inbox: VecDeque<Request>,
+    pub inbox: VecDeque<Box<Request>>,
 }
 
 /// The batch being filled. Nothing of it is visible.
@@ -177,7 +177,7 @@ impl Sequencer {
     /// is far off in memory is then fetched for all of them at once, and not for
     /// one after another; nothing is decided by it.
     fn look_ahead(&self, engine: &Engine, request: &Request) -> usize {
-        let next = self.inbox.iter().take(LOOK_AHEAD - 1);
+        let next = self.inbox.iter().map(|request| &**request).take(LOOK_AHEAD - 1);
         if next.len() > 0 {
             let live = engine.live.read();
             for ahead in std::iter::once(request).chain(next.clone()) {
@@ -212,7 +212,7 @@ impl Sequencer {
     }
 
     /// One append of a caller that found nothing going on, start to end.
-    pub fn lead(&mut self, engine: &Engine, request: Request) {
+    pub fn lead(&mut self, engine: &Engine, request: Box<Request>) {
         self.take(engine, request);
         if !self.open.is_empty() {
             self.dispatch(engine, false);
@@ -223,7 +223,7 @@ impl Sequencer {
 
     /// The same of a caller that would rather not wait, if it has to for no longer
     /// than allowed: see [`lone`](crate::lone).
-    pub fn lead_lone(engine: &Arc<Engine>, request: Request) -> Result<Led, Request> {
+    pub fn lead_lone(engine: &Arc<Engine>, request: Box<Request>) -> Result<Led, Box<Request>> {
         let longest = engine.options.async_flush_max;
         if longest.is_zero() || !engine.has_own_threads() || !engine.lone.is_likely(longest) {
             return Err(request);
@@ -248,7 +248,7 @@ impl Sequencer {
     }
 
     /// Judges one request and acts on it.
-    fn take(&mut self, engine: &Engine, request: Request) {
+    fn take(&mut self, engine: &Engine, request: Box<Request>) {
         if let Some(cause) = engine.poisoned() {
             let _ = request.reply.send(Err(AppendError::Storage(cause)));
             return;
@@ -431,7 +431,7 @@ impl Sequencer {
     }
 
     /// Gives every event its place.
-    fn accept(&mut self, engine: &Engine, live: &mut Live, request: Request) {
+    fn accept(&mut self, engine: &Engine, live: &mut Live, request: Box<Request>) {
         if self.open.is_empty() {
             self.open.first_position = self.next_position;
         }
