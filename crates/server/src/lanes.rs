@@ -70,11 +70,11 @@ impl Lanes {
     /// Gives a connection to one of them.
     pub fn deal(&self, connection: TcpStream, place: Place) -> io::Result<()> {
         let connection = connection.into_std()?;
-        if let Some(lane) = self.0.iter().min_by_key(|lane| Arc::strong_count(&lane.load))
-            && let Some(connections) = &lane.connections
-        {
-            // One that has broken down has let go of its connections.
-            let _ = connections.send((connection, place, Arc::clone(&lane.load)));
+        let open = self.0.iter().filter_map(|lane| Some((lane.connections.as_ref()?, &lane.load)));
+        let able = open.filter(|(connections, _)| !connections.is_closed());
+        if let Some((connections, load)) = able.min_by_key(|(_, load)| Arc::strong_count(load)) {
+            // One that breaks down just now lets go of it.
+            let _ = connections.send((connection, place, Arc::clone(load)));
         }
         Ok(())
     }

@@ -3,14 +3,15 @@
 //! ```text
 //!   a client ──h2──┐                           ┌─► rules ──► dyn EventStore
 //!   a client ──h2──┼─► one listener ─► streams ┤
-//!   a probe ──http─┘        │         sessions └─► pages (reads, on threads
+//!   a probe ──http─┘   and lanes      sessions └─► pages (reads, on threads
 //!                           │                         that may wait)
 //!                           ├─► features, gossip, monitoring, operations,
 //!                           │   projections, users
 //!                           └─► health, info, absent
 //! ```
 //!
-//! [`serve()`] takes a listener, the store, and a future that says when to stop.
+//! [`serve()`] takes a listener, the store, and a future that says when to stop;
+//! connections are served by threads of its own, in `lanes`.
 //! What the protocol means by a stream (its metadata, its deletion, what of it
 //! can still be read) is in [`rules`], which speaks only of the port; what the
 //! calls look like is in `factum-wire`; what happens during a call is in

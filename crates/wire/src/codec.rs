@@ -17,6 +17,10 @@ use tonic::Status;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder};
 use tonic_prost::{ProstCodec, ProstEncoder};
 
+/// How much is gathered in one piece of memory: two frames of HTTP/2, so that what
+/// is left of a message fits beside the next without being moved.
+const GATHERED_BYTES: usize = 32 * 1024;
+
 /// Sends messages of one type and takes those of another.
 pub struct Whole<T, U>(ProstCodec<T, U>);
 
@@ -58,6 +62,6 @@ impl<U: Message + Default> Decoder for WholeDecoder<U> {
     }
 
     fn buffer_settings(&self) -> BufferSettings {
-        BufferSettings::default()
+        BufferSettings::new(GATHERED_BYTES, GATHERED_BYTES)
     }
 }
