@@ -201,7 +201,7 @@ fn routes(
         .add_service(Written(streams))
         .add_service(sessions)
         .add_service(PersistentSubscriptionsServer::new(groups))
-        .add_service(store)
+        .add_service(Written(store))
         .add_service(GossipServer::new(GossipService(Arc::clone(&node))))
         .add_service(MonitoringServer::new(MonitoringService::new(node, stopping)))
         .add_service(OperationsServer::new(OperationsService::new(asking, registry.clone())))
