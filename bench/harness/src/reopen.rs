@@ -81,7 +81,8 @@ pub fn fill_and_die(
         .and_then(|()| report.flush())
         .map_err(BenchError::io("report to the process that measures"))?;
     // Nobody hears the answers to these; the kill falls among them.
-    let _unheard: Vec<_> = (0..IN_FLIGHT).map(|_| log.append_async(&generator.append(BATCH).append)).collect();
+    let _unheard: Vec<_> =
+        (0..IN_FLIGHT).map(|_| log.append_async(&generator.append(BATCH).append)).collect();
     kill_process(getpid(), Signal::KILL).map_err(|error| BenchError::io("kill this process")(error.into()))
 }
 

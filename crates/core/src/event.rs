@@ -102,7 +102,7 @@ impl NewEvent {
     /// An event with these bytes as its JSON data and a fresh id.
     pub fn new(event_type: EventType, data: impl Into<Bytes>) -> Self {
         Self {
-            id: Uuid::now_v7(),
+            id: fresh_id(),
             event_type,
             schema_version: 1,
             content_type: ContentType::Json,
@@ -129,6 +129,13 @@ impl NewEvent {
     pub fn with_tags(self, tags: impl IntoIterator<Item = Tag>) -> Result<Self, crate::name::TooManyTags> {
         Ok(Self { tags: Tags::new(tags)?, ..self })
     }
+}
+
+/// An id that was never given before: version 7, random, in the order of its
+/// milliseconds.
+pub fn fresh_id() -> Uuid {
+    // One with a counter within the millisecond takes a lock that all threads share.
+    Uuid::new_v7(uuid::Timestamp::now(uuid::NoContext))
 }
 
 /// A fact with its place in the log: what a store gives back.
@@ -216,5 +223,22 @@ impl RecordedEvent {
             tags: Tags::from_stored(Bytes::copy_from_slice(self.tags.as_stored())).expect(owned),
             ..self.clone()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn fresh_ids_are_version_7_and_never_the_same() {
+        let ids: HashSet<Uuid> = (0..100_000).map(|_| fresh_id()).collect();
+        assert_eq!(ids.len(), 100_000);
+        assert!(ids.iter().all(|id| id.get_version_num() == 7));
+        let earlier = fresh_id();
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        assert!(earlier < fresh_id(), "in the order of their milliseconds");
     }
 }

@@ -69,14 +69,28 @@ fn check(what: &'static str, text: &str, limit: usize) -> Result<(), NameError> 
     if text.len() > limit {
         return Err(NameError::TooLong { what, bytes: text.len(), limit });
     }
-    // Nearly every name is printable ASCII; that is one pass without decoding.
-    if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+    if is_printable_ascii(text.as_bytes()) {
         return Ok(());
     }
     match text.char_indices().find(|(_, character)| is_forbidden(*character)) {
         Some((offset, character)) => Err(NameError::Forbidden { what, character, offset }),
         None => Ok(()),
     }
+}
+
+/// The same, of bytes that ought to be UTF-8.
+fn check_bytes(what: &'static str, text: &[u8], limit: usize) -> Result<(), NameError> {
+    if is_printable_ascii(text) && (1..=limit).contains(&text.len()) {
+        return Ok(());
+    }
+    let not_utf8 = |error: std::str::Utf8Error| NameError::NotUtf8 { what, offset: error.valid_up_to() };
+    check(what, str::from_utf8(text).map_err(not_utf8)?, limit)
+}
+
+/// Nearly every name is; that is seen without decoding it, many bytes at a time
+/// because none of them ends the look.
+fn is_printable_ascii(text: &[u8]) -> bool {
+    text.iter().fold(true, |so_far, byte| so_far & (0x20..0x7f).contains(byte))
 }
 
 /// Whether names refuse this character; for whoever escapes foreign names.
@@ -120,10 +134,8 @@ macro_rules! name {
             }
 
             fn utf8(bytes: Bytes) -> Result<ByteString, NameError> {
-                if let Err(error) = std::str::from_utf8(&bytes) {
-                    return Err(NameError::NotUtf8 { what: $what, offset: error.valid_up_to() });
-                }
-                ByteString::try_from(bytes).map_err(|_| NameError::NotUtf8 { what: $what, offset: 0 })
+                ByteString::try_from(bytes)
+                    .map_err(|error| NameError::NotUtf8 { what: $what, offset: error.valid_up_to() })
             }
 
             /// The text.
@@ -243,7 +255,7 @@ impl Tags {
     pub fn new(tags: impl IntoIterator<Item = Tag>) -> Result<Self, TooManyTags> {
         let mut set = TagSet::default();
         for tag in tags {
-            let begin = set.write(&[tag.as_str()]);
+            let begin = set.write(&[tag.as_str().as_bytes()]);
             set.keep(begin);
         }
         set.tags()
@@ -255,7 +267,9 @@ impl Tags {
         let mut count = 0;
         while let Some((length, after)) = rest.split_first_chunk::<2>() {
             let text = after.get(..usize::from(u16::from_le_bytes(*length)))?;
-            std::str::from_utf8(text).ok()?;
+            if !text.is_ascii() {
+                std::str::from_utf8(text).ok()?;
+            }
             rest = &after[text.len()..];
             count += 1;
         }
@@ -274,12 +288,17 @@ impl Tags {
 
     /// Each tag's text, in the order given.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        stored_texts(&self.0).map_while(|text| std::str::from_utf8(text).ok())
+        self.texts().map_while(|text| std::str::from_utf8(text).ok())
+    }
+
+    /// The same, as bytes of UTF-8, for whoever only compares or hashes them.
+    pub fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        stored_texts(&self.0)
     }
 
     /// Whether this tag is among them.
     pub fn contains(&self, tag: &Tag) -> bool {
-        self.iter().any(|text| text == tag.as_str())
+        self.texts().any(|text| text == tag.as_str().as_bytes())
     }
 }
 
@@ -309,15 +328,14 @@ pub struct TagSet {
 }
 
 impl TagSet {
-    /// Room for a few short tags.
-    const BYTES_LIKELY: usize = 64;
+    /// Room for a few short tags, and the name of a stream.
+    const BYTES_LIKELY: usize = 96;
 
-    /// One more, of these parts joined, checked as [`Tag::new`] does; one that is
-    /// there already counts once.
-    pub fn insert(&mut self, parts: &[&str]) -> Result<(), NameError> {
+    /// One more, of these parts joined, checked as [`Tag::from_utf8`] does; one
+    /// that is there already counts once.
+    pub fn insert(&mut self, parts: &[&[u8]]) -> Result<(), NameError> {
         let begin = self.write(parts);
-        let text = str::from_utf8(&self.stored[begin + 2..]).expect("texts, joined");
-        if let Err(refused) = check("the tag", text, Tag::BYTES_MAX) {
+        if let Err(refused) = check_bytes("the tag", &self.stored[begin + 2..], Tag::BYTES_MAX) {
             self.stored.truncate(begin);
             return Err(refused);
         }
@@ -326,13 +344,13 @@ impl TagSet {
     }
 
     /// Writes one behind the others, and says where it begins.
-    fn write(&mut self, parts: &[&str]) -> usize {
+    fn write(&mut self, parts: &[&[u8]]) -> usize {
         let begin = self.stored.len();
         let bytes = parts.iter().map(|part| part.len()).sum::<usize>();
         self.stored.reserve((2 + bytes).max(Self::BYTES_LIKELY - begin.min(Self::BYTES_LIKELY)));
         // A length that does not fit is refused, or was.
         self.stored.extend_from_slice(&(bytes as u16).to_le_bytes());
-        parts.iter().for_each(|part| self.stored.extend_from_slice(part.as_bytes()));
+        parts.iter().for_each(|part| self.stored.extend_from_slice(part));
         begin
     }
 
@@ -348,9 +366,28 @@ impl TagSet {
 
     /// All of them, in the order they came.
     pub fn tags(self) -> Result<Tags, TooManyTags> {
+        self.check_count()?;
+        Ok(Tags(self.stored.into()))
+    }
+
+    /// The same, and the name of a stream, of these parts joined: all texts of an
+    /// event in one piece of memory.
+    pub fn tags_and_stream(
+        mut self,
+        stream: &[&[u8]],
+    ) -> (Result<Tags, TooManyTags>, Result<StreamName, NameError>) {
+        let count = self.check_count();
+        let end = self.stored.len();
+        stream.iter().for_each(|part| self.stored.extend_from_slice(part));
+        let mut tags = Bytes::from(self.stored);
+        let stream = tags.split_off(end);
+        (count.map(|()| Tags(tags)), StreamName::from_utf8(stream))
+    }
+
+    fn check_count(&self) -> Result<(), TooManyTags> {
         match self.count {
             count if count > Tags::COUNT_MAX => Err(TooManyTags { count }),
-            _ => Ok(Tags(self.stored.into())),
+            _ => Ok(()),
         }
     }
 }
@@ -427,16 +464,23 @@ mod tests {
     #[test]
     fn a_set_of_texts_comes_to_the_same_tags() {
         let mut set = TagSet::default();
-        for parts in [&["a"][..], &["course", ":", "c1"], &["a"]] {
+        for parts in [&[&b"a"[..]][..], &[b"course", b":", b"c1"], &[b"a"]] {
             set.insert(parts).unwrap();
         }
         let tag = |text: &str| Tag::new(text.to_owned()).unwrap();
         assert_eq!(set.clone().tags(), Tags::new([tag("a"), tag("course:c1")]));
         for refused in ["", "a\nb", &"x".repeat(Tag::BYTES_MAX + 1), &"x".repeat(1 << 16)] {
-            assert_eq!(set.insert(&[refused]).unwrap_err(), Tag::new(refused).unwrap_err());
+            assert_eq!(set.insert(&[refused.as_bytes()]).unwrap_err(), Tag::new(refused).unwrap_err());
         }
         assert_eq!(set.clone().tags().unwrap().iter().count(), 2, "what was refused is not in it");
-        (0..63).for_each(|n| set.insert(&["t", &n.to_string()]).unwrap());
+        assert_eq!(set.insert(&[b"ab\xff"]).unwrap_err(), Tag::from_utf8(&b"ab\xff"[..]).unwrap_err());
+        let (tags, stream) = set.clone().tags_and_stream(&[b"course-", b"c1"]);
+        assert_eq!(tags, set.clone().tags());
+        assert_eq!(stream, StreamName::new("course-c1"));
+        let (tags, stream) = set.clone().tags_and_stream(&[b"a\nb"]);
+        assert_eq!((tags, stream), (set.clone().tags(), StreamName::new("a\nb")));
+        (0..63).for_each(|n: u32| set.insert(&[b"t", n.to_string().as_bytes()]).unwrap());
+        assert_eq!(set.clone().tags_and_stream(&[b"s"]).0, set.clone().tags());
         assert_eq!(set.tags().unwrap_err(), TooManyTags { count: 65 });
         assert_eq!(TagSet::default().tags(), Ok(Tags::none()));
     }

@@ -27,7 +27,21 @@ pub fn expand(input: &DeriveInput) -> Result<TokenStream> {
 
     let name = &input.ident;
     let inner = &field.ty;
-    let from_text = is_string(inner).then(|| {
+    let written = match inner {
+        _ if is_one_of(inner, &["String"]) => Some(quote! { text.write_str(&self.0) }),
+        _ if is_one_of(inner, &NUMBERS) => {
+            Some(quote! { text.write_str(::factum::itoa::Buffer::new().format(self.0)) })
+        }
+        _ => None,
+    };
+    let write_text = written.map(|written| {
+        quote! {
+            fn write_text(&self, text: &mut dyn ::core::fmt::Write) -> ::core::fmt::Result {
+                #written
+            }
+        }
+    });
+    let from_text = is_one_of(inner, &["String"]).then(|| {
         quote! {
             impl ::core::convert::From<&str> for #name {
                 fn from(id: &str) -> Self {
@@ -39,6 +53,7 @@ pub fn expand(input: &DeriveInput) -> Result<TokenStream> {
     Ok(quote! {
         impl ::factum::Id for #name {
             const KEY: &'static str = #key;
+            #write_text
         }
         impl ::core::fmt::Display for #name {
             fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
@@ -74,8 +89,12 @@ pub fn expand(input: &DeriveInput) -> Result<TokenStream> {
     })
 }
 
-fn is_string(inner: &Type) -> bool {
-    matches!(inner, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "String"))
+const NUMBERS: [&str; 12] =
+    ["u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize"];
+
+fn is_one_of(inner: &Type, names: &[&str]) -> bool {
+    let Type::Path(path) = inner else { return false };
+    path.path.segments.last().is_some_and(|last| names.iter().any(|name| last.ident == name))
 }
 
 fn wrong_shape(input: &DeriveInput) -> Error {

@@ -14,6 +14,7 @@ use factum_core::{EventType, Query, QueryItem, Selection, StreamName, Tags};
 use smallvec::{SmallVec, smallvec};
 
 use crate::event::Id;
+use crate::event::id::IdText;
 use crate::model::{BoundaryError, Key, Selected};
 
 /// Which events a decision rests on.
@@ -42,7 +43,7 @@ impl Boundary {
     /// The stream of one subject.
     pub fn stream(category: &str, id: &impl Id, selected: &Selected) -> Result<Self, BoundaryError> {
         let types = selected.get();
-        let name = StreamName::new([category, "-", &id.to_string()].concat())?;
+        let name = StreamName::from_utf8([category.as_bytes(), b"-", IdText::of(id).as_bytes()].concat())?;
         let guard = if types.commute() {
             Guard::Condition(Box::new(QueryItem {
                 types: types.guarded.clone(),

@@ -167,9 +167,10 @@ impl<M: Model> Folded<M> {
             let mut revision =
                 last.map_or(0, |last| last.next().get()).saturating_sub(write.events.len() as u64);
             for event in write.events {
-                let event = unplaced(event, write.stream.clone());
-                let at = Revision::new(revision);
-                let event = RecordedEvent { position, revision: at, recorded_at, ..event };
+                let mut event = unplaced(event, write.stream.clone());
+                event.position = position;
+                event.revision = Revision::new(revision);
+                event.recorded_at = recorded_at;
                 self.fold_event(boundary, &event, &read_back.next().flatten())?;
                 (position, revision) = (position.next(), revision + 1);
             }
@@ -221,8 +222,8 @@ impl<M: Model> Folded<M> {
                 true => self.revisions[at].map_or(Revision::FIRST, Revision::next),
                 false => Revision::MAX,
             };
-            let event = unplaced(event.clone(), stream.clone());
-            let event = RecordedEvent { revision, recorded_at: now, ..event };
+            let mut event = unplaced(event.clone(), stream.clone());
+            (event.revision, event.recorded_at) = (revision, now);
             apply(&mut self.model, at, &event, read_back)?;
             if is_stream {
                 self.revisions[at] = Some(revision);

@@ -81,6 +81,8 @@ pub use store::{Store, StoreError};
 pub use view::{Projection, Row, Rows};
 
 #[doc(hidden)]
+pub use itoa;
+#[doc(hidden)]
 pub use serde;
 
 /// Everything most programs need: `use factum::prelude::*;`.

@@ -54,7 +54,7 @@ struct RandomIds;
 
 impl NewIds for RandomIds {
     fn next(&self) -> Uuid {
-        Uuid::now_v7()
+        factum_core::event::fresh_id()
     }
 }
 

@@ -143,7 +143,7 @@ impl Log {
         append: &Append,
         may_wait: bool,
         reply: crate::request::Reply,
-    ) -> Result<Request, (AppendError, crate::request::Reply)> {
+    ) -> Result<Box<Request>, (AppendError, crate::request::Reply)> {
         let engine = &self.0.engine;
         if let Err(error) = engine.check_appendable() {
             return Err((error.into(), reply));
@@ -164,7 +164,7 @@ impl Log {
 
     /// A caller that waits holds its events in memory either way, so waiting is
     /// being queued; only one that would rather not is counted out.
-    fn push(&self, request: Request, when_full: WhenFull) {
+    fn push(&self, request: Box<Request>, when_full: WhenFull) {
         let engine = &self.0.engine;
         let limit_bytes = engine.options.queue_bytes_max;
         let queued_bytes = engine.mailbox.waiting_bytes();

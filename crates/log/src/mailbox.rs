@@ -30,7 +30,7 @@ pub struct Mailbox {
 
 #[derive(Default)]
 struct State {
-    requests: VecDeque<Request>,
+    requests: VecDeque<Box<Request>>,
     bytes: u64,
     /// The batch handed over and not yet taken by the writer.
     handed: Option<Batch>,
@@ -54,7 +54,7 @@ pub enum Wake {
 
 impl Mailbox {
     /// Leaves a request.
-    pub fn push(&self, request: Request) {
+    pub fn push(&self, request: Box<Request>) {
         let mut state = self.state.lock();
         state.bytes += request.records.len() as u64;
         state.requests.push_back(request);
@@ -98,7 +98,7 @@ impl Mailbox {
     }
 
     /// Takes everything that waits.
-    pub fn drain_into(&self, inbox: &mut VecDeque<Request>) {
+    pub fn drain_into(&self, inbox: &mut VecDeque<Box<Request>>) {
         let mut state = self.state.lock();
         state.bytes = 0;
         if inbox.is_empty() {

@@ -42,7 +42,6 @@ use crate::index::live::Live;
 use crate::index::sealed::{self, INDEX_DIR, SealedIndex, SegmentEnd};
 use crate::options::{Access, LogOptions};
 use crate::recent::Recent;
-use crate::request::Request;
 use crate::secret::Secret;
 use crate::segment::batch::{BatchHeader, Found, find};
 use crate::segment::format::{
@@ -567,7 +566,7 @@ impl Recovering<'_> {
             deferred: Vec::new(),
             last_appends: [0; 2],
             batch_bytes_expected: 0,
-            inbox: std::collections::VecDeque::<Request>::new(),
+            inbox: std::collections::VecDeque::new(),
         };
         let writer = Writer {
             segment: filling.number,

@@ -72,13 +72,14 @@ pub struct ConditionPart {
 
 impl Request {
     /// Validates and encodes an append. `bytes_max` is what fits into a batch.
+    /// Boxed, because it is large and goes from hand to hand.
     pub fn new(
         append: &Append,
         secret: Secret,
         bytes_max: u64,
         buffers: &Buffers,
         reply: Reply,
-    ) -> Result<Self, (InvalidAppend, Reply)> {
+    ) -> Result<Box<Self>, (InvalidAppend, Reply)> {
         match Self::check(append, bytes_max) {
             Ok(bytes) => Ok(Self::encode(append, secret, buffers.take(bytes as usize), reply)),
             Err(error) => Err((error, reply)),
@@ -98,8 +99,8 @@ impl Request {
         Ok(bytes)
     }
 
-    fn encode(append: &Append, secret: Secret, records: Vec<u8>, reply: Reply) -> Self {
-        let mut request = Self {
+    fn encode(append: &Append, secret: Secret, records: Vec<u8>, reply: Reply) -> Box<Self> {
+        let mut request = Box::new(Self {
             records,
             events: SmallVec::with_capacity(append.event_count()),
             // Few have more than a type, a category and a tag.
@@ -107,17 +108,21 @@ impl Request {
             beginning: secret.beginning(),
             writes: SmallVec::with_capacity(append.writes.len()),
             checks: Vec::with_capacity(append.checks.len()),
-            condition: append.condition.clone().map(|condition| Box::new(ConditionPart::new(condition, secret))),
+            condition: append
+                .condition
+                .clone()
+                .map(|condition| Box::new(ConditionPart::new(condition, secret))),
             reply,
-        };
+        });
         let salt = secret.salt();
         for write in &append.writes {
             let hash = secret.stream(write.stream.as_str());
             let category = keys::of_stream(secret, write.stream.as_str());
             for event in &write.events {
                 let own_crc = record::encode(event, &write.stream, salt, &mut request.records);
-                let tags = event.tags.iter();
-                request.keys.extend(keys::of_event(secret, category, event.event_type.as_str(), tags));
+                keys::of_event(secret, category, event.event_type.as_str(), event.tags.texts(), |key| {
+                    request.keys.push(key);
+                });
                 request.events.push(EventPart {
                     end: request.records.len() as u32,
                     own_crc,

@@ -27,12 +27,12 @@ use crate::segment::format::RECORD_OWN_AT;
 pub enum Question {
     /// Are its events recorded already?
     Repeat {
-        request: Request,
+        request: Box<Request>,
         /// One for each write.
         candidates: SmallVec<[Candidate; 1]>,
     },
     /// Does an old event match its condition?
-    Condition { request: Request },
+    Condition { request: Box<Request> },
 }
 
 /// What memory knows of one write.
@@ -89,7 +89,7 @@ impl Resolver {
 impl Question {
     /// Finds the answer and gives it, or gives the request back to be judged
     /// once more.
-    pub fn answer(self, engine: &Engine) -> Option<Request> {
+    pub fn answer(self, engine: &Engine) -> Option<Box<Request>> {
         match self {
             Self::Repeat { request, candidates } => {
                 let answer = first_receipt(engine, &request, candidates);

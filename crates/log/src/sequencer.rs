@@ -80,7 +80,7 @@ pub struct Sequencer {
     pub last_appends: [usize; 2],
     /// How many bytes the next batch may have, so that its buffer fits.
     pub batch_bytes_expected: u64,
-    pub inbox: VecDeque<Request>,
+    pub inbox: VecDeque<Box<Request>>,
 }
 
 /// The batch being filled. Nothing of it is visible.
@@ -176,7 +176,7 @@ impl Sequencer {
     /// is far off in memory is then fetched for all of them at once, and not for
     /// one after another; nothing is decided by it.
     fn look_ahead(&self, engine: &Engine, request: &Request) -> usize {
-        let next = self.inbox.iter().take(LOOK_AHEAD - 1);
+        let next = self.inbox.iter().map(|request| &**request).take(LOOK_AHEAD - 1);
         if next.len() > 0 {
             let live = engine.live.read();
             for ahead in std::iter::once(request).chain(next.clone()) {
@@ -211,7 +211,7 @@ impl Sequencer {
     }
 
     /// One append of a caller that found nothing going on, start to end.
-    pub fn lead(&mut self, engine: &Engine, request: Request) {
+    pub fn lead(&mut self, engine: &Engine, request: Box<Request>) {
         self.take(engine, request);
         if !self.open.is_empty() {
             self.dispatch(engine, false);
@@ -227,7 +227,7 @@ impl Sequencer {
     }
 
     /// Judges one request and acts on it.
-    fn take(&mut self, engine: &Engine, request: Request) {
+    fn take(&mut self, engine: &Engine, request: Box<Request>) {
         if let Some(cause) = engine.poisoned() {
             let _ = request.reply.send(Err(AppendError::Storage(cause)));
             return;
@@ -410,7 +410,7 @@ impl Sequencer {
     }
 
     /// Gives every event its place.
-    fn accept(&mut self, engine: &Engine, live: &mut Live, request: Request) {
+    fn accept(&mut self, engine: &Engine, live: &mut Live, request: Box<Request>) {
         if self.open.is_empty() {
             self.open.first_position = self.next_position;
         }

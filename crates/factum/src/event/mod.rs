@@ -32,6 +32,7 @@ use crate::evolution::Specimen;
 
 pub use codec::Codec;
 pub use error::{DecodeError, EncodeError, WhyUnreadable};
+use id::IdText;
 pub use id::{Id, Ids};
 pub use shape::{FieldShape, Shape};
 
@@ -192,7 +193,7 @@ impl TypeName {
 /// Collects what the derived code finds in an event's fields.
 #[derive(Debug, Default)]
 pub struct Labels {
-    subject: Option<String>,
+    subject: Option<IdText>,
     tags: TagSet,
     error: Option<EncodeError>,
 }
@@ -200,20 +201,20 @@ pub struct Labels {
 impl Labels {
     /// A field marked `#[tag]`: a tag for each id in it.
     pub fn tag(&mut self, ids: &impl Ids) -> &mut Self {
-        ids.each(&mut |key: &str, id: &dyn Display| self.insert(key, &id.to_string()));
+        ids.each(&mut |key: &str, id: &dyn Display| self.insert(key, id.to_string().as_bytes()));
         self
     }
 
     /// The field marked `#[id]`: a tag, and the end of the stream's name.
     pub fn id<I: Id>(&mut self, id: &I) -> &mut Self {
-        let subject = id.to_string();
-        self.insert(I::KEY, &subject);
+        let subject = IdText::of(id);
+        self.insert(I::KEY, subject.as_bytes());
         self.subject = Some(subject);
         self
     }
 
-    fn insert(&mut self, key: &str, id: &str) {
-        if let Err(source) = self.tags.insert(&[key, ":", id]) {
+    fn insert(&mut self, key: &str, id: &[u8]) {
+        if let Err(source) = self.tags.insert(&[key.as_bytes(), b":", id]) {
             self.error = Some(EncodeError::Name(source));
         }
     }
@@ -229,11 +230,11 @@ impl Labels {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        let stream = match &self.subject {
-            None => StreamName::new(category),
-            Some(subject) => StreamName::new([category, "-", subject].concat()),
-        }?;
-        let tags = std::mem::take(&mut self.tags).tags()?;
-        Ok(Encoded { stream, event_type, schema_version, content_type, data, tags })
+        let tags = std::mem::take(&mut self.tags);
+        let (tags, stream) = match &self.subject {
+            None => tags.tags_and_stream(&[category.as_bytes()]),
+            Some(subject) => tags.tags_and_stream(&[category.as_bytes(), b"-", subject.as_bytes()]),
+        };
+        Ok(Encoded { stream: stream?, event_type, schema_version, content_type, data, tags: tags? })
     }
 }

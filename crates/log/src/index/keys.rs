@@ -28,15 +28,18 @@ pub const LOST: KeyHash = 0;
 /// The keys of one event.
 pub type Keys = SmallVec<[KeyHash; 6]>;
 
-/// The keys of an event, but for the one that only its revision decides;
+/// Finds the keys of an event, but for the one that only its revision decides;
 /// `category` is its stream's.
 pub fn of_event<'a>(
     secret: Secret,
     category: Option<KeyHash>,
     event_type: &str,
-    tags: impl Iterator<Item = &'a str>,
-) -> impl Iterator<Item = KeyHash> {
-    [secret.event_type(event_type)].into_iter().chain(category).chain(tags.map(move |tag| secret.tag(tag)))
+    tags: impl Iterator<Item = &'a [u8]>,
+    mut found: impl FnMut(KeyHash),
+) {
+    found(secret.event_type(event_type));
+    category.into_iter().for_each(&mut found);
+    tags.for_each(|tag| found(secret.tag(tag)));
 }
 
 /// The key that all events of a stream have.
@@ -44,12 +47,14 @@ pub fn of_stream(secret: Secret, stream: &str) -> Option<KeyHash> {
     category_of(stream).map(|category| secret.category(category))
 }
 
-/// The same, of a record. Texts that are no UTF-8 were not written by this
+/// The same, of a record. Names that are no UTF-8 were not written by this
 /// format; reading them says so.
 pub fn of_record(secret: Secret, view: &RecordView<'_>) -> Keys {
     let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
-    let tags = view.tag_texts().map(text);
-    of_event(secret, of_stream(secret, text(view.stream())), text(view.event_type()), tags).collect()
+    let category = of_stream(secret, text(view.stream()));
+    let mut keys = Keys::new();
+    of_event(secret, category, text(view.event_type()), view.tag_texts(), |key| keys.push(key));
+    keys
 }
 
 /// A query, as keys.
@@ -72,7 +77,7 @@ impl Wanted {
             let categories = item.categories.iter().map(|name| secret.category(name.as_str()));
             let types = item.types.iter().map(|name| secret.event_type(name.as_str()));
             let mut clauses = vec![clause(types), clause(categories)];
-            clauses.extend(item.tags.iter().map(|tag| clause([secret.tag(tag.as_str())])));
+            clauses.extend(item.tags.iter().map(|tag| clause([secret.tag(tag.as_str().as_bytes())])));
             if item.begins_stream {
                 clauses.push(clause([secret.beginning()]));
             }

@@ -28,7 +28,7 @@ pub const PROPERTIES_DEPTH_MAX: usize = 32;
 /// Understands a record for a stream.
 pub fn event(stream: &StreamName, record: AppendRecord) -> Result<NewEvent, SessionFailure> {
     let id = match record.record_id {
-        None => Uuid::now_v7(),
+        None => factum_core::event::fresh_id(),
         Some(text) => Uuid::try_parse(&text).ok().filter(|id| !id.is_nil()).ok_or_else(|| {
             let shown: String = text.chars().take(64).collect();
             invalid(format!("record id {shown:?} is not a UUID: send one that is not all zeros, or none"))

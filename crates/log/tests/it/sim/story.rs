@@ -193,8 +193,7 @@ impl<'a, S: Subject> Story<'a, S> {
     fn burst(&mut self, is_pumped: bool) -> Result<(), String> {
         let appends: Vec<_> =
             (0..1 + self.author.dice.below(8)).map(|_| self.author.append(&self.model)).collect();
-        let mut futures: Vec<_> =
-            appends.iter().map(|append| self.store().append_async(append)).collect();
+        let mut futures: Vec<_> = appends.iter().map(|append| self.store().append_async(append)).collect();
         if !is_pumped {
             self.note(format!("handed over {} appends, and left them", appends.len()));
             self.unanswered.extend(appends);
