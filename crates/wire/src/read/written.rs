@@ -376,6 +376,10 @@ mod tests {
             )
     }
 
+    fn shown(event: &RecordedEvent) -> Shown<'_> {
+        Shown { event, revision: event.revision.get() }
+    }
+
     proptest! {
         /// The generated code is the judge. A map has no order, so that lengths
         /// and meanings are compared.
@@ -389,13 +393,9 @@ mod tests {
             let mut expected = Vec::new();
             for (event, link, at) in &pairs {
                 let at = Position::new(*at);
-                let shown = |event: &Option<RecordedEvent>| event.clone().map(|event| event.revision.get());
-                let record = |event: &Option<RecordedEvent>| {
-                    event.as_ref().map(|event| event::record(event, event.revision.get(), form))
-                };
-                let answer = read::event(record(event), record(link), at);
-                let one = |event| Shown { event, revision: shown(&Some(event.clone())).unwrap() };
-                written.push_event(event.as_ref().map(one), link.as_ref().map(one), at, form);
+                let record = |event: &RecordedEvent| event::record(event, event.revision.get(), form);
+                let answer = read::event(event.as_ref().map(record), link.as_ref().map(record), at);
+                written.push_event(event.as_ref().map(shown), link.as_ref().map(shown), at, form);
                 generated.push(&answer);
                 prop_assert_eq!(written.bytes(), generated.bytes());
                 expected.push(answer);
