@@ -49,5 +49,6 @@ mod store;
 mod streams;
 mod system;
 mod users;
+mod written;
 
 pub use serve::{ServeError, Services, check_address, serve};

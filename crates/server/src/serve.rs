@@ -48,6 +48,7 @@ use crate::stopping::{self, Asking, Stopping};
 use crate::store::StoreService;
 use crate::streams::StreamsService;
 use crate::users::UsersService;
+use crate::written::Written;
 
 /// The longest message taken: the largest event, and room for its labels.
 const MESSAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -218,10 +219,10 @@ fn routes(
         health::routes(services.store.clone(), stopping.clone()).merge(info::routes(Arc::clone(&node)));
     let plain = plain.merge(page::routes(groups.clone()));
     Routes::from(plain.fallback(absent))
-        .add_service(streams)
+        .add_service(Written(streams))
         .add_service(sessions)
         .add_service(PersistentSubscriptionsServer::new(groups))
-        .add_service(store)
+        .add_service(Written(store))
         .add_service(GossipServer::new(GossipService(Arc::clone(&node))))
         .add_service(MonitoringServer::new(MonitoringService::new(node, stopping)))
         .add_service(OperationsServer::new(OperationsService::new(asking, registry.clone())))

@@ -8,6 +8,8 @@
 //! | a stream | subscription | forward | none |
 //! | the log | subscription | forward | none, or one |
 
+pub mod written;
+
 use std::time::Duration;
 
 use factum_core::{Direction, Position, Revision, StreamName, Timestamp};

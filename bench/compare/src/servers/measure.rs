@@ -25,6 +25,7 @@ use crate::servers::arguments::ServersArguments;
 use crate::servers::book::Book;
 use crate::servers::client::Client;
 use crate::servers::clients::factum::Factum;
+use crate::servers::clients::factum_own::FactumOwn;
 use crate::servers::clients::nats::Nats;
 use crate::servers::clients::postgres::Postgres;
 use crate::servers::clients::redis::Redis;
@@ -167,6 +168,7 @@ impl Bench {
             match system {
                 System::Factum => self.turn::<Factum<true>>(workload, system, &means).await,
                 System::FactumCalls => self.turn::<Factum<false>>(workload, system, &means).await,
+                System::FactumOwn => self.turn::<FactumOwn>(workload, system, &means).await,
                 #[cfg(feature = "umadb")]
                 System::UmaDb => self.turn::<UmaDb>(workload, system, &means).await,
                 #[cfg(not(feature = "umadb"))]

@@ -164,7 +164,7 @@ fn command(
     let data = home.data();
     let listen = format!("127.0.0.1:{port}");
     match system {
-        System::Factum | System::FactumCalls => {
+        System::Factum | System::FactumCalls | System::FactumOwn => {
             command.arg("--store").arg(&data).args(["serve", "--init", "--listen", &listen]);
         }
         System::UmaDb => {

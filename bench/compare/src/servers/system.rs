@@ -10,6 +10,8 @@ pub enum System {
     Factum,
     /// The same, one call for each append.
     FactumCalls,
+    /// The same server, through its own client.
+    FactumOwn,
     /// UmaDB.
     #[value(name = "umadb")]
     UmaDb,
@@ -58,9 +60,10 @@ pub enum Source {
 
 impl System {
     /// In the order of the table.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Factum,
         Self::FactumCalls,
+        Self::FactumOwn,
         Self::UmaDb,
         Self::SierraDb,
         Self::Postgres,
@@ -73,6 +76,7 @@ impl System {
         match self {
             Self::Factum => "Factum",
             Self::FactumCalls => "Factum, a call each",
+            Self::FactumOwn => "Factum, its own client",
             Self::UmaDb => "UmaDB",
             Self::SierraDb => "SierraDB",
             Self::Postgres => "PostgreSQL",
@@ -83,13 +87,13 @@ impl System {
 
     /// Whether it is none of the peers.
     pub fn is_factum(self) -> bool {
-        matches!(self, Self::Factum | Self::FactumCalls)
+        matches!(self, Self::Factum | Self::FactumCalls | Self::FactumOwn)
     }
 
     /// Where it comes from.
     pub fn source(self) -> Source {
         match self {
-            Self::Factum | Self::FactumCalls => Source::Workspace,
+            Self::Factum | Self::FactumCalls | Self::FactumOwn => Source::Workspace,
             Self::UmaDb => Source::Crate {
                 name: "umadb",
                 program: "umadb",
@@ -106,6 +110,7 @@ impl System {
     pub fn client(self) -> String {
         match self {
             Self::Factum | Self::FactumCalls => versions::of("kurrentdb"),
+            Self::FactumOwn => versions::of("factum-wire"),
             Self::UmaDb => versions::of("umadb-client"),
             Self::SierraDb => [versions::of("sierradb-client"), versions::of("redis")].join(", "),
             Self::Postgres => versions::of("sqlx"),
@@ -122,6 +127,10 @@ impl System {
                  read by `read_all`, followed by `subscribe_to_all`"
             }
             Self::FactumCalls => "the same, by `append_to_stream`",
+            Self::FactumOwn => {
+                "the same server over its own protocol, with `RemoteStore`: appends over its one call, read by `read`, \
+                 followed by `subscribe`"
+            }
             Self::UmaDb => {
                 "all defaults (two `fdatasync` a commit); no streams: an event is tagged with its stream, and an append \
                  fails if an event of that tag came after the one before; read by `read`, followed by `subscribe`"

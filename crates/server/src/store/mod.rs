@@ -1,4 +1,4 @@
-//! `factum.store.v1`: the port itself, for those who want all of it: tags,
+//! `factum.store.v2`: the port itself, for those who want all of it: tags,
 //! conditions, appends to several streams.
 //!
 //! Nothing is interpreted here. What a message says is handed to the store, and
@@ -24,6 +24,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::blocking::blocking;
 use crate::stopping::Stopping;
+use crate::written;
 
 /// Answers that follow one another.
 type Answers<T> = BoxStream<'static, Result<T, Status>>;
@@ -46,7 +47,7 @@ impl StoreService {
 #[tonic::async_trait]
 impl Store for StoreService {
     type AppendStream = Answers<AppendResponse>;
-    type ReadStream = Answers<ReadResponse>;
+    type ReadStream = written::None<ReadResponse>;
     type SubscribeStream = Answers<SubscribeResponse>;
 
     async fn append(
@@ -59,7 +60,7 @@ impl Store for StoreService {
 
     async fn read(&self, request: Request<ReadRequest>) -> Result<Response<Self::ReadStream>, Status> {
         let read = messages::decode(request.into_inner()).map_err(|error| status::of_malformed(&error))?;
-        Ok(Response::new(read::read(Arc::clone(&self.store), read)))
+        Ok(written::response(read::read(Arc::clone(&self.store), read)))
     }
 
     async fn subscribe(

@@ -9,25 +9,26 @@ use tokio::sync::mpsc;
 use tonic::Status;
 
 /// How many events a page may have.
-const EVENTS_MAX: usize = 1_024;
+pub const EVENTS_MAX: usize = 1_024;
 /// At how many bytes it is full.
-const BYTES_MAX: usize = 512 * 1024;
+pub const BYTES_MAX: usize = 512 * 1024;
 
 /// How often a client that waits for a page is told that it is being looked for.
 const BEAT: Duration = Duration::from_secs(5);
 
 /// Waits for a page. A search through a long log may take long, and a client
-/// takes silence for a server that is gone: it is sent empty answers meanwhile.
+/// takes silence for a server that is gone: it is sent such answers meanwhile.
 /// `None` if nobody waits any more.
-pub async fn beating<T, A: Default>(
+pub async fn beating<T, A>(
     page: impl Future<Output = T>,
     answers: &mpsc::Sender<Result<A, Status>>,
+    beat: impl Fn() -> A,
 ) -> Option<T> {
     let mut page = pin!(page);
     loop {
         tokio::select! {
             page = &mut page => return Some(page),
-            () = tokio::time::sleep(BEAT) => answers.send(Ok(A::default())).await.ok()?,
+            () = tokio::time::sleep(BEAT) => answers.send(Ok(beat())).await.ok()?,
             () = answers.closed() => return None,
         }
     }
@@ -68,14 +69,14 @@ mod tests {
         runtime.unwrap().block_on(async {
             let (sender, mut answers) = mpsc::channel::<Result<u8, Status>>(8);
             let page = tokio::time::sleep(BEAT * 3 + BEAT / 2);
-            assert_eq!(beating(page, &sender).await, Some(()));
+            assert_eq!(beating(page, &sender, || 7).await, Some(()));
             let mut beats = 0;
-            while answers.try_recv().is_ok() {
+            while let Ok(Ok(7)) = answers.try_recv() {
                 beats += 1;
             }
             assert_eq!(beats, 3);
             drop(answers);
-            assert_eq!(beating(std::future::pending::<()>(), &sender).await, None);
+            assert_eq!(beating(std::future::pending::<()>(), &sender, || 7).await, None);
         });
     }
 }

@@ -67,7 +67,7 @@ async fn serve(
         _ => return Err(status::of_malformed(&Malformed::new("a subscription must begin first"))),
     };
     let beginning = blocking(move || Ok(Cursor::begin(&*store, request)));
-    let Some(begun) = beating(beginning, answers).await else { return Ok(()) };
+    let Some(begun) = beating(beginning, answers, SubscribeResponse::default).await else { return Ok(()) };
     let (mut cursor, first) = begun?.map_err(|error| status::of_subscribe(&error))?;
     if answers.send(Ok(first)).await.is_err() {
         return Ok(());
@@ -81,7 +81,9 @@ async fn serve(
                 None => return Ok(()),
             },
         };
-        let Some(read) = beating(read(cursor), answers).await else { return Ok(()) };
+        let Some(read) = beating(read(cursor), answers, SubscribeResponse::default).await else {
+            return Ok(());
+        };
         let (back, mut signals) = read?;
         cursor = back;
         if signals.is_empty() && turn.wait {
@@ -122,7 +124,7 @@ async fn next_turn(requests: &mut Streaming<SubscribeRequest>) -> Result<Option<
 }
 
 fn answer(turn: u64, signals: Vec<Signal>) -> SubscribeResponse {
-    let signals = signals.into_iter().map(subscribe::encode_signal).collect();
+    let signals = subscribe::encode_signals(signals);
     SubscribeResponse { turn, signals, ..SubscribeResponse::default() }
 }
 

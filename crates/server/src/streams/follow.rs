@@ -26,7 +26,7 @@ use factum_core::{
     SubscribeFrom, Subscription,
 };
 use factum_wire::position::Place;
-use factum_wire::proto::streams::ReadResp;
+use factum_wire::read::written::WrittenAnswers;
 use factum_wire::read::{self, From, Reached, ReadRequest, What};
 use factum_wire::{Failure, Filter};
 use futures_util::StreamExt;
@@ -43,8 +43,8 @@ use crate::serve::Services;
 use crate::stopping::Stopping;
 use crate::system::index_read;
 use crate::system::source::Source;
+use crate::written::Pages;
 
-use super::Answers;
 use super::page::{BYTES_MAX, EVENTS_MAX, LOOKED_AT_MAX};
 use super::show::Show;
 
@@ -52,13 +52,8 @@ use super::show::Show;
 const LIVE_EVENTS_MAX: usize = 64;
 
 /// Begins to answer one call.
-pub async fn follow(
-    services: &Services,
-    request: ReadRequest,
-    stopping: Stopping,
-) -> Result<Answers<ReadResp>, Status> {
-    let side_by_side = matches!(request.what, What::FollowAll { filter: None, .. });
-    let show = Show { ids: request.ids, resolve_links: request.resolve_links, side_by_side };
+pub async fn follow(services: &Services, request: ReadRequest, stopping: Stopping) -> Result<Pages, Status> {
+    let show = Show { ids: request.ids, resolve_links: request.resolve_links };
     let what = match request.what {
         What::FollowStream { stream, from } => Followed::Stream { source: Source::new(stream)?, from },
         What::FollowAll { from, filter } => Followed::All { from, filter },
@@ -68,15 +63,16 @@ pub async fn follow(
     };
     let (store, clock) = (Arc::clone(&services.store), Arc::clone(&services.clock));
     let follower = blocking(move || Follower::begin(store, clock, show, what)).await?;
-    let confirmation = read::confirmation(Uuid::new_v4().to_string());
+    let mut confirmation = WrittenAnswers::default();
+    confirmation.push(&read::confirmation(Uuid::new_v4().to_string()));
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(run(follower, sender, stopping));
     let rest = ReceiverStream::new(receiver).flat_map(|page: Page| {
-        let answers = page.answers.into_iter().map(Ok);
+        let answers = (page.answers.count() > 0).then(|| Ok(page.answers.into_bytes()));
         let end = page.end.map(|failure| Err(failure.status()));
-        futures_util::stream::iter(answers.chain(end))
+        futures_util::stream::iter(answers.into_iter().chain(end))
     });
-    Ok(futures_util::stream::iter([Ok(confirmation)]).chain(rest).boxed())
+    Ok(futures_util::stream::iter([Ok(confirmation.into_bytes())]).chain(rest).boxed())
 }
 
 /// Goes on until the client is gone, the server stops, or it cannot.
@@ -101,7 +97,7 @@ async fn run(mut follower: Follower, sender: mpsc::Sender<Page>, mut stopping: S
             }
         };
         let is_over = page.end.is_some();
-        if !page.answers.is_empty() || is_over {
+        if page.answers.count() > 0 || is_over {
             if let (0, Some(follower)) = (sender.capacity(), &mut next) {
                 follower.is_late = true;
             }
@@ -119,8 +115,7 @@ async fn run(mut follower: Follower, sender: mpsc::Sender<Page>, mut stopping: S
 /// What is sent to the client in one go.
 #[derive(Default)]
 struct Page {
-    answers: Vec<ReadResp>,
-    bytes: usize,
+    answers: WrittenAnswers,
     looked_at: usize,
     /// What ends the subscription.
     end: Option<Failure>,
@@ -128,7 +123,9 @@ struct Page {
 
 impl Page {
     fn is_full(&self) -> bool {
-        self.answers.len() >= EVENTS_MAX || self.bytes >= BYTES_MAX || self.looked_at >= LOOKED_AT_MAX
+        self.answers.count() >= EVENTS_MAX
+            || self.answers.bytes() >= BYTES_MAX
+            || self.looked_at >= LOOKED_AT_MAX
     }
 }
 
@@ -302,7 +299,7 @@ impl Follower {
                 }
                 // Who was not told the one is not told the other.
                 if !std::mem::take(&mut self.fell_behind) {
-                    page.answers.push(read::caught_up(self.reached, now));
+                    page.answers.push(&read::caught_up(self.reached, now));
                 }
             }
             Signal::FellBehind { .. } => {
@@ -317,7 +314,7 @@ impl Follower {
 
     fn tell_that_it_fell_behind(&mut self, page: &mut Page) {
         if std::mem::take(&mut self.fell_behind) {
-            page.answers.push(read::fell_behind(self.reached, self.clock.now()));
+            page.answers.push(&read::fell_behind(self.reached, self.clock.now()));
         }
     }
 
@@ -355,12 +352,9 @@ impl Follower {
     }
 
     fn show(&mut self, event: &RecordedEvent, page: &mut Page) {
-        match self.show.event(&*self.store, event, self.clock.now()) {
-            Ok(shown) => {
-                page.bytes += shown.bytes;
-                page.answers.push(shown.answer);
-            }
-            Err(failure) => page.end = Some(failure),
+        let shown = self.show.event(&*self.store, event, self.clock.now(), &mut page.answers);
+        if let Err(failure) = shown {
+            page.end = Some(failure);
         }
         if let Some(source) = &self.source
             && is_tombstone(event)
@@ -372,7 +366,7 @@ impl Follower {
     fn checkpoint(&mut self, page: &mut Page) {
         if let (Some(_), Some(position)) = (&self.filter, self.looked_at) {
             self.since_checkpoint = 0;
-            page.answers.push(read::checkpoint(position, self.clock.now()));
+            page.answers.push(&read::checkpoint(position, self.clock.now()));
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::rules::remove::{self, Removal};
 use crate::rules::write::Refusal;
 use crate::serve::Services;
 use crate::stopping::Stopping;
+use crate::written;
 
 /// Answers that follow one another.
 type Answers<T> = BoxStream<'static, Result<T, Status>>;
@@ -69,7 +70,7 @@ impl StreamsService {
 
 #[tonic::async_trait]
 impl Streams for StreamsService {
-    type ReadStream = Answers<ReadResp>;
+    type ReadStream = written::None<ReadResp>;
     type BatchAppendStream = Answers<BatchAppendResp>;
 
     async fn read(&self, request: Request<ReadReq>) -> Result<Response<Self::ReadStream>, Status> {
@@ -85,7 +86,7 @@ impl Streams for StreamsService {
                 follow::follow(&self.services, request, self.stopping.clone()).await?
             }
         };
-        Ok(Response::new(answers))
+        Ok(written::response(answers))
     }
 
     async fn append(&self, request: Request<Streaming<AppendReq>>) -> Result<Response<AppendResp>, Status> {

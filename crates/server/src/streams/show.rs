@@ -1,8 +1,8 @@
 //! An event as a client is to see it: its link resolved, if it asked for that.
 
 use factum_core::{EventStore, RecordedEvent, Timestamp};
-use factum_wire::proto::streams::ReadResp;
-use factum_wire::{Failure, IdForm, event, read};
+use factum_wire::read::written::{Shown, WrittenAnswers};
+use factum_wire::{Failure, IdForm};
 
 use crate::rules::clients_view::shown_revision;
 use crate::rules::link;
@@ -14,19 +14,6 @@ pub struct Show {
     pub ids: IdForm,
     /// Whether links are resolved.
     pub resolve_links: bool,
-    /// Whether events that stand side by side in the log are shown one after
-    /// another. Where they are not, each is copied out of the bytes that were
-    /// read for it, which would otherwise all be held as long as the page.
-    pub side_by_side: bool,
-}
-
-/// The answer for an event.
-#[derive(Debug)]
-pub struct Shown {
-    #[allow(missing_docs)]
-    pub answer: ReadResp,
-    /// About how many bytes it takes.
-    pub bytes: usize,
 }
 
 impl Show {
@@ -35,31 +22,26 @@ impl Show {
         self.resolve_links && link::is_link(event)
     }
 
-    /// The answer for an event.
+    /// Adds the answer for an event.
     pub fn event(
         self,
         store: &dyn EventStore,
         event: &RecordedEvent,
         now: Timestamp,
-    ) -> Result<Shown, Failure> {
-        let record = |event: &RecordedEvent, copied: bool| {
-            let revision = shown_revision(event);
-            match copied {
-                true => event::record(&event.detached(), revision, self.ids),
-                false => event::record(event, revision, self.ids),
-            }
-        };
-        let shown = record(event, !self.side_by_side);
-        if !self.reads_for(event) {
-            return Ok(Shown {
-                answer: read::event(Some(shown), None, event.position),
-                bytes: weight(event),
-            });
+        answers: &mut WrittenAnswers,
+    ) -> Result<(), Failure> {
+        fn shown(event: &RecordedEvent) -> Shown<'_> {
+            Shown { event, revision: shown_revision(event) }
         }
-        let target = link::resolve(store, event, now)?;
-        let bytes = weight(event) + target.as_ref().map_or(0, weight);
-        let target = target.map(|target| record(&target, true));
-        Ok(Shown { answer: read::event(target, Some(shown), event.position), bytes })
+        let (at, ids) = (event.position, self.ids);
+        match self.reads_for(event) {
+            true => {
+                let target = link::resolve(store, event, now)?;
+                answers.push_event(target.as_ref().map(shown), Some(shown(event)), at, ids);
+            }
+            false => answers.push_event(Some(shown(event)), None, at, ids),
+        }
+        Ok(())
     }
 }
 

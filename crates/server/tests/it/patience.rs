@@ -11,7 +11,8 @@ use factum_wire::proto::store::{
     AppendRequest, AppendResponse, Begun, CountResponse, LastPositionRequest, LastPositionResponse,
     ReadRequest, ReadResponse, SubscribeRequest, SubscribeResponse,
 };
-use factum_wire::store::{event, subscribe};
+use factum_wire::store::packed::Packed;
+use factum_wire::store::subscribe;
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, iter, pending};
 use tokio::net::TcpListener;
@@ -37,11 +38,14 @@ impl Store for Slow {
     }
 
     async fn read(&self, _: Request<ReadRequest>) -> Result<Response<Self::ReadStream>, Status> {
-        let pages: Vec<_> = self.0.iter().cloned().map(event::encode_recorded).collect();
-        let pages = pages.into_iter().flat_map(|event| {
-            [ReadResponse::default(), ReadResponse::default(), ReadResponse { events: vec![event] }]
+        let pages = self.0.iter().flat_map(|event| {
+            let mut page = Packed::default();
+            page.push(event);
+            let page = ReadResponse { events: page.into_bytes() };
+            [ReadResponse::default(), ReadResponse::default(), page]
         });
-        Ok(Response::new(iter(pages.map(Ok)).boxed()))
+        let pages: Vec<_> = pages.map(Ok).collect();
+        Ok(Response::new(iter(pages).boxed()))
     }
 
     async fn subscribe(
@@ -49,14 +53,14 @@ impl Store for Slow {
         requests: Request<Streaming<SubscribeRequest>>,
     ) -> Result<Response<Self::SubscribeStream>, Status> {
         let last_position = self.0.last().map(|event| event.position.get());
-        let signals = self.0.iter().cloned().map(Signal::Event).map(subscribe::encode_signal).collect();
+        let signals = subscribe::encode_signals(self.0.iter().cloned().map(Signal::Event));
         let answers = [
             SubscribeResponse::default(),
             SubscribeResponse { begun: Some(Begun { last_position }), signals, ..Default::default() },
             SubscribeResponse::default(),
             SubscribeResponse {
                 turn: 1,
-                signals: vec![subscribe::encode_signal(Signal::CaughtUp(None))],
+                signals: subscribe::encode_signals([Signal::CaughtUp(None)]),
                 ..Default::default()
             },
         ];
@@ -106,7 +110,7 @@ fn words_that_say_nothing_yet_are_passed_over() {
     let refused = remote.append(append).unwrap_err();
     let why = std::error::Error::source(&refused).unwrap();
     let why = std::error::Error::source(why).unwrap().to_string();
-    assert!(why.contains("does not speak factum.store.v1"), "{refused}: {why}");
+    assert!(why.contains("does not speak factum.store.v2"), "{refused}: {why}");
     drop(remote);
     runtime.shutdown_background();
 }

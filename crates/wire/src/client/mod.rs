@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   callers ──append──► queue ──► one call ─────────────┐
-//!                                 (all in flight on it)  ├─► factum.store.v1
+//!                                 (all in flight on it)  ├─► factum.store.v2
 //!   callers ──read, subscribe──► a call each ───────────┘
 //!            (polled by the caller itself)
 //! ```

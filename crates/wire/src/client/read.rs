@@ -1,11 +1,17 @@
 //! Reads: the first batch is awaited before the read is answered, because it
 //! may be an error; the others when the reader comes to them.
 //!
-//! Nothing runs in between. A reader that stops reading stops the server, by
-//! the flow control of its call; one that is dropped cancels it.
+//! ```text
+//!   server ─► connection ─► at most 1 MiB ahead ─► batch ─► events,
+//!             (the thread     of the reader         views of its memory
+//!              behind)                              (the reader's thread)
+//! ```
+//!
+//! What comes next is received while a batch is unpacked, as much as the flow
+//! control of the call lets the server send ahead. A reader that stops reading
+//! thereby stops the server; one that is dropped cancels the call.
 
 use std::sync::Arc;
-use std::vec;
 
 use factum_core::{Events, Position, Read, ReadError, RecordedEvent};
 use tonic::{Status, Streaming};
@@ -13,7 +19,8 @@ use tonic::{Status, Streaming};
 use super::background::Background;
 use super::way::{Trouble, Way};
 use crate::proto::store as proto;
-use crate::store::{event, read, status};
+use crate::store::packed::Unpacked;
+use crate::store::{read, status};
 
 /// Why there is no answer.
 pub enum Refused {
@@ -58,7 +65,7 @@ pub fn begin(background: &Arc<Background>, read: &Read) -> Result<Events, ReadEr
         persist(&way, attempt).await
     });
     let (first, answers) = begun??;
-    let batch = first.unwrap_or_default().events.into_iter();
+    let batch = Unpacked::of(first.unwrap_or_default().events);
     Ok(Box::new(RemoteEvents { background: Arc::clone(background), answers: Some(answers), batch }))
 }
 
@@ -120,7 +127,7 @@ struct RemoteEvents {
     background: Arc<Background>,
     /// `None` once there will be no more.
     answers: Option<Streaming<proto::ReadResponse>>,
-    batch: vec::IntoIter<proto::RecordedEvent>,
+    batch: Unpacked,
 }
 
 impl RemoteEvents {
@@ -129,7 +136,7 @@ impl RemoteEvents {
         let wait = way.options.answer_within;
         match self.background.wait(wait, answers.message()) {
             Some(Ok(Some(response))) => {
-                self.batch = response.events.into_iter();
+                self.batch = Unpacked::of(response.events);
                 Ok(true)
             }
             Some(Ok(None)) => Ok(false),
@@ -148,8 +155,10 @@ impl Iterator for RemoteEvents {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some(event) = self.batch.next() {
-                let decoded = event::decode_recorded(event);
-                return Some(decoded.map_err(|error| self.background.way().misunderstood(&error).into()));
+                if event.is_err() {
+                    self.answers = None;
+                }
+                return Some(event.map_err(|error| self.background.way().misunderstood(&error).into()));
             }
             let mut answers = self.answers.take()?;
             match self.next_batch(&mut answers) {

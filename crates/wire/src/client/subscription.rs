@@ -222,8 +222,8 @@ impl RemoteSubscription {
     /// Takes a page in.
     fn take(&mut self, answer: SubscribeResponse) -> Result<(), SubscribeError> {
         self.heard += 1;
-        for signal in answer.signals {
-            match subscribe::decode_signal(signal) {
+        for signal in answer.signals.into_iter().flat_map(subscribe::decode_signal) {
+            match signal {
                 Ok(signal) => self.arrived(signal),
                 Err(error) => {
                     self.link = Link::Down;

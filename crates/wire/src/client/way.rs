@@ -21,6 +21,10 @@ const CALL_WINDOW: u32 = 1024 * 1024;
 /// stop the others.
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 
+/// The largest piece of an answer. Each piece is a system call at both ends; in
+/// pieces of 16 KiB, as is usual, a page would be more than twenty.
+const PIECE_BYTES: u32 = 256 * 1024;
+
 /// Pauses between attempts: the first, and the longest.
 const PAUSE_FIRST: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
@@ -64,6 +68,7 @@ impl Way {
         let mut endpoint = endpoint
             .connect_timeout(options.reconnect_within)
             .tcp_nodelay(true)
+            .max_frame_size(PIECE_BYTES)
             .initial_stream_window_size(CALL_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW);
         if let Some(every) = options.keep_alive_every {
@@ -133,7 +138,7 @@ impl Way {
                 file: place.clone(),
                 source: Arc::new(io::Error::new(
                     io::ErrorKind::Unsupported,
-                    "the server there does not speak factum.store.v1: serve the store with `factum serve` of this version",
+                    "the server there does not speak factum.store.v2: serve the store with `factum serve` of this version",
                 )),
             }),
             Code::DeadlineExceeded => Trouble::Broken(unreachable(status.message().to_owned())),
@@ -229,7 +234,7 @@ mod tests {
         let rows = [
             (Status::unavailable("going"), true, "no connection to 127.0.0.1:9 (going): see whether"),
             (Status::unknown("reset"), true, "no connection to 127.0.0.1:9 (reset)"),
-            (Status::unimplemented("?"), false, "does not speak factum.store.v1: serve the store with"),
+            (Status::unimplemented("?"), false, "does not speak factum.store.v2: serve the store with"),
             (Status::invalid_argument("no query"), false, "cannot use 127.0.0.1:9: no query"),
         ];
         for (status, again, says) in rows {

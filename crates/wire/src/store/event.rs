@@ -1,9 +1,7 @@
-//! Events, before and after they have a place.
+//! Events that have no place yet; those that have one are [packed](super::packed).
 
 use bytes::Bytes;
-use factum_core::{
-    ContentType, EventType, NewEvent, Position, RecordedEvent, Revision, StreamName, Tag, Tags, Timestamp,
-};
+use factum_core::{ContentType, EventType, NewEvent, Tag, Tags, Timestamp};
 
 use super::{Malformed, decode_id, encode_id, id_of, proto};
 
@@ -57,48 +55,5 @@ pub fn decode_new(event: proto::NewEvent) -> Result<NewEvent, Malformed> {
         occurred_at: event.occurred_at.map(Timestamp::from_micros),
         correlation_id: event.correlation_id.map(decode_id),
         causation_id: event.causation_id.map(decode_id),
-    })
-}
-
-/// A recorded event, as a message.
-pub fn encode_recorded(event: RecordedEvent) -> proto::RecordedEvent {
-    proto::RecordedEvent {
-        position: event.position.get(),
-        stream: event.stream.to_bytes(),
-        revision: event.revision.get(),
-        recorded_at: event.recorded_at.as_micros(),
-        event: Some(encode_new(NewEvent {
-            id: event.id,
-            event_type: event.event_type,
-            schema_version: event.schema_version,
-            content_type: event.content_type,
-            data: event.data,
-            metadata: event.metadata,
-            tags: event.tags,
-            occurred_at: event.occurred_at,
-            correlation_id: event.correlation_id,
-            causation_id: event.causation_id,
-        })),
-    }
-}
-
-/// A recorded event.
-pub fn decode_recorded(event: proto::RecordedEvent) -> Result<RecordedEvent, Malformed> {
-    let new = decode_new(event.event.ok_or_else(|| Malformed::lacks("an event"))?)?;
-    Ok(RecordedEvent {
-        position: Position::new(event.position),
-        stream: StreamName::from_utf8(event.stream)?,
-        revision: Revision::new(event.revision),
-        recorded_at: Timestamp::from_micros(event.recorded_at),
-        id: new.id,
-        event_type: new.event_type,
-        schema_version: new.schema_version,
-        content_type: new.content_type,
-        data: new.data,
-        metadata: new.metadata,
-        tags: new.tags,
-        occurred_at: new.occurred_at,
-        correlation_id: new.correlation_id,
-        causation_id: new.causation_id,
     })
 }

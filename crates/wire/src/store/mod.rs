@@ -1,4 +1,4 @@
-//! Factum's own protocol, `factum.store.v1`: the port's words as messages and
+//! Factum's own protocol, `factum.store.v2`: the port's words as messages and
 //! back, for a server and for a client.
 //!
 //! The protocol of KurrentDB has no room for tags, conditions, schema versions
@@ -15,6 +15,7 @@
 pub mod append;
 pub mod error;
 pub mod event;
+pub mod packed;
 pub mod read;
 pub mod status;
 pub mod subscribe;

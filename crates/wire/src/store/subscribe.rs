@@ -1,10 +1,12 @@
 //! Subscriptions and their signals.
 
+use bytes::Bytes;
 use factum_core::{Position, Revision, Signal, Subscribe, SubscribeFrom, Timestamp};
 
+use super::packed::{Packed, Unpacked};
 use super::proto::signal::Signal as Said;
 use super::proto::subscribe_from::From;
-use super::{Malformed, event, proto, read};
+use super::{Malformed, proto, read};
 
 /// A subscription, as a message.
 pub fn encode(subscribe: &Subscribe) -> proto::Begin {
@@ -41,25 +43,46 @@ pub fn decode(begin: proto::Begin) -> Result<Subscribe, Malformed> {
     })
 }
 
-/// A signal, as a message.
-pub fn encode_signal(signal: Signal) -> proto::Signal {
-    let signal = match signal {
-        Signal::Event(event) => Said::Event(event::encode_recorded(event)),
-        Signal::Checkpoint(position) => Said::Checkpoint(position.get()),
-        Signal::CaughtUp(position) => {
-            Said::CaughtUp(proto::CaughtUp { position: position.map(Position::get) })
+/// Signals, as messages; events that follow one another are in one.
+pub fn encode_signals(signals: impl IntoIterator<Item = Signal>) -> Vec<proto::Signal> {
+    let mut messages = Vec::new();
+    let mut say = |said| messages.push(proto::Signal { signal: Some(said) });
+    let mut events = Packed::default();
+    for signal in signals {
+        let said = match signal {
+            Signal::Event(event) => {
+                events.push(&event);
+                continue;
+            }
+            Signal::Checkpoint(position) => Said::Checkpoint(position.get()),
+            Signal::CaughtUp(position) => {
+                Said::CaughtUp(proto::CaughtUp { position: position.map(Position::get) })
+            }
+            Signal::FellBehind { events } => Said::FellBehind(events),
+        };
+        if events.count() > 0 {
+            say(Said::Events(std::mem::take(&mut events).into_bytes()));
         }
-        Signal::FellBehind { events } => Said::FellBehind(events),
-    };
-    proto::Signal { signal: Some(signal) }
+        say(said);
+    }
+    if events.count() > 0 {
+        say(Said::Events(events.into_bytes()));
+    }
+    messages
 }
 
-/// A signal.
-pub fn decode_signal(signal: proto::Signal) -> Result<Signal, Malformed> {
-    Ok(match signal.signal.ok_or_else(|| Malformed::lacks("a signal"))? {
-        Said::Event(event) => Signal::Event(event::decode_recorded(event)?),
-        Said::Checkpoint(position) => Signal::Checkpoint(Position::new(position)),
-        Said::CaughtUp(at) => Signal::CaughtUp(at.position.map(Position::new)),
-        Said::FellBehind(events) => Signal::FellBehind { events },
-    })
+/// The signals of a message.
+pub fn decode_signal(signal: proto::Signal) -> impl Iterator<Item = Result<Signal, Malformed>> {
+    let (events, other) = match signal.signal {
+        Some(Said::Events(events)) => (events, None),
+        Some(Said::Checkpoint(position)) => {
+            (Bytes::new(), Some(Ok(Signal::Checkpoint(Position::new(position)))))
+        }
+        Some(Said::CaughtUp(at)) => {
+            (Bytes::new(), Some(Ok(Signal::CaughtUp(at.position.map(Position::new)))))
+        }
+        Some(Said::FellBehind(events)) => (Bytes::new(), Some(Ok(Signal::FellBehind { events }))),
+        None => (Bytes::new(), Some(Err(Malformed::lacks("a signal")))),
+    };
+    Unpacked::of(events).map(|event| event.map(Signal::Event)).chain(other)
 }

@@ -14,7 +14,8 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::error::{KINDS, VERBS};
-use super::{append, event, proto, read, status, subscribe};
+use super::packed::{Packed, Unpacked};
+use super::{append, proto, read, status, subscribe};
 
 // Strategies are boxed: put into one another they are too large for a stack.
 
@@ -308,17 +309,61 @@ proptest! {
     }
 
     #[test]
-    fn reads_and_their_events_come_back_as_they_were(read in read(), event in recorded()) {
+    fn reads_and_their_events_come_back_as_they_were(read in read(), events in vec(recorded(), 0..5)) {
         prop_assert_eq!(read::decode(travelled(read::encode(&read))).unwrap(), read);
-        let message = travelled(event::encode_recorded(event.clone()));
-        prop_assert_eq!(event::decode_recorded(message).unwrap(), event);
+        let mut packed = Packed::default();
+        events.iter().for_each(|event| packed.push(event));
+        prop_assert_eq!(packed.count(), events.len());
+        // As it travels, behind the head of gRPC.
+        let message = packed.clone().into_message();
+        let (head, body) = message.split_first_chunk::<5>().unwrap();
+        let [0, length @ ..] = *head else { panic!("compressed?") };
+        prop_assert_eq!(u32::from_be_bytes(length) as usize, body.len());
+        let response = proto::ReadResponse::decode(body).unwrap();
+        prop_assert_eq!(&response.encode_to_vec()[..], body);
+        prop_assert_eq!(&response.events, &packed.into_bytes());
+        let unpacked = Unpacked::of(response.events).collect::<Result<Vec<_>, _>>().unwrap();
+        prop_assert_eq!(unpacked, events);
     }
 
     #[test]
-    fn subscriptions_and_their_signals_come_back_as_they_were(subscribe in subscribe(), signal in signal()) {
+    fn packed_events_that_were_changed_are_refused_or_are_others(
+        event in recorded(),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut packed = Packed::default();
+        packed.push(&event);
+        packed.push(&event);
+        let bytes = packed.into_bytes();
+        let half = bytes.len() / 2;
+        // What is cut off is missed, unless an event ends there.
+        let end = cut.index(bytes.len());
+        let mut left = Unpacked::of(bytes.slice(..end));
+        let found: Vec<_> = left.by_ref().collect();
+        prop_assert_eq!(found.iter().filter(|event| event.is_ok()).count(), end / half);
+        prop_assert_eq!(found.iter().any(Result::is_err), end % half != 0);
+        prop_assert!(left.is_empty());
+        // What was changed has names and tags that are ones.
+        let mut changed = bytes.to_vec();
+        changed[at.index(bytes.len())] = byte;
+        for event in Unpacked::of(changed.into()).flatten() {
+            prop_assert!(StreamName::new(event.stream.as_str().to_owned()).is_ok());
+            prop_assert!(EventType::new(event.event_type.as_str().to_owned()).is_ok());
+            prop_assert!(event.tags.iter().all(|tag| Tag::new(tag.to_owned()).is_ok()));
+        }
+    }
+
+    #[test]
+    fn subscriptions_and_their_signals_come_back_as_they_were(
+        subscribe in subscribe(),
+        signals in vec(signal(), 0..6),
+    ) {
         prop_assert_eq!(subscribe::decode(travelled(subscribe::encode(&subscribe))).unwrap(), subscribe);
-        let message = travelled(subscribe::encode_signal(signal.clone()));
-        prop_assert_eq!(subscribe::decode_signal(message).unwrap(), signal);
+        let messages = subscribe::encode_signals(signals.clone()).into_iter().map(travelled);
+        let told: Result<Vec<_>, _> = messages.flat_map(subscribe::decode_signal).collect();
+        prop_assert_eq!(told.unwrap(), signals);
     }
 
     #[test]
@@ -356,8 +401,9 @@ proptest! {
             let _ = subscribe::decode(message);
         }
         if let Ok(message) = proto::Signal::decode(bytes.as_slice()) {
-            let _ = subscribe::decode_signal(message);
+            subscribe::decode_signal(message).for_each(drop);
         }
+        Unpacked::of(bytes.into()).for_each(drop);
     }
 }
 

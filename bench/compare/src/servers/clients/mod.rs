@@ -2,6 +2,7 @@
 //! documentation says.
 
 pub mod factum;
+pub mod factum_own;
 pub mod nats;
 pub mod postgres;
 pub mod redis;

@@ -25,7 +25,7 @@ fn append(store: &MemoryStore, to: &str, count: usize) {
 impl Case {
     fn follow(store: MemoryStore, from: From) -> Self {
         let store = Arc::new(store);
-        let show = Show { ids: IdForm::Text, resolve_links: true, side_by_side: false };
+        let show = Show { ids: IdForm::Text, resolve_links: true };
         let followed = Followed::Stream { source: Source::new(name("s")).unwrap(), from };
         let follower =
             Follower::begin(Arc::<MemoryStore>::clone(&store), Arc::new(SystemClock), show, followed);
@@ -40,8 +40,8 @@ impl Case {
     /// The next page, in short.
     fn told(&mut self) -> Vec<String> {
         let page = self.follower.page();
-        let mut told: Vec<_> = page
-            .answers
+        let answers = WrittenAnswers::read_back(&page.answers.into_bytes()).unwrap();
+        let mut told: Vec<_> = answers
             .into_iter()
             .map(|answer| match answer.content.unwrap() {
                 Content::Event(event) => {
@@ -169,7 +169,7 @@ async fn after_a_client_let_it_wait_it_reads_where_waiting_is_allowed() {
         }
     }
     for _ in 0..3 {
-        assert_eq!(receiver.recv().await.unwrap().answers.len(), 1);
+        assert_eq!(receiver.recv().await.unwrap().answers.count(), 1);
     }
     let read_on = read_on.lock().unwrap();
     let is_here: Vec<_> = read_on.iter().map(|thread| *thread == std::thread::current().id()).collect();
