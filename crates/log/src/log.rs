@@ -300,6 +300,10 @@ impl Shared {
             let mut sequencer = engine.sequencer.lock();
             sequencer.drive(engine);
             sequencer.confirm(engine, batch_flags::CLOSED);
+            // A caller that saw the log open may hand over, or lead, only now.
+            sequencer.has_ended = true;
+            engine.mailbox.shut();
+            engine.resolver.shut();
             // What came up since its thread ended.
             engine.housekeeper.run_jobs(engine);
         }
@@ -401,5 +405,85 @@ fn lock(disk: &dyn Disk, path: &str, options: &LogOptions) -> Result<Option<Box<
             Ok(None)
         }
         Err(error) => Err(io_error("lock", "LOCK", error).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use factum_core::{EventType, ExpectedRevision, NewEvent, StreamName};
+    use oneshot::RecvTimeoutError;
+
+    use super::*;
+    use crate::disk::MemoryDisk;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    fn one() -> Append {
+        let event = NewEvent::new(EventType::new("A").unwrap(), "1");
+        Append::to(StreamName::new("a").unwrap(), ExpectedRevision::Any, [event])
+    }
+
+    fn open(disk: &Arc<MemoryDisk>) -> Log {
+        let segment_bytes = 1 << 20;
+        let options = LogOptions {
+            segment_bytes_first: segment_bytes,
+            segment_bytes_max: segment_bytes,
+            ..LogOptions::default()
+        };
+        Log::open_on(disk.clone(), options).unwrap()
+    }
+
+    #[test]
+    fn who_saw_the_log_open_and_comes_after_it_closed_is_told_so_and_writes_nothing() {
+        let too_late: [fn(&Log, Box<Request>); 2] = [
+            |log, request| log.push(request, WhenFull::Wait),
+            |log, request| log.engine().sequencer.lock().lead(log.engine(), request),
+        ];
+        for too_late in too_late {
+            let disk = Arc::new(MemoryDisk::new());
+            let log = open(&disk);
+            let clone = log.clone();
+            let (reply, answer) = oneshot::channel();
+            let request = clone.request(&one(), true, reply).unwrap_or_else(|_| panic!("it is open"));
+            log.close().unwrap();
+            too_late(&clone, request);
+            assert_eq!(answer.recv_timeout(LONG).unwrap_err(), RecvTimeoutError::Disconnected);
+            assert_eq!(open(&disk).last_position().unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn closing_amid_appends_answers_every_one_and_keeps_what_it_acknowledged() {
+        for _ in 0..30 {
+            let disk = Arc::new(MemoryDisk::new());
+            let log = open(&disk);
+            let appending: Vec<_> = (0..4)
+                .map(|caller| {
+                    let log = log.clone();
+                    thread::spawn(move || {
+                        let mut acknowledged = 0_u64;
+                        loop {
+                            let answer = match caller % 2 {
+                                0 => log.append(one()),
+                                _ => futures_executor::block_on(log.append_async(&one())),
+                            };
+                            match answer {
+                                Ok(_) => acknowledged += 1,
+                                Err(AppendError::Storage(StorageError::Closed)) => return acknowledged,
+                                Err(error) => panic!("{error}"),
+                            }
+                        }
+                    })
+                })
+                .collect();
+            thread::sleep(Duration::from_millis(2));
+            log.close().unwrap();
+            let acknowledged: u64 = appending.into_iter().map(|caller| caller.join().unwrap()).sum();
+            let recorded = open(&disk).last_position().unwrap().map_or(0, |last| last.get() + 1);
+            assert_eq!(recorded, acknowledged);
+        }
     }
 }

@@ -37,6 +37,8 @@ struct State {
     /// Whether a batch is handed over or being written.
     writing: bool,
     closing: bool,
+    /// Nobody takes requests any more.
+    shut: bool,
     /// Whether the sequencer wakes up after a while even without requests.
     ticking: bool,
 }
@@ -53,9 +55,13 @@ pub enum Wake {
 }
 
 impl Mailbox {
-    /// Leaves a request.
+    /// Leaves a request, or drops it when nobody would take it: whoever waits for
+    /// its answer is then told that the log is closed.
     pub fn push(&self, request: Box<Request>) {
         let mut state = self.state.lock();
+        if state.shut {
+            return;
+        }
         state.bytes += request.records.len() as u64;
         state.requests.push_back(request);
         let first = state.requests.len() == 1;
@@ -192,6 +198,15 @@ impl Mailbox {
     pub fn written(&self) {
         self.state.lock().writing = false;
         self.sequencer.notify_one();
+    }
+
+    /// Nobody will take requests any more. Drops those that still wait.
+    pub fn shut(&self) {
+        let mut state = self.state.lock();
+        state.shut = true;
+        let unheard = std::mem::take(&mut state.requests);
+        drop(state);
+        drop(unheard);
     }
 
     /// No more requests will come.

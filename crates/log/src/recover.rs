@@ -567,6 +567,7 @@ impl Recovering<'_> {
             last_appends: [0; 2],
             batch_bytes_expected: 0,
             inbox: std::collections::VecDeque::new(),
+            has_ended: false,
         };
         let writer = Writer {
             segment: filling.number,

@@ -65,6 +65,12 @@ impl Resolver {
         self.work.notify_all();
     }
 
+    /// Drops the questions that came up since the thread ended.
+    pub fn shut(&self) {
+        let unheard = std::mem::take(&mut self.state.lock().0);
+        drop(unheard);
+    }
+
     /// The resolver's thread.
     pub fn run(&self, engine: &Engine) {
         loop {

@@ -82,6 +82,8 @@ pub struct Sequencer {
     /// How many bytes the next batch may have, so that its buffer fits.
     pub batch_bytes_expected: u64,
     pub inbox: VecDeque<Box<Request>>,
+    /// Whether the log let go of its files: another may have them by now.
+    pub has_ended: bool,
 }
 
 /// The batch being filled. Nothing of it is visible.
@@ -247,8 +249,12 @@ impl Sequencer {
         }
     }
 
-    /// Judges one request and acts on it.
+    /// Judges one request and acts on it. Drops one that comes too late, whose
+    /// caller is then told that the log is closed.
     fn take(&mut self, engine: &Engine, request: Box<Request>) {
+        if self.has_ended {
+            return;
+        }
         if let Some(cause) = engine.poisoned() {
             let _ = request.reply.send(Err(AppendError::Storage(cause)));
             return;
