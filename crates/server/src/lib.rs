@@ -16,8 +16,8 @@
 //! can still be read) is in [`rules`], which speaks only of the port; what the
 //! calls look like is in `factum-wire`; what happens during a call is in
 //! `streams`, and for consumer groups in `groups`; the streams of links that nobody
-//! writes are in `system`. Factum's own protocol, which is the port itself, is in
-//! `store`.
+//! writes are in `system`. Clients that follow the log live share one `tail` of it.
+//! Factum's own protocol, which is the port itself, is in `store`.
 //!
 //! Invariants: only loopback addresses are served, because there is no
 //! encryption and no authentication yet; the store is read on threads that may
@@ -48,6 +48,7 @@ mod stopping;
 mod store;
 mod streams;
 mod system;
+mod tail;
 mod users;
 mod written;
 

@@ -38,10 +38,23 @@ pub struct Filter {
     pub checkpoint_every: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Of {
+/// What of an event a filter looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// The name of its stream.
     Stream,
+    /// Its type.
     Type,
+}
+
+impl Of {
+    /// That text.
+    pub fn text(self, event: &RecordedEvent) -> &str {
+        match self {
+            Self::Stream => event.stream.as_str(),
+            Self::Type => event.event_type.as_str(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -87,17 +100,30 @@ impl Filter {
         }
     }
 
-    /// Whether matching may take long.
-    pub fn is_expression(&self) -> bool {
-        matches!(self.rule, Rule::Expression(_))
+    /// What it looks at.
+    pub fn of(&self) -> Of {
+        self.of
+    }
+
+    /// The prefixes one of which it wants, if it is made of these.
+    pub fn prefixes(&self) -> Option<&[String]> {
+        match &self.rule {
+            Rule::Prefixes(prefixes) => Some(prefixes),
+            Rule::Expression(_) | Rule::Index(_) => None,
+        }
+    }
+
+    /// The expression, if it is one: matching may take long.
+    pub fn expression(&self) -> Option<&str> {
+        match &self.rule {
+            Rule::Expression(regex) => Some(regex.as_str()),
+            Rule::Prefixes(_) | Rule::Index(_) => None,
+        }
     }
 
     /// Whether the client wants this event.
     pub fn matches(&self, event: &RecordedEvent) -> Result<bool, Failure> {
-        let text = match self.of {
-            Of::Stream => event.stream.as_str(),
-            Of::Type => event.event_type.as_str(),
-        };
+        let text = self.of.text(event);
         match &self.rule {
             Rule::Index(_) => Ok(true),
             Rule::Prefixes(prefixes) => Ok(prefixes.iter().any(|prefix| text.starts_with(prefix.as_str()))),

@@ -27,6 +27,7 @@ use crate::rules::remove::{self, Removal};
 use crate::rules::write::Refusal;
 use crate::serve::Services;
 use crate::stopping::Stopping;
+use crate::tail::Tail;
 use crate::written;
 
 /// Answers that follow one another.
@@ -42,6 +43,8 @@ pub const GATHERING_MAX: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub struct StreamsService {
     services: Services,
+    /// For all who follow the log live.
+    tail: Tail,
     /// Becomes true when the server is to stop.
     stopping: Stopping,
 }
@@ -49,7 +52,7 @@ pub struct StreamsService {
 impl StreamsService {
     /// Until `stopping` becomes true.
     pub fn new(services: Services, stopping: Stopping) -> Self {
-        Self { services, stopping }
+        Self { services, tail: Tail::default(), stopping }
     }
 
     async fn remove(
@@ -83,7 +86,7 @@ impl Streams for StreamsService {
         let answers = match request.what {
             What::Stream { .. } | What::All { .. } => read::read(&self.services, request).await?,
             What::FollowStream { .. } | What::FollowAll { .. } => {
-                follow::follow(&self.services, request, self.stopping.clone()).await?
+                follow::follow(&self.services, &self.tail, request, self.stopping.clone()).await?
             }
         };
         Ok(written::response(answers))

@@ -1,12 +1,22 @@
 //! What a subscription says, page by page.
 
 use super::*;
-use factum_core::{Append, EventType, ExpectedRevision, MemoryStore, NewEvent, StreamName, SystemClock};
-use factum_wire::IdForm;
+use crate::tail::tests::{expression, prefixes};
+use factum_core::{
+    Append, EventStore, EventType, ExpectedRevision, MemoryStore, NewEvent, Read, RecordedEvent, Signal,
+    StreamName, SubscribeError, Subscription, SystemClock,
+};
+use factum_wire::filter::Of;
+use factum_wire::position::Place;
 use factum_wire::proto::streams::read_resp::Content;
-use std::sync::Mutex;
+use factum_wire::read::From;
+use factum_wire::{Filter, IdForm};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::thread::ThreadId;
+use std::time::Duration;
+
+const LONG: Duration = Duration::from_secs(60);
 
 struct Case {
     store: Arc<MemoryStore>,
@@ -22,14 +32,25 @@ fn append(store: &MemoryStore, to: &str, count: usize) {
     store.append(Append::to(name(to), ExpectedRevision::Any, events)).unwrap();
 }
 
+fn follower(store: &Arc<MemoryStore>, tail: &Tail, resolve_links: bool, followed: Followed) -> Follower {
+    let show = Show { ids: IdForm::Text, resolve_links };
+    let (store, clock) = (Arc::<MemoryStore>::clone(store), Arc::new(SystemClock));
+    Follower::begin(store, clock, tail.clone(), show, followed).unwrap()
+}
+
+/// Others on this thread have their turns.
+async fn pause() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
 impl Case {
     fn follow(store: MemoryStore, from: From) -> Self {
         let store = Arc::new(store);
-        let show = Show { ids: IdForm::Text, resolve_links: true };
         let followed = Followed::Stream { source: Source::new(name("s")).unwrap(), from };
-        let follower =
-            Follower::begin(Arc::<MemoryStore>::clone(&store), Arc::new(SystemClock), show, followed);
-        Self { store, follower: follower.unwrap() }
+        let follower = follower(&store, &Tail::default(), true, followed);
+        Self { store, follower }
     }
 
     fn says(&self, json: &str) {
@@ -49,6 +70,7 @@ impl Case {
                 }
                 Content::CaughtUp(_) => "caught up".to_owned(),
                 Content::FellBehind(_) => "fell behind".to_owned(),
+                Content::Checkpoint(at) => format!("checkpoint {}", at.commit_position - 1),
                 other => panic!("{other:?}"),
             })
             .collect();
@@ -57,8 +79,8 @@ impl Case {
     }
 }
 
-#[test]
-fn metadata_is_obeyed_as_it_is_at_each_page() {
+#[tokio::test]
+async fn metadata_is_obeyed_as_it_is_at_each_page() {
     let store = MemoryStore::new();
     append(&store, "s", 2_000);
     let mut case = Case::follow(store, From::Start);
@@ -81,6 +103,7 @@ async fn nobody_falls_behind_because_of_other_streams() {
     append(&store, "s", 1);
     let mut case = Case::follow(store, From::End);
     assert_eq!(case.told(), ["caught up"]);
+    pause().await;
     append(&case.store, "other", 10_000);
     case.follower.wait().await;
     assert!(!case.follower.is_light(), "it is late all the same");
@@ -89,6 +112,7 @@ async fn nobody_falls_behind_because_of_other_streams() {
     case.follower.wait().await;
     assert_eq!(case.told(), ["1"]);
     // If an event of its own comes so late, it is told.
+    pause().await;
     append(&case.store, "other", 10_000);
     append(&case.store, "s", 2);
     case.follower.wait().await;
@@ -152,21 +176,20 @@ impl Subscription for Watched {
 /// What came meanwhile may no longer be in memory.
 #[tokio::test]
 async fn after_a_client_let_it_wait_it_reads_where_waiting_is_allowed() {
-    let mut case = Case::follow(MemoryStore::new(), From::End);
-    assert_eq!(case.told(), ["caught up"]);
-    let Case { store, mut follower } = case;
+    let store = Arc::new(MemoryStore::new());
+    let links = Followed::Stream { source: Source::new(name("$et-A")).unwrap(), from: From::End };
+    let mut follower = follower(&store, &Tail::default(), false, links);
+    assert_eq!(follower.page().answers.count(), 1, "caught up");
     let read_on = Arc::default();
-    follower.subscription =
-        Box::new(Watched { subscription: follower.subscription, read_on: Arc::clone(&read_on) });
+    let subscription = follower.subscription.take().unwrap();
+    follower.subscription = Some(Box::new(Watched { subscription, read_on: Arc::clone(&read_on) }));
     let (sender, mut receiver) = mpsc::channel(1);
     let (_stop, stopping) = crate::stopping::stop();
     tokio::spawn(run(follower, sender, stopping));
     // The first page is in the channel, the second waits to be sent.
     for _ in 0..3 {
         append(&store, "s", 1);
-        for _ in 0..20 {
-            tokio::task::yield_now().await;
-        }
+        pause().await;
     }
     for _ in 0..3 {
         assert_eq!(receiver.recv().await.unwrap().answers.count(), 1);
@@ -174,4 +197,179 @@ async fn after_a_client_let_it_wait_it_reads_where_waiting_is_allowed() {
     let read_on = read_on.lock().unwrap();
     let is_here: Vec<_> = read_on.iter().map(|thread| *thread == std::thread::current().id()).collect();
     assert_eq!(is_here, [true, true, false]);
+}
+
+#[tokio::test]
+async fn a_revision_to_come_is_waited_for() {
+    let mut case = Case::follow(MemoryStore::new(), From::Revision(factum_core::Revision::new(2)));
+    assert_eq!(case.told(), ["caught up"]);
+    pause().await;
+    append(&case.store, "s", 4);
+    case.follower.wait().await;
+    assert_eq!(case.told(), ["3"]);
+    // Late once more, it still knows.
+    let mut case = Case::follow(MemoryStore::new(), From::Revision(factum_core::Revision::new(2)));
+    assert_eq!(case.told(), ["caught up"]);
+    pause().await;
+    append(&case.store, "other", 10_000);
+    append(&case.store, "s", 4);
+    case.follower.wait().await;
+    assert_eq!(case.told(), ["fell behind", "3", "caught up"]);
+}
+
+/// Between what it read and what it is told lies what came while it took its seat.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_comes_between_reading_and_being_told_is_read() {
+    let store = Arc::new(MemoryStore::new());
+    let tail = Tail::default();
+    let all = || Followed::All { from: Place::Start, filter: Some(prefixes(Of::Stream, &["s"], 3)) };
+    // Somebody is there already.
+    let mut other = follower(&store, &tail, false, all());
+    other.page();
+    append(&store, "s", 2);
+    let mut case = Case { follower: follower(&store, &tail, false, all()), store: Arc::clone(&store) };
+    // When it has caught up, the tail goes on before it takes its seat.
+    let then = {
+        let (store, tail) = (Arc::clone(&store), tail.clone());
+        move || {
+            append(&store, "s", 2);
+            while tail.end() < 4 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    };
+    let follows = case.follower.subscription.take().unwrap();
+    case.follower.subscription = Some(Box::new(Between { follows, then: Some(Box::new(then)) }));
+    let told = ["0", "1", "checkpoint 1", "caught up", "2", "3"];
+    assert_eq!(case.told(), told);
+    append(&store, "s", 1);
+    tokio::time::timeout(LONG, case.follower.wait()).await.unwrap();
+    assert_eq!(case.told(), ["4", "checkpoint 4"]);
+}
+
+/// A subscription after whose word that it has caught up something happens.
+struct Between {
+    follows: Box<dyn Subscription>,
+    then: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Subscription for Between {
+    fn next(&mut self) -> Result<Signal, SubscribeError> {
+        self.follows.next()
+    }
+
+    fn next_within(&mut self, wait: Duration) -> Result<Option<Signal>, SubscribeError> {
+        let signal = self.follows.next_within(wait)?;
+        if let Some(Signal::CaughtUp(_)) = &signal
+            && let Some(then) = self.then.take()
+        {
+            then();
+        }
+        Ok(signal)
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Signal, SubscribeError>> {
+        self.follows.poll_next(context)
+    }
+}
+
+/// What a client asks for, by turns.
+fn asked(turn: usize) -> (Followed, Option<Filter>, bool) {
+    let every = 3 + (turn % 40) as u32;
+    let filter = || match turn % 5 {
+        0 => None,
+        1 => Some(prefixes(Of::Stream, &["s", "other-1"], every)),
+        2 => Some(prefixes(Of::Stream, &["other-2"], every)),
+        3 => Some(expression(Of::Stream, "^other-[12]$", every)),
+        _ => Some(prefixes(Of::Stream, &["none"], every)),
+    };
+    if turn % 6 == 5 {
+        let source = Source::new(name("s")).unwrap();
+        return (Followed::Stream { source, from: From::Start }, None, true);
+    }
+    (Followed::All { from: Place::Start, filter: filter() }, filter(), false)
+}
+
+/// Clients of all kinds, that read as they like, beside one that appends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everyone_gets_what_they_asked_for_however_they_read() {
+    const CLIENTS: usize = 30;
+    let store = Arc::new(MemoryStore::new());
+    let (tail, (stop, stopping)) = (Tail::default(), crate::stopping::stop());
+    let end = Arc::new(Mutex::new(None::<u64>));
+    let mut clients = tokio::task::JoinSet::new();
+    for turn in 0..CLIENTS {
+        let (followed, filter, of_stream) = asked(turn);
+        let (store, tail, stopping) = (Arc::clone(&store), tail.clone(), stopping.clone());
+        let end = Arc::clone(&end);
+        clients.spawn(async move {
+            // Some come later.
+            tokio::time::sleep(Duration::from_millis(turn as u64 * 7 % 50)).await;
+            let begun = (Arc::clone(&store), tail.clone());
+            let follower = blocking(move || Ok(follower(&begun.0, &begun.1, false, followed))).await.unwrap();
+            let (sender, mut receiver) = mpsc::channel(1);
+            tokio::spawn(run(follower, sender, stopping));
+            let (mut given, mut checkpoint, mut pages) = (Vec::new(), None, 0_u64);
+            loop {
+                // Every third is slow, and sometimes very.
+                pages += 1;
+                if turn % 3 == 2 {
+                    let patience = if pages % 16 == 0 { 40 } else { 1 };
+                    tokio::time::sleep(Duration::from_millis(patience)).await;
+                }
+                let wanted = |event: &RecordedEvent| match &filter {
+                    Some(filter) => filter.matches(event).unwrap(),
+                    None => !of_stream || event.stream.as_str() == "s",
+                };
+                let come_to = given.last().copied().max(checkpoint).map_or(0, |last: u64| last + 1);
+                if let Some(end) = *end.lock().unwrap() {
+                    let all = store.read(Read::all()).unwrap().map(Result::unwrap);
+                    let all: Vec<_> = all.filter(wanted).map(|event| event.position.get()).collect();
+                    let every = filter.as_ref().map_or(end, |filter| filter.checkpoint_every);
+                    if all.len() == given.len() && end - come_to < every.max(1)
+                        || all == given && every == end
+                    {
+                        assert_eq!(all, given);
+                        return (turn, pages);
+                    }
+                }
+                let Ok(page) = tokio::time::timeout(Duration::from_millis(200), receiver.recv()).await else {
+                    continue;
+                };
+                for answer in WrittenAnswers::read_back(&page.unwrap().answers.into_bytes()).unwrap() {
+                    match answer.content.unwrap() {
+                        Content::Event(event) => {
+                            let position = event.event.unwrap().commit_position - 1;
+                            assert!(given.last().is_none_or(|last| *last < position));
+                            assert!(checkpoint.is_none_or(|checkpoint| checkpoint < position));
+                            given.push(position);
+                        }
+                        Content::Checkpoint(at) => {
+                            let at = at.commit_position - 1;
+                            assert!(checkpoint < Some(at) && given.last().is_none_or(|last| *last <= at));
+                            checkpoint = Some(at);
+                        }
+                        Content::CaughtUp(_) | Content::FellBehind(_) => {}
+                        other => panic!("{other:?}"),
+                    }
+                }
+            }
+        });
+    }
+    let mut appended = 0;
+    for turn in 0..600_usize {
+        let to = ["s", "other-1", "other-2", "other-3"][turn * turn % 4 + turn % 2];
+        let count = if turn % 150 == 149 { 9_000 } else { 1 + turn % 30 };
+        append(&store, to, count);
+        appended += count as u64;
+        tokio::time::sleep(Duration::from_micros(300)).await;
+    }
+    *end.lock().unwrap() = Some(appended);
+    let all_have_it = async {
+        while let Some(client) = clients.join_next().await {
+            client.unwrap();
+        }
+    };
+    tokio::time::timeout(LONG, all_have_it).await.unwrap();
+    drop(stop);
 }
