@@ -64,7 +64,7 @@ pub async fn follow(
     let mut confirmation = WrittenAnswers::default();
     confirmation.push(&read::confirmation(Uuid::new_v4().to_string()));
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(run(follower, sender, stopping));
+    tokio::spawn(run(Box::new(follower), sender, stopping));
     let rest = ReceiverStream::new(receiver).flat_map(|page: Page| {
         let answers = (page.answers.count() > 0).then(|| Ok(page.answers.into_bytes()));
         let end = page.end.map(|failure| Err(failure.status()));
@@ -74,7 +74,7 @@ pub async fn follow(
 }
 
 /// Goes on until the client is gone, the server stops, or it cannot.
-async fn run(mut follower: Follower, sender: mpsc::Sender<Page>, mut stopping: Stopping) {
+async fn run(mut follower: Box<Follower>, sender: mpsc::Sender<Page>, mut stopping: Stopping) {
     loop {
         let turning = async {
             follower.wait().await;

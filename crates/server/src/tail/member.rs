@@ -66,14 +66,19 @@ impl Member {
         mail.waits.take()
     }
 
-    /// A checkpoint is due. Gives who is to be woken.
-    pub fn checkpoint(&self, at: u64) -> Option<Waker> {
-        let mut mail = self.open(at)?;
+    /// A checkpoint is due. Whether it is to be woken for that some time.
+    pub fn checkpoint(&self, at: u64) -> bool {
+        let Some(mut mail) = self.open(at) else { return false };
         match mail.notes.back_mut() {
             Some(Note::Checkpoint(last)) => *last = at,
             _ => mail.notes.push_back(Note::Checkpoint(at)),
         }
-        mail.waits.take()
+        mail.waits.is_some()
+    }
+
+    /// Who is to be woken, if it waits.
+    pub fn waits(&self) -> Option<Waker> {
+        self.mail().waits.take()
     }
 
     /// From here on it gets nothing. Gives who is to be woken.

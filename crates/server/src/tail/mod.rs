@@ -33,7 +33,8 @@ mod recent;
 mod sieve;
 mod words;
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -43,6 +44,7 @@ use factum_core::{
 };
 use factum_wire::{Failure, Filter};
 use tokio::sync::Notify;
+use tokio::time::Sleep;
 
 use crate::failure;
 use crate::streams::page::BYTES_MAX;
@@ -52,10 +54,15 @@ use board::Board;
 pub use checkpoints::Every;
 use member::{Member, Note};
 use recent::Recent;
-use words::Words;
+use words::{Words, wake};
 
 /// How many events are handed out before other work of the thread has its turn.
 const BATCH_MAX: usize = 64;
+
+/// How long those wait who have time, and how many of them are woken before other work
+/// of the thread has its turn.
+const LATER: Duration = Duration::from_millis(5);
+const WOKEN_MAX: usize = 64;
 
 /// What of the log a follower wants.
 #[derive(Debug, Clone)]
@@ -162,13 +169,12 @@ impl Shared {
     }
 
     /// Tells everyone what a batch has for them. Gives the sieves on which somebody
-    /// is to begin to work.
-    fn hand_out(&self, batch: &[Arc<RecordedEvent>]) -> Vec<u64> {
+    /// is to begin to work, and who can be woken later.
+    fn hand_out(&self, batch: &[Arc<RecordedEvent>]) -> (Vec<u64>, Vec<Arc<Member>>) {
         let mut words = Words::default();
         self.recent.write().unwrap_or_else(PoisonError::into_inner).push(batch);
         let sieves = self.lock().board.hand_out(batch, &mut words);
-        words.say();
-        sieves
+        (sieves, words.say())
     }
 
     /// Keeps nothing that nobody can ask for. Who has not taken what lies ready for
@@ -188,12 +194,12 @@ impl Shared {
                 let recent = self.recent.read().unwrap_or_else(PoisonError::into_inner);
                 state.board.work(sieve, &recent, &mut words)
             };
-            words.say();
+            words.say_all();
             let Some(work) = work else { return };
             let sieved = work.done();
             let mut words = Words::default();
             self.lock().board.worked(sieve, sieved, &mut words);
-            words.say();
+            words.say_all();
         }
     }
 }
@@ -209,7 +215,7 @@ impl Drop for Following {
         state.is_followed = false;
         self.0.tidy(&state);
         drop(state);
-        words.say();
+        words.say_all();
     }
 }
 
@@ -217,25 +223,45 @@ impl Drop for Following {
 async fn run(following: Following, mut subscription: Box<dyn Subscription>) {
     let shared = &following.0;
     let mut batch = Vec::with_capacity(BATCH_MAX);
+    let (mut later, mut timer) = (Vec::new(), None);
     loop {
-        let first = tokio::select! {
-            first = poll_fn(|context| subscription.poll_next(context)) => first,
-            () = shared.left.notified() => match shared.lock().board.is_empty() {
-                true => return,
-                false => continue,
-            },
-        };
-        let goes_on = gather(&mut *subscription, first.map(Some), &mut batch);
-        for sieve in shared.hand_out(&batch) {
-            let at_work = AtWork { shared: Some(Arc::clone(shared)), sieve };
-            drop(tokio::task::spawn_blocking(move || at_work.run()));
+        tokio::select! {
+            first = poll_fn(|context| subscription.poll_next(context)) => {
+                let goes_on = gather(&mut *subscription, first.map(Some), &mut batch);
+                let (sieves, have_time) = shared.hand_out(&batch);
+                batch.clear();
+                later.extend(have_time);
+                for sieve in sieves {
+                    let at_work = AtWork { shared: Some(Arc::clone(shared)), sieve };
+                    drop(tokio::task::spawn_blocking(move || at_work.run()));
+                }
+                if !goes_on {
+                    return wake(later);
+                }
+            }
+            () = rung(&mut timer) => wake(later.drain(..later.len().min(WOKEN_MAX))),
+            () = shared.left.notified() => {
+                if shared.lock().board.is_empty() {
+                    return;
+                }
+            }
         }
-        batch.clear();
-        if !goes_on {
-            return;
+        match (later.is_empty(), &timer) {
+            (true, _) => timer = None,
+            (false, None) => timer = Some(Box::pin(tokio::time::sleep(LATER))),
+            (false, Some(_)) => {}
         }
         // Whoever was woken on this thread has its turn.
         tokio::task::yield_now().await;
+    }
+}
+
+/// Done when the timer rings, and again and again until there is another.
+async fn rung(timer: &mut Option<Pin<Box<Sleep>>>) {
+    match timer {
+        Some(timer) if !timer.is_elapsed() => timer.await,
+        Some(_) => {}
+        None => pending().await,
     }
 }
 
@@ -285,7 +311,7 @@ impl Drop for AtWork {
         if let Some(shared) = &self.shared {
             let mut words = Words::default();
             shared.lock().board.broke_off(self.sieve, &mut words);
-            words.say();
+            words.say_all();
         }
     }
 }

@@ -139,7 +139,7 @@ impl World {
     fn hand_out(&mut self, count: usize) {
         if self.following.is_some() {
             let end = self.log.len().min(self.handed_out + count);
-            self.to_sieve.extend(self.tail.0.hand_out(&self.log[self.handed_out..end]));
+            self.to_sieve.extend(self.tail.0.hand_out(&self.log[self.handed_out..end]).0);
             self.handed_out = end;
         }
     }
@@ -317,7 +317,7 @@ fn happens(tail: &Tail, events: &[Arc<RecordedEvent>]) -> Vec<u64> {
         tail.0.begin_at(&mut state, 0);
     }
     drop(state);
-    tail.0.hand_out(events)
+    tail.0.hand_out(events).0
 }
 
 fn sit(tail: &Tail, interest: Interest, next: u64) -> Seat {
@@ -404,4 +404,37 @@ async fn what_is_kept_goes_with_the_last_one() {
     assert!(matches!(seat.next(), Some(Said::Event(_))));
     drop(seat);
     until(|| !is_kept()).await;
+}
+
+/// Who wants an event does not wait for those who have time.
+#[tokio::test(start_paused = true)]
+async fn checkpoints_come_later_and_events_at_once() {
+    use factum_core::{Append, EventStore, ExpectedRevision, NewEvent};
+    let store = factum_core::MemoryStore::new();
+    let append = |event_type: &str| {
+        let one = NewEvent::json(event_type, &().into()).unwrap();
+        store.append(Append::to(StreamName::new("s").unwrap(), ExpectedRevision::Any, [one])).unwrap();
+    };
+    let tail = Tail::default();
+    let wants = |text: &str| Interest::of(&Arc::new(prefixes(Of::Type, &[text], 1))).unwrap();
+    let every = Some(Every { events: 1, by: 0 });
+    let seat = |text| tail.join(&store, wants(text), Position::FIRST, every).unwrap();
+    let (soon, late) = (seat("A"), seat("B"));
+    let begun = tokio::time::Instant::now();
+    append("A");
+    soon.ready().await;
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    assert!(matches!(soon.next(), Some(Said::Event(_))));
+    assert!(matches!(soon.next(), Some(Said::Checkpoint(_))));
+    late.ready().await;
+    assert!(begun.elapsed() >= LATER, "that was too much haste for a checkpoint");
+    assert!(matches!(late.next(), Some(Said::Checkpoint(at)) if at.get() == 0));
+    // Of those that become due meanwhile it is told the last.
+    let begun = tokio::time::Instant::now();
+    append("A");
+    soon.ready().await;
+    append("A");
+    late.ready().await;
+    assert!(begun.elapsed() >= LATER);
+    assert!(matches!(late.next(), Some(Said::Checkpoint(at)) if at.get() == 2));
 }
