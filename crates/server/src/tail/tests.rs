@@ -431,10 +431,18 @@ async fn checkpoints_come_later_and_events_at_once() {
     assert!(matches!(late.next(), Some(Said::Checkpoint(at)) if at.get() == 0));
     // Of those that become due meanwhile it is told the last.
     let begun = tokio::time::Instant::now();
-    append("A");
-    soon.ready().await;
-    append("A");
-    late.ready().await;
-    assert!(begun.elapsed() >= LATER);
-    assert!(matches!(late.next(), Some(Said::Checkpoint(at)) if at.get() == 2));
+    let heard = async {
+        late.ready().await;
+        (begun.elapsed(), late.next())
+    };
+    let appends = async {
+        for _ in 0..2 {
+            append("A");
+            soon.ready().await;
+            while soon.next().is_some() {}
+        }
+    };
+    let ((waited, said), ()) = tokio::join!(biased; heard, appends);
+    assert!(waited >= LATER);
+    assert!(matches!(said, Some(Said::Checkpoint(at)) if at.get() == 2));
 }
