@@ -21,9 +21,10 @@
 //! them then finds out and tells its client.
 //!
 //! Memory, whatever the clients do: the last 4,096 events of at most 16 MiB (but at
-//! least the newest batch, which is less than 512 KiB and one event), with the blocks
-//! they were read with, once for all; and for each follower the positions of at most
-//! 512 events, with checkpoints between them, 16 KiB.
+//! least the newest batch, which is less than 512 KiB and one event), once for all,
+//! with the blocks they were read with; 64 events for each expression that is being
+//! tried; and for each follower positions only: of at most 512 events, and of
+//! checkpoints between them, 32 KiB.
 
 mod board;
 mod checkpoints;

@@ -105,17 +105,17 @@ async fn nobody_falls_behind_because_of_other_streams() {
     assert_eq!(case.told(), ["caught up"]);
     pause().await;
     append(&case.store, "other", 10_000);
-    case.follower.wait().await;
+    tokio::time::timeout(LONG, case.follower.wait()).await.unwrap();
     assert!(!case.follower.is_light(), "it is late all the same");
     assert_eq!(case.told(), [""; 0]);
     append(&case.store, "s", 1);
-    case.follower.wait().await;
+    tokio::time::timeout(LONG, case.follower.wait()).await.unwrap();
     assert_eq!(case.told(), ["1"]);
     // If an event of its own comes so late, it is told.
     pause().await;
     append(&case.store, "other", 10_000);
     append(&case.store, "s", 2);
-    case.follower.wait().await;
+    tokio::time::timeout(LONG, case.follower.wait()).await.unwrap();
     assert_eq!(case.told(), ["fell behind", "2", "3", "caught up"]);
 }
 
@@ -132,7 +132,7 @@ async fn live_pages_are_full_by_what_their_links_lead_to() {
     case.store.append(Append::to(name("s"), ExpectedRevision::Any, links)).unwrap();
     let mut pages = Vec::new();
     while pages.iter().sum::<usize>() < 5 {
-        case.follower.wait().await;
+        tokio::time::timeout(LONG, case.follower.wait()).await.unwrap();
         assert!(!case.follower.is_light(), "links are not resolved on the runtime's threads");
         pages.push(case.told().len());
     }
@@ -205,7 +205,7 @@ async fn a_revision_to_come_is_waited_for() {
     assert_eq!(case.told(), ["caught up"]);
     pause().await;
     append(&case.store, "s", 4);
-    case.follower.wait().await;
+    tokio::time::timeout(LONG, case.follower.wait()).await.unwrap();
     assert_eq!(case.told(), ["3"]);
     // Late once more, it still knows.
     let mut case = Case::follow(MemoryStore::new(), From::Revision(factum_core::Revision::new(2)));
@@ -213,8 +213,24 @@ async fn a_revision_to_come_is_waited_for() {
     pause().await;
     append(&case.store, "other", 10_000);
     append(&case.store, "s", 4);
-    case.follower.wait().await;
+    tokio::time::timeout(LONG, case.follower.wait()).await.unwrap();
     assert_eq!(case.told(), ["fell behind", "3", "caught up"]);
+}
+
+#[tokio::test]
+async fn checkpoints_are_counted_on_whoever_reads() {
+    let store = Arc::new(MemoryStore::new());
+    let filter = Some(prefixes(Of::Stream, &["none"], 100));
+    let follower = follower(&store, &Tail::default(), false, Followed::All { from: Place::End, filter });
+    let mut case = Case { store, follower };
+    assert_eq!(case.told(), ["caught up"]);
+    pause().await;
+    append(&case.store, "other", 60);
+    pause().await;
+    // The tail has looked at these, and does not look at those.
+    append(&case.store, "other", 10_000);
+    tokio::time::timeout(LONG, case.follower.wait()).await.unwrap();
+    assert_eq!(case.told()[..3], ["fell behind", "checkpoint 99", "checkpoint 199"]);
 }
 
 /// Between what it read and what it is told lies what came while it took its seat.
