@@ -95,7 +95,8 @@ impl Board {
                 self.checkpoints.remove(number);
             }
             Some((_, Place::Sieve(at))) => {
-                if self.sieves.get_mut(&at).is_some_and(|sieve| !sieve.leave(number)) {
+                let is_left = self.sieves.get_mut(&at).is_some_and(|sieve| sieve.leave(number));
+                if !is_left {
                     self.sieves.remove(&at);
                 }
             }

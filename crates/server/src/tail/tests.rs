@@ -149,7 +149,7 @@ impl World {
             let sieve = self.to_sieve.swap_remove(n % self.to_sieve.len());
             let at_work = AtWork { shared: Some(Arc::clone(&self.tail.0)), sieve };
             // Sometimes its thread is taken away.
-            if n % 16 > 0 {
+            if !n.is_multiple_of(16) {
                 at_work.run();
             }
         }

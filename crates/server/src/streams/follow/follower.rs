@@ -83,7 +83,7 @@ pub struct Follower {
 
 /// What there is to look at.
 enum Word {
-    Own(Result<Signal, SubscribeError>),
+    Own(Box<Result<Signal, SubscribeError>>),
     Tail(Said),
 }
 
@@ -171,7 +171,7 @@ impl Follower {
                         Ok(Signal::Checkpoint(_)) => true,
                         Ok(Signal::CaughtUp(_) | Signal::FellBehind { .. }) | Err(_) => false,
                     };
-                    self.said.push_back(Word::Own(signal));
+                    self.said.push_back(Word::Own(Box::new(signal)));
                     if !goes_on || self.said.len() >= LIVE_EVENTS_MAX {
                         return;
                     }
@@ -208,10 +208,13 @@ impl Follower {
     /// Whether the next page needs neither the disk nor much work.
     pub fn is_light(&self) -> bool {
         let is_light = |word: &Word| match word {
-            Word::Own(Ok(Signal::Event(event))) => !self.show.reads_for(event),
+            Word::Own(signal) => match &**signal {
+                Ok(Signal::Event(event)) => !self.show.reads_for(event),
+                Ok(Signal::FellBehind { .. }) => false,
+                Ok(Signal::Checkpoint(_) | Signal::CaughtUp(_)) | Err(_) => true,
+            },
             Word::Tail(Said::Event(event)) => !self.show.reads_for(event),
-            Word::Own(Ok(Signal::FellBehind { .. })) | Word::Tail(Said::Off(_)) => false,
-            Word::Own(Ok(Signal::Checkpoint(_) | Signal::CaughtUp(_)) | Err(_)) => true,
+            Word::Tail(Said::Off(_)) => false,
             Word::Tail(Said::Checkpoint(_)) => true,
         };
         !self.is_late && self.said.iter().all(is_light)
@@ -226,11 +229,13 @@ impl Follower {
             page.end = Some(failure);
         }
         while !page.is_full() && page.end.is_none() {
-            let Some(word) = self.next() else { break };
-            let looked = match word {
-                Word::Own(Ok(signal)) => self.take(signal, &mut page),
-                Word::Own(Err(error)) => Err(failure::of_subscribe(error)),
-                Word::Tail(said) => self.hear(said, &mut page),
+            let looked = match self.said.pop_front() {
+                Some(Word::Own(signal)) => self.take(*signal, &mut page),
+                Some(Word::Tail(said)) => self.hear(said, &mut page),
+                None => match self.read().transpose() {
+                    Some(signal) => self.take(signal, &mut page),
+                    None => break,
+                },
             };
             if let Err(failure) = looked {
                 page.end = Some(failure);
@@ -262,36 +267,30 @@ impl Follower {
         let last = self.store.last_position().map_err(failure::of_read)?;
         let events = after(last).get().saturating_sub(after(self.looked_at).get());
         match events > BEHIND_AFTER {
-            true => self.take(Signal::FellBehind { events }, page),
+            true => self.take(Ok(Signal::FellBehind { events }), page),
             false => Ok(()),
         }
     }
 
-    /// What there is to look at without waiting.
-    fn next(&mut self) -> Option<Word> {
-        if let Some(word) = self.said.pop_front() {
-            return Some(word);
-        }
-        if !self.is_late {
-            return None;
-        }
+    /// What it reads by itself, if it does and there is more.
+    fn read(&mut self) -> Result<Option<Signal>, SubscribeError> {
+        let Some(subscription) = self.subscription.as_mut().filter(|_| self.is_late) else { return Ok(None) };
         let until = self.seat.as_ref().map(Seat::from);
         let is_for_the_tail = |at: Position| until.is_some_and(|until| at >= until);
-        match self.subscription.as_mut()?.next_within(Duration::ZERO) {
-            Ok(Some(Signal::Event(event))) if is_for_the_tail(event.position) => self.subscription = None,
-            Ok(Some(Signal::Checkpoint(at))) if is_for_the_tail(at) => self.subscription = None,
-            Ok(Some(signal)) => return Some(Word::Own(Ok(signal))),
-            Ok(None) if until.is_some() => self.subscription = None,
-            Ok(None) => {}
-            Err(error) => return Some(Word::Own(Err(error))),
+        match subscription.next_within(Duration::ZERO)? {
+            Some(Signal::Event(event)) if is_for_the_tail(event.position) => self.subscription = None,
+            Some(Signal::Checkpoint(at)) if is_for_the_tail(at) => self.subscription = None,
+            Some(signal) => return Ok(Some(signal)),
+            None if until.is_some() => self.subscription = None,
+            None => {}
         }
         self.is_late = false;
-        None
+        Ok(None)
     }
 
     /// What the store says.
-    fn take(&mut self, signal: Signal, page: &mut Page) -> Result<(), Failure> {
-        match signal {
+    fn take(&mut self, signal: Result<Signal, SubscribeError>, page: &mut Page) -> Result<(), Failure> {
+        match signal.map_err(failure::of_subscribe)? {
             Signal::Event(event) => self.event(&event, page)?,
             Signal::Checkpoint(position) => {
                 self.looked_at = Some(position);
