@@ -254,6 +254,55 @@ fn what_fails_before_the_first_answer_fails_the_call() {
     });
 }
 
+/// Who expects it to exist is told that it is deleted, and not where it stands.
+#[test]
+fn a_deleted_stream_that_has_to_exist_is_told_as_deleted() {
+    use factum_wire::proto::streams::{DeleteReq, TombstoneReq, delete_req};
+    let host = Host::start();
+    runtime().block_on(async {
+        let mut client = Client::connect(&host).await;
+        append(&mut client, "a", &events("A", 2)).await;
+        let delete = |expected| DeleteReq {
+            options: Some(delete_req::Options {
+                stream_identifier: identifier("a"),
+                expected_stream_revision: Some(expected),
+            }),
+        };
+        client.delete(delete(delete_req::options::ExpectedStreamRevision::Any(Empty {}))).await.unwrap();
+        let before = host.store.last_position().unwrap();
+        let exists = ExpectedStreamRevision::StreamExists(Empty {});
+        let parts = vec![options("a", exists), proposed(&event("A"))];
+        let exists = tombstone_req::options::ExpectedStreamRevision::StreamExists(Empty {});
+        let bury = TombstoneReq {
+            options: Some(tombstone_req::Options {
+                stream_identifier: identifier("a"),
+                expected_stream_revision: Some(exists),
+            }),
+        };
+        let exists = delete_req::options::ExpectedStreamRevision::StreamExists(Empty {});
+        let refusals = [
+            client.append(tokio_stream::iter(parts)).await.map(drop),
+            client.delete(delete(exists)).await.map(drop),
+            client.tombstone(bury).await.map(drop),
+        ];
+        for status in refusals.map(Result::unwrap_err) {
+            assert_eq!(status.code(), Code::FailedPrecondition);
+            assert_eq!(status.message(), "Event stream 'a' is deleted.");
+            assert_eq!(status.metadata().get("exception").unwrap(), "stream-deleted");
+            assert_eq!(status.metadata().get("stream-name").unwrap(), "a");
+        }
+        let mut request = batch(IdForm::Text.encode(Uuid::from_u128(1)), Some("a"), &events("A", 1), true);
+        request.options.as_mut().unwrap().expected_stream_position =
+            Some(ExpectedStreamPosition::StreamExists(()));
+        let mut answers = client.batch_append(tokio_stream::iter([request])).await.unwrap().into_inner();
+        let Some(BatchAppended::Error(status)) = answers.message().await.unwrap().unwrap().result else {
+            panic!("it was appended");
+        };
+        assert!(status.details[0].type_url.ends_with("StreamDeleted"), "{status:?}");
+        assert_eq!(host.store.last_position().unwrap(), before);
+    });
+}
+
 pub fn prefix_filter(prefix: &str, multiplier: u32) -> FilterOptions {
     FilterOptions {
         filter: Some(Filter::EventType(Expression { regex: String::new(), prefix: vec![prefix.to_owned()] })),
