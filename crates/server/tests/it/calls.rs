@@ -210,6 +210,47 @@ fn a_stream_tells_where_it_ends_to_who_understands_it() {
     });
 }
 
+/// As the tests of KurrentDB and of its clients have it: the first thing said.
+#[test]
+fn who_reads_from_before_the_first_event_is_told_first_which_that_is() {
+    let host = Host::start();
+    runtime().block_on(async {
+        let mut client = Client::connect(&host).await;
+        append(&mut client, "a", &events("A", 100)).await;
+        let start = || RevisionOption::Start(Empty {});
+        let from = RevisionOption::Revision;
+        let rows = [
+            ("$tb", 81, start(), 3, vec!["first 81", "event 81", "event 82", "event 83", "last 99"]),
+            ("$maxCount", 2, start(), 10, vec!["first 98", "event 98", "event 99", "last 99"]),
+            ("$tb", 98, from(66), 100, vec!["first 98", "event 98", "event 99", "last 99"]),
+            // Events of the first page can be read.
+            ("$tb", 98, from(67), 100, vec!["event 98", "event 99", "last 99"]),
+            ("$tb", 2, start(), 3, vec!["event 2", "event 3", "event 4", "last 99"]),
+            ("$tb", 3, start(), 3, vec!["first 3", "event 3", "event 4", "event 5", "last 99"]),
+        ];
+        for (key, value, from, count, expected) in rows {
+            let says = NewEvent::json("$metadata", &serde_json::json!({ key: value })).unwrap();
+            append(&mut client, "$$a", &[says]).await;
+            let read = |compatibility| {
+                let of = of_stream("a", from.clone());
+                read_options(of, CountOption::Count(count), unfiltered(), compatibility)
+            };
+            assert_eq!(told(&mut client, read(1)).await, expected, "{key} {value}");
+            let only_events: Vec<_> = expected.into_iter().filter(|said| said.starts_with("event")).collect();
+            assert_eq!(told(&mut client, read(0)).await, only_events);
+        }
+        // Backwards everything that can be read comes first.
+        let mut backwards = read_options(
+            of_stream("a", RevisionOption::End(Empty {})),
+            CountOption::Count(1),
+            unfiltered(),
+            1,
+        );
+        backwards.options.as_mut().unwrap().read_direction = 1;
+        assert_eq!(told(&mut client, backwards).await, ["event 99", "last 99"]);
+    });
+}
+
 #[test]
 fn what_fails_before_the_first_answer_fails_the_call() {
     let host = Host::start();
