@@ -462,8 +462,12 @@ impl<E: Clone> Group<E> {
                     }
                 }
             }
-            kept.append(&mut waiting);
-            *self.lane(lane) = kept;
+            // Most often nobody was passed over, and nothing needs to be moved.
+            if !kept.is_empty() {
+                kept.append(&mut waiting);
+                std::mem::swap(&mut kept, &mut waiting);
+            }
+            *self.lane(lane) = waiting;
         }
         self.put_aside();
         deliveries

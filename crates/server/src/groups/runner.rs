@@ -340,6 +340,10 @@ impl Runner {
             Command::Expel(id, failure) => self.expel(id, failure),
             Command::Ack(id, ids) => self.group.ack(id, &ids),
             Command::Nack(id, ids, verdict, reason) => {
+                // What is free by now is for those that have waited for longer.
+                if verdict == Verdict::Retry {
+                    self.deliver();
+                }
                 self.group.nack(id, &ids, verdict, &reason);
                 if verdict == Verdict::Stop {
                     self.expel(id, self.dropped());
@@ -568,8 +572,8 @@ async fn write_down(
 
 #[cfg(test)]
 mod tests {
-    use factum_core::{MemoryStore, StreamName};
-    use factum_wire::groups::{GroupStart, Source};
+    use factum_core::{Append, ExpectedRevision, MemoryStore, NewEvent, StreamName};
+    use factum_wire::groups::{GroupStart, GroupStrategy, Source};
 
     use super::*;
     use crate::groups::config::tests::group;
@@ -592,5 +596,34 @@ mod tests {
         for answer in answers {
             assert!(answer.await.expect("obeyed").is_ok());
         }
+    }
+
+    /// An ack and a nack that come together are obeyed as if they had not.
+    #[tokio::test]
+    async fn what_comes_again_does_not_overtake_what_has_waited() {
+        let services = Services::of(Arc::new(MemoryStore::new()));
+        let stream = StreamName::new("a").unwrap();
+        let events = (0..3).map(|_| NewEvent::json("A", &().into()).unwrap());
+        services.store.append(Append::to(stream.clone(), ExpectedRevision::Any, events)).unwrap();
+        let key = GroupKey::new(Source::Stream(stream), "g".to_owned()).unwrap();
+        let mut config = group(GroupStart::First, 0, None);
+        config.settings.strategy = GroupStrategy::RoundRobin;
+        let (commands, receiver) = mpsc::channel(8);
+        let (_stop, stopping) = crate::stopping::stop();
+        tokio::spawn(run(services, key, config, None, receiver, stopping));
+        let (reply, answer) = oneshot::channel();
+        let join = Join { slots: 2, from: String::new(), name: String::new() };
+        assert!(commands.try_send(Command::Join(join, reply)).is_ok());
+        let mut joined = answer.await.unwrap().unwrap();
+        let (first, second) = (joined.events.recv().await.unwrap().0, joined.events.recv().await.unwrap().0);
+        assert!(commands.try_send(Command::Ack(joined.id, vec![first.id()])).is_ok());
+        let nack = Command::Nack(joined.id, vec![second.id()], Verdict::Retry, String::new());
+        assert!(commands.try_send(nack).is_ok());
+        let mut came = Vec::new();
+        for _ in 0..2 {
+            let (shown, retries) = joined.events.recv().await.unwrap();
+            came.push((shown.original().unwrap().revision.get(), retries));
+        }
+        assert_eq!(came, [(2, 0), (1, 1)]);
     }
 }
