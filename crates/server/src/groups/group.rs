@@ -610,6 +610,11 @@ impl<E: Clone> Group<E> {
         self.source.open() + self.parked.open()
     }
 
+    /// The next of the source that it has not been fed.
+    pub fn next(&self) -> u64 {
+        self.source.next()
+    }
+
     /// The oldest of them that is of the source.
     pub fn low(&self) -> u64 {
         self.source.low()

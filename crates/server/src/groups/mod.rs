@@ -84,7 +84,7 @@ impl GroupsService {
 
     /// How a group stands, with what only the store knows.
     async fn stands(&self, key: &GroupKey) -> Result<Stood, Failure> {
-        let (Stands { mut info, parked, low }, _) = self.registry.ask(key, Command::Info).await?;
+        let (Stands { mut info, parked, low, rests_at }, _) = self.registry.ask(key, Command::Info).await?;
         let store = Arc::clone(&self.services.store);
         blocking(move || {
             let (_, at) = ledger::streams(&info.key)?;
@@ -97,6 +97,9 @@ impl GroupsService {
                     last.map(|last| last.get())
                 }
             };
+            // One that rests does not notice that more has come.
+            let has_seen = |last| rests_at.is_none_or(|next| last < next);
+            info.is_live &= info.last_known.is_none_or(has_seen);
             Ok(Stood { info, low })
         })
         .await

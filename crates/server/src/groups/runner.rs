@@ -98,6 +98,9 @@ pub struct Stands {
     pub parked: Progress,
     /// Everything before this revision, or position, is done.
     pub low: u64,
+    /// Before which it has read everything, if it does not read on: there is no
+    /// room for more.
+    pub rests_at: Option<u64>,
 }
 
 struct Outlet {
@@ -155,7 +158,11 @@ pub async fn run(
         // However it ended, it no longer writes.
         let _ = before.await;
     }
-    match Runner::open(services, key, config).await {
+    let opened = match Runner::open(services, key, config).await {
+        Ok(runner) => runner.begun().await,
+        Err(failure) => Err(failure),
+    };
+    match opened {
         Ok(runner) => runner.run(commands, stopping).await,
         Err(failure) => {
             commands.close();
@@ -226,6 +233,18 @@ impl Runner {
         })
     }
 
+    /// Has read what is there, or a page of it: the first that asks is told how
+    /// the group stands, and not that it was only just begun.
+    async fn begun(mut self) -> Result<Self, Failure> {
+        if let Some(cursor) = self.cursor.take() {
+            let (cursor, page) = cursor.turn(self.group.wants()).await;
+            if let Some(failure) = self.take_page(cursor, page) {
+                return Err(failure);
+            }
+        }
+        Ok(self)
+    }
+
     async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut stopping: Stopping) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -291,8 +310,8 @@ impl Runner {
     fn begin_work(&mut self) {
         let wanted = self.group.wants();
         let batch = self.config.settings.read_batch_size as usize;
+        // Whether somebody is there to be given events or not.
         if wanted >= batch
-            && !self.outlets.is_empty()
             && self.turning.is_none()
             && let Some(cursor) = self.cursor.take()
         {
@@ -523,7 +542,8 @@ impl Runner {
             outstanding: group.outstanding(),
             parked: 0,
         };
-        Stands { info, parked: group.parked().clone(), low: group.low() }
+        let rests_at = self.turning.is_none().then(|| group.next());
+        Stands { info, parked: group.parked().clone(), low: group.low(), rests_at }
     }
 
     /// The write under way, and then one of whatever is left.

@@ -560,6 +560,51 @@ fn a_consumer_that_stops_is_dropped_and_loses_nothing() {
     });
 }
 
+/// How a group stands follows from how far it has read, not from who is there.
+#[test]
+fn a_group_that_nobody_reads_is_live_as_soon_as_it_has_read_what_there_is() {
+    with_client(|client| async move {
+        append(&client, "a", 0..3).await?;
+        append(&client, "b", 0..700).await?;
+        let from_start = from_start();
+        client.create_persistent_subscription("a", "start", &from_start).await?;
+        client.create_persistent_subscription("a", "end", &Default::default()).await?;
+        client.create_persistent_subscription("none", "g", &from_start).await?;
+        client.create_persistent_subscription("b", "g", &from_start).await?;
+        let options = PersistentSubscriptionToAllOptions::default().start_from(StreamPosition::Start);
+        let filter = SubscriptionFilter::on_stream_name().add_prefix("a");
+        client.create_persistent_subscription_to_all("all", &options.filter(filter)).await?;
+        let status = async |stream: &str, group: &str| {
+            let info = client.get_persistent_subscription_info(stream, group, &Default::default()).await;
+            info.unwrap().status
+        };
+        for (stream, group) in [("a", "start"), ("a", "end"), ("none", "g")] {
+            assert_eq!(status(stream, group).await, "Live", "{stream}::{group}");
+        }
+        let all = client.get_persistent_subscription_info_to_all("all", &Default::default()).await?;
+        assert_eq!(all.status, "Live");
+        // More than there is room for: it is behind until somebody takes them.
+        assert_eq!(status("b", "g").await, "Behind");
+        let mut consumer = join(&client, "b", "g", 100).await?;
+        assert_eq!(handle(&mut consumer, 700).await?.len(), 700);
+        until(&client, "b", "g", |stats| stats.outstanding_messages_count == 0).await?;
+        assert_eq!(status("b", "g").await, "Live");
+        drop(consumer);
+        assert_eq!(status("b", "g").await, "Live");
+        // One that is live falls behind when its room is full.
+        append(&client, "a", 3..1_000).await?;
+        for _ in 0..100 {
+            if status("a", "start").await == "Behind" {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(status("a", "start").await, "Behind");
+        assert_eq!(handle(&mut join(&client, "a", "start", 100).await?, 1_000).await?.len(), 1_000);
+        Ok(())
+    });
+}
+
 /// Four consumers share so many events, the first of them parking every
 /// hundredth it gets; how long that takes from the first event to the last.
 fn four_consumers(count: u64) -> Duration {

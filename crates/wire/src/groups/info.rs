@@ -21,7 +21,7 @@ pub struct GroupInfo {
     pub start: GroupStart,
     #[allow(missing_docs)]
     pub members: Vec<MemberInfo>,
-    /// Whether it has delivered what was there, and follows what comes.
+    /// Whether it has read what was there, and follows what comes.
     pub is_live: bool,
     /// Whether parked events are being read again.
     pub is_replaying: bool,
