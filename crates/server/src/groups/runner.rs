@@ -40,6 +40,7 @@ use super::parked;
 use super::progress::Progress;
 use super::rate::Rate;
 use super::shown::Shown;
+use super::times::Times;
 
 /// How often the machine is asked for what takes too long or is due.
 const TICK: Duration = Duration::from_millis(200);
@@ -253,6 +254,7 @@ impl Runner {
             self.begin_work();
             tokio::select! {
                 command = commands.recv() => {
+                    self.group.time(begun.elapsed());
                     let mut next = command;
                     let mut end = None;
                     for taken in 1.. {
@@ -521,6 +523,7 @@ impl Runner {
                 name: outlet.name.clone(),
                 delivered: member.delivered,
                 per_second: outlet.rate.per_second(),
+                times: member.times.as_ref().map(Times::all).unwrap_or_default(),
                 free: member.room(),
                 in_flight: member.in_flight,
             })
