@@ -425,7 +425,8 @@ impl<E: Clone> Group<E> {
 
     /// It is answered by who has it.
     fn measure(&mut self, key: (Uuid, At)) {
-        if let Some(flight) = self.flights.get(&key)
+        if self.settings.extra_statistics
+            && let Some(flight) = self.flights.get(&key)
             && let Some(member) = self.members.get_mut(flight.member)
             && let Some(times) = &mut member.times
         {

@@ -232,7 +232,7 @@ fn who_reads_from_before_the_first_event_is_told_first_which_that_is() {
             let says = NewEvent::json("$metadata", &serde_json::json!({ key: value })).unwrap();
             append(&mut client, "$$a", &[says]).await;
             let read = |compatibility| {
-                let of = of_stream("a", from.clone());
+                let of = of_stream("a", from);
                 read_options(of, CountOption::Count(count), unfiltered(), compatibility)
             };
             assert_eq!(told(&mut client, read(1)).await, expected, "{key} {value}");

@@ -656,7 +656,7 @@ fn consumers_are_told_with_their_names_and_what_was_measured() {
         };
         assert_eq!(keys(&consumer.observed_measurements), ["delivered", "per_second"]);
         tokio::time::sleep(Duration::from_millis(50)).await;
-        let ack = read_req::Ack { id: Vec::new().into(), ids: vec![first.unwrap()] };
+        let ack = read_req::Ack { id: Vec::new(), ids: vec![first.unwrap()] };
         say.send(ReadReq { content: Some(read_req::Content::Ack(ack)) }).await.unwrap();
         let mut measured = Vec::new();
         while measured.len() <= 2 {
