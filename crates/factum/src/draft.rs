@@ -34,7 +34,7 @@ pub struct NewEvents {
     pub correlation_id: Option<Uuid>,
 }
 
-/// Events as they were read back from what is stored of them.
+/// Events as they will be read back from what is stored of them.
 pub type AllReadBack = SmallVec<[ReadBack; 1]>;
 
 impl NewEvents {

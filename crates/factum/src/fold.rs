@@ -149,8 +149,7 @@ impl<M: Model> Folded<M> {
         patience.lost_at(self.events).map_or(Ok(()), |max| Err(too_long(max)))
     }
 
-    /// Folds what was just appended, each event as it will be read; it was read back
-    /// before.
+    /// Folds what was just appended, each event as it will be read.
     pub(crate) fn fold_appended(
         &mut self,
         boundary: &Boundary,
