@@ -71,7 +71,7 @@ where
     I: IntoEvents,
 {
     pub fn new(deciding: Deciding<M, F, R>) -> Result<Self, StoreError> {
-        let slot = deciding.store.warm(deciding.model.boundary()?);
+        let slot = deciding.store.warm_of(&deciding.model)?;
         Ok(Self {
             deciding,
             slot,
