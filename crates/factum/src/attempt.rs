@@ -115,7 +115,7 @@ where
     }
 
     fn check_key(&self) -> Result<(), DecideError<R>> {
-        let Some(key) = &self.deciding.key else { return Ok(()) };
+        let Some(key) = self.deciding.terms.key() else { return Ok(()) };
         match CommandDone::find(&self.deciding.store, key)? {
             Some(receipt) => Err(DecideError::AlreadyDone(receipt)),
             None => Ok(()),
@@ -128,9 +128,10 @@ where
         let emitted = match (deciding.decide)(&state.model) {
             Ok(events) => Emitted::of(events),
             Err(rejection) if self.is_fresh => {
-                let record = deciding.on_rejection.as_ref();
+                let record = deciding.terms.on_rejection();
                 let emitted = record.map(|record| record(&state.model, &rejection));
-                let draft = emitted.map(|emitted| Draft::new(&deciding.store, emitted, &deciding.context));
+                let context = deciding.terms.context();
+                let draft = emitted.map(|emitted| Draft::new(&deciding.store, emitted, context));
                 self.drafted = draft.transpose()?.map(Draft::unguarded);
                 self.rejection = Some(rejection);
                 return Ok(Step::Reject);
@@ -142,8 +143,8 @@ where
             self.is_old = !self.is_fresh;
             return Ok(if self.is_fresh { Step::Nothing } else { Step::Read });
         }
-        let draft = Draft::new(&deciding.store, emitted, &deciding.context)?;
-        let key = deciding.key.as_deref();
+        let draft = Draft::new(&deciding.store, emitted, deciding.terms.context())?;
+        let key = deciding.terms.key();
         self.drafted = Some(draft.guarded(&self.slot.boundary, state, key, &deciding.store));
         Ok(Step::Append)
     }
@@ -183,7 +184,7 @@ where
                     self.keep_what_was_appended(append, read_back, &appended);
                 }));
                 let mut receipt = Receipt::of(appended, correlation_id, self.attempts);
-                if self.deciding.key.is_some() {
+                if self.deciding.terms.key().is_some() {
                     receipt.leave_out_last();
                 }
                 receipt.outside_boundary = outside_boundary;
@@ -197,7 +198,8 @@ where
                     return Ok(Settled::Again(Duration::ZERO));
                 }
                 self.attempts += 1;
-                Ok(self.deciding.retry.pause_after(self.attempts).map_or(Settled::GiveUp, Settled::Again))
+                let pause = self.deciding.terms.retry().pause_after(self.attempts);
+                Ok(pause.map_or(Settled::GiveUp, Settled::Again))
             }
             Err(error) => Err(error.into()),
         }
