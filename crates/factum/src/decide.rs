@@ -14,7 +14,7 @@
 //! more append and never a wrong event, and is no attempt. What is answered without an append, a
 //! rejection or nothing to do, is decided on a refreshed state.
 
-use std::future::{Future, IntoFuture, ready};
+use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
 use blocking::Task;
@@ -189,11 +189,8 @@ where
 
     /// Decides where it is polled, and reads on a thread meant for blocking.
     fn into_future(self) -> Self::IntoFuture {
-        let mut attempt = match Attempt::new(self) {
-            Ok(attempt) => attempt,
-            Err(error) => return Box::pin(ready(Err(error.into()))),
-        };
         Box::pin(async move {
+            let mut attempt = Attempt::new(self)?;
             attempt.begin();
             loop {
                 if attempt.needs_reading() {
