@@ -10,8 +10,8 @@
 //! shows one moment of the log.
 
 use factum_core::{
-    Appended, Events, ExpectedRevision, NewEvent, Position, Query, Read, ReadError, RecordedEvent,
-    Revision, Selection, Start, StreamName, Timestamp, Until,
+    Appended, Events, ExpectedRevision, NewEvent, Position, Query, Read, ReadError, RecordedEvent, Revision,
+    Selection, Start, StreamName, Timestamp, Until,
 };
 use smallvec::{SmallVec, smallvec};
 
