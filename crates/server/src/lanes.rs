@@ -31,9 +31,9 @@ use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 use tonic::transport::Error;
-use tonic::transport::server::Router;
 
 use crate::connections::Place;
+use crate::deadlines::Router;
 use crate::prompt::Prompt;
 use crate::stopping::Stopping;
 
@@ -154,6 +154,7 @@ impl Stream for Dealing {
 mod tests {
     use super::*;
     use crate::connections::Connections;
+    use crate::deadlines::Deadlines;
     use crate::stopping;
     use tokio::net::TcpListener;
     use tokio::time::timeout;
@@ -170,7 +171,8 @@ mod tests {
 
     impl Rig {
         async fn new(stopping: &Stopping) -> Self {
-            let router = || Server::builder().accept_http1(true).add_routes(Routes::default());
+            let router =
+                || Server::builder().accept_http1(true).layer(Deadlines).add_routes(Routes::default());
             Self {
                 lanes: Lanes::start(router, stopping).unwrap(),
                 listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),

@@ -28,6 +28,7 @@
 mod absent;
 mod blocking;
 mod connections;
+mod deadlines;
 mod failure;
 mod features;
 mod gossip;

@@ -27,10 +27,10 @@ use factum_wire::proto::users::users_server::UsersServer;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::transport::Server;
-use tonic::transport::server::Router;
 
 use crate::absent::absent;
 use crate::connections::Connections;
+use crate::deadlines::{Deadlines, Router};
 use crate::features::FeaturesService;
 use crate::gossip::GossipService;
 use crate::groups::registry::Registry;
@@ -197,6 +197,7 @@ fn router(routes: &Routes) -> Router {
         .max_concurrent_streams(CALLS_MAX)
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .layer(Deadlines)
         .add_routes(routes.clone())
 }
 

@@ -34,7 +34,7 @@ pub enum Failure {
         /// Which of them.
         property: &'static str,
     },
-    /// The stream has a tombstone.
+    /// The stream has a tombstone; or it is deleted, and had to exist.
     #[error("Event stream '{stream}' is deleted.")]
     StreamDeleted {
         #[allow(missing_docs)]

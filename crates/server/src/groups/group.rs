@@ -32,6 +32,7 @@ use super::checkpoint::Checkpoint;
 use super::member::{Held, MemberId, Members};
 use super::progress::Progress;
 use super::strategy::Strategy;
+use super::times::Times;
 
 /// How many times the buffer may be aside.
 const ASIDE_MAX: usize = 16;
@@ -98,6 +99,7 @@ pub struct Write<E> {
 #[derive(Debug)]
 struct Flight<E> {
     member: MemberId,
+    since: Duration,
     until: Duration,
     item: Item<E>,
 }
@@ -169,7 +171,8 @@ impl<E: Clone> Group<E> {
         if limit > 0 && self.members.len() >= limit {
             return None;
         }
-        let id = self.members.join(slots);
+        let times = self.settings.extra_statistics.then(Times::default);
+        let id = self.members.join(slots, times);
         self.strategy.members_changed(&self.members);
         Some(id)
     }
@@ -352,6 +355,7 @@ impl<E: Clone> Group<E> {
     pub fn nack(&mut self, member: MemberId, ids: &[Uuid], verdict: Verdict, reason: &str) {
         for id in ids {
             let Some(key) = self.flight_of(member, *id) else { continue };
+            self.measure(key);
             let Some(item) = self.land(key) else { continue };
             match verdict {
                 Verdict::Skip => self.finish(item.at),
@@ -401,6 +405,7 @@ impl<E: Clone> Group<E> {
     /// Takes what is in flight, or what comes too late, out of where it is.
     fn take(&mut self, member: MemberId, id: Uuid) -> Option<Item<E>> {
         if let Some(key) = self.flight_of(member, id) {
+            self.measure(key);
             return self.land(key);
         }
         let mut of_id = self.flights.range((id, At::Source(0))..=(id, At::Parked(u64::MAX)));
@@ -416,6 +421,17 @@ impl<E: Clone> Group<E> {
         }
         let index = self.to_park.iter().position(|park| park.item.id == id)?;
         Some(self.to_park.remove(index).item)
+    }
+
+    /// It is answered by who has it.
+    fn measure(&mut self, key: (Uuid, At)) {
+        if self.settings.extra_statistics
+            && let Some(flight) = self.flights.get(&key)
+            && let Some(member) = self.members.get_mut(flight.member)
+            && let Some(times) = &mut member.times
+        {
+            times.add(self.now.saturating_sub(flight.since));
+        }
     }
 
     /// Takes one out of flight.
@@ -462,8 +478,12 @@ impl<E: Clone> Group<E> {
                     }
                 }
             }
-            kept.append(&mut waiting);
-            *self.lane(lane) = kept;
+            // Most often nobody was passed over, and nothing needs to be moved.
+            if !kept.is_empty() {
+                kept.append(&mut waiting);
+                std::mem::swap(&mut kept, &mut waiting);
+            }
+            *self.lane(lane) = waiting;
         }
         self.put_aside();
         deliveries
@@ -504,9 +524,10 @@ impl<E: Clone> Group<E> {
             At::Source(at) => self.source.delivered(at),
             At::Parked(at) => self.parked.delivered(at),
         }
-        let until = self.now + self.settings.message_timeout.max(TIMEOUT_MIN);
+        let since = self.now;
+        let until = since + self.settings.message_timeout.max(TIMEOUT_MIN);
         deliveries.push(Delivery { member: id, item: item.clone() });
-        self.flights.insert((item.id, item.at), Flight { member: id, until, item });
+        self.flights.insert((item.id, item.at), Flight { member: id, since, until, item });
     }
 
     // What happened is written down.
@@ -604,6 +625,11 @@ impl<E: Clone> Group<E> {
     /// Events that are neither done nor parked.
     pub fn outstanding(&self) -> usize {
         self.source.open() + self.parked.open()
+    }
+
+    /// The next of the source that it has not been fed.
+    pub fn next(&self) -> u64 {
+        self.source.next()
     }
 
     /// The oldest of them that is of the source.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::times::Times;
+
 /// A consumer, for as long as it is there. No two of a group's life are alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct MemberId(pub u64);
@@ -19,6 +21,8 @@ pub struct Member {
     pub held: Held,
     /// How many it got.
     pub delivered: u64,
+    /// How long it took for them, if somebody wants to know.
+    pub times: Option<Times>,
 }
 
 /// Whether it gets events like the others.
@@ -70,10 +74,10 @@ impl Members {
         self.members.get_mut(&id)
     }
 
-    pub fn join(&mut self, slots: usize) -> MemberId {
+    pub fn join(&mut self, slots: usize, times: Option<Times>) -> MemberId {
         self.last += 1;
         let id = MemberId(self.last);
-        let member = Member { slots, in_flight: 0, outlet: slots, held: Held::No, delivered: 0 };
+        let member = Member { slots, in_flight: 0, outlet: slots, held: Held::No, delivered: 0, times };
         self.members.insert(id, member);
         id
     }

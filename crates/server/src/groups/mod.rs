@@ -5,7 +5,7 @@
 //!   calls ──► registry ──► runner, a task for each group that is used
 //!                │            │
 //!             config          ├── group: the machine that decides
-//!          (which there       │     progress, strategy, member
+//!          (which there       │     progress, strategy, member, times
 //!               are)          │     aside
 //!                             ├── cursor: what it reads
 //!                             ├── ledger: what it writes down
@@ -39,6 +39,7 @@ pub mod registry;
 pub mod runner;
 pub mod shown;
 pub mod strategy;
+pub mod times;
 
 use std::sync::Arc;
 
@@ -70,6 +71,9 @@ use self::runner::{Command, Join, Stands};
 /// The header in which a client says what it calls itself.
 const CONNECTION_NAME: &str = "connection-name";
 
+/// What one that does not say is called.
+const NAMELESS: &str = "<unknown>";
+
 /// The service.
 #[derive(Clone)]
 pub struct GroupsService {
@@ -84,7 +88,7 @@ impl GroupsService {
 
     /// How a group stands, with what only the store knows.
     async fn stands(&self, key: &GroupKey) -> Result<Stood, Failure> {
-        let (Stands { mut info, parked, low }, _) = self.registry.ask(key, Command::Info).await?;
+        let (Stands { mut info, parked, low, rests_at }, _) = self.registry.ask(key, Command::Info).await?;
         let store = Arc::clone(&self.services.store);
         blocking(move || {
             let (_, at) = ledger::streams(&info.key)?;
@@ -97,6 +101,9 @@ impl GroupsService {
                     last.map(|last| last.get())
                 }
             };
+            // One that rests does not notice that more has come.
+            let has_seen = |last| rests_at.is_none_or(|next| last < next);
+            info.is_live &= info.last_known.is_none_or(has_seen);
             Ok(Stood { info, low })
         })
         .await
@@ -131,7 +138,7 @@ impl PersistentSubscriptions for GroupsService {
     async fn read(&self, request: Request<Streaming<ReadReq>>) -> Result<Response<Self::ReadStream>, Status> {
         let from = request.remote_addr().map(|from| from.to_string()).unwrap_or_default();
         let name = request.metadata().get(CONNECTION_NAME).and_then(|name| name.to_str().ok());
-        let name = name.unwrap_or_default().to_owned();
+        let name = name.unwrap_or(NAMELESS).to_owned();
         let mut requests = request.into_inner();
         let first = requests.message().await?.map(said::saying).transpose()?;
         let Some(Saying::Join(Joining { key, slots, ids })) = first else {

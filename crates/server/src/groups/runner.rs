@@ -40,6 +40,7 @@ use super::parked;
 use super::progress::Progress;
 use super::rate::Rate;
 use super::shown::Shown;
+use super::times::Times;
 
 /// How often the machine is asked for what takes too long or is due.
 const TICK: Duration = Duration::from_millis(200);
@@ -98,6 +99,9 @@ pub struct Stands {
     pub parked: Progress,
     /// Everything before this revision, or position, is done.
     pub low: u64,
+    /// Before which it has read everything, if it does not read on: there is no
+    /// room for more.
+    pub rests_at: Option<u64>,
 }
 
 struct Outlet {
@@ -155,7 +159,11 @@ pub async fn run(
         // However it ended, it no longer writes.
         let _ = before.await;
     }
-    match Runner::open(services, key, config).await {
+    let opened = match Runner::open(services, key, config).await {
+        Ok(runner) => runner.begun().await,
+        Err(failure) => Err(failure),
+    };
+    match opened {
         Ok(runner) => runner.run(commands, stopping).await,
         Err(failure) => {
             commands.close();
@@ -226,6 +234,18 @@ impl Runner {
         })
     }
 
+    /// Has read what is there, or a page of it: the first that asks is told how
+    /// the group stands, and not that it was only just begun.
+    async fn begun(mut self) -> Result<Self, Failure> {
+        if let Some(cursor) = self.cursor.take() {
+            let (cursor, page) = cursor.turn(self.group.wants()).await;
+            if let Some(failure) = self.take_page(cursor, page) {
+                return Err(failure);
+            }
+        }
+        Ok(self)
+    }
+
     async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut stopping: Stopping) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -234,6 +254,7 @@ impl Runner {
             self.begin_work();
             tokio::select! {
                 command = commands.recv() => {
+                    self.group.time(begun.elapsed());
                     let mut next = command;
                     let mut end = None;
                     for taken in 1.. {
@@ -291,8 +312,8 @@ impl Runner {
     fn begin_work(&mut self) {
         let wanted = self.group.wants();
         let batch = self.config.settings.read_batch_size as usize;
+        // Whether somebody is there to be given events or not.
         if wanted >= batch
-            && !self.outlets.is_empty()
             && self.turning.is_none()
             && let Some(cursor) = self.cursor.take()
         {
@@ -340,6 +361,10 @@ impl Runner {
             Command::Expel(id, failure) => self.expel(id, failure),
             Command::Ack(id, ids) => self.group.ack(id, &ids),
             Command::Nack(id, ids, verdict, reason) => {
+                // What is free by now is for those that have waited for longer.
+                if verdict == Verdict::Retry {
+                    self.deliver();
+                }
                 self.group.nack(id, &ids, verdict, &reason);
                 if verdict == Verdict::Stop {
                     self.expel(id, self.dropped());
@@ -498,6 +523,7 @@ impl Runner {
                 name: outlet.name.clone(),
                 delivered: member.delivered,
                 per_second: outlet.rate.per_second(),
+                times: member.times.as_ref().map(Times::all).unwrap_or_default(),
                 free: member.room(),
                 in_flight: member.in_flight,
             })
@@ -519,7 +545,8 @@ impl Runner {
             outstanding: group.outstanding(),
             parked: 0,
         };
-        Stands { info, parked: group.parked().clone(), low: group.low() }
+        let rests_at = self.turning.is_none().then(|| group.next());
+        Stands { info, parked: group.parked().clone(), low: group.low(), rests_at }
     }
 
     /// The write under way, and then one of whatever is left.
@@ -568,8 +595,8 @@ async fn write_down(
 
 #[cfg(test)]
 mod tests {
-    use factum_core::{MemoryStore, StreamName};
-    use factum_wire::groups::{GroupStart, Source};
+    use factum_core::{Append, ExpectedRevision, MemoryStore, NewEvent, StreamName};
+    use factum_wire::groups::{GroupStart, GroupStrategy, Source};
 
     use super::*;
     use crate::groups::config::tests::group;
@@ -592,5 +619,34 @@ mod tests {
         for answer in answers {
             assert!(answer.await.expect("obeyed").is_ok());
         }
+    }
+
+    /// An ack and a nack that come together are obeyed as if they had not.
+    #[tokio::test]
+    async fn what_comes_again_does_not_overtake_what_has_waited() {
+        let services = Services::of(Arc::new(MemoryStore::new()));
+        let stream = StreamName::new("a").unwrap();
+        let events = (0..3).map(|_| NewEvent::json("A", &().into()).unwrap());
+        services.store.append(Append::to(stream.clone(), ExpectedRevision::Any, events)).unwrap();
+        let key = GroupKey::new(Source::Stream(stream), "g".to_owned()).unwrap();
+        let mut config = group(GroupStart::First, 0, None);
+        config.settings.strategy = GroupStrategy::RoundRobin;
+        let (commands, receiver) = mpsc::channel(8);
+        let (_stop, stopping) = crate::stopping::stop();
+        tokio::spawn(run(services, key, config, None, receiver, stopping));
+        let (reply, answer) = oneshot::channel();
+        let join = Join { slots: 2, from: String::new(), name: String::new() };
+        assert!(commands.try_send(Command::Join(join, reply)).is_ok());
+        let mut joined = answer.await.unwrap().unwrap();
+        let (first, second) = (joined.events.recv().await.unwrap().0, joined.events.recv().await.unwrap().0);
+        assert!(commands.try_send(Command::Ack(joined.id, vec![first.id()])).is_ok());
+        let nack = Command::Nack(joined.id, vec![second.id()], Verdict::Retry, String::new());
+        assert!(commands.try_send(nack).is_ok());
+        let mut came = Vec::new();
+        for _ in 0..2 {
+            let (shown, retries) = joined.events.recv().await.unwrap();
+            came.push((shown.original().unwrap().revision.get(), retries));
+        }
+        assert_eq!(came, [(2, 0), (1, 1)]);
     }
 }

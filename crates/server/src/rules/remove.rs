@@ -4,7 +4,7 @@
 //! |---|---|---|---|---|
 //! | any | tombstone only | yes | yes | no |
 //! | no stream | tombstone only | if it has no event | yes | no |
-//! | exists | no | yes | no | no |
+//! | exists | no | yes | no, as if it had a tombstone | no |
 //! | exactly n | no | if n is its last | if n is its last | no |
 
 use std::sync::Arc;
@@ -67,11 +67,10 @@ pub fn plan(
     let last = standing.last;
     let is_there = last.is_some() || standing.metadata_at.is_some();
     let allowed = match (&standing.state, expected) {
-        (State::Buried, _) => return Err(named.deleted().into()),
+        (State::Buried, _) | (State::Deleted(_), Exists) => return Err(named.deleted().into()),
         (_, Any) => is_there || removal == Removal::Tombstone,
         (State::Deleted(_), NoStream) => true,
         (_, NoStream) => last.is_none() && (is_there || removal == Removal::Tombstone),
-        (State::Deleted(_), Exists) => false,
         (_, Exists) => is_there,
         (_, Exact(revision)) => last == Some(revision),
     };

@@ -186,8 +186,8 @@ async fn appends_follow_the_table() {
         ("metadata only", [At(0), At(0), At(0), WrongNone, WrongNone, WrongNone]),
         ("live", [At(2), Wrong(1), At(2), Wrong(1), At(2), Wrong(1)]),
         ("live, metadata", [At(2), Wrong(1), At(2), Wrong(1), At(2), Wrong(1)]),
-        ("deleted", [At(2), At(2), Wrong(1), Wrong(1), At(2), Wrong(1)]),
-        ("deleted, metadata only", [At(0), At(0), WrongNone, WrongNone, WrongNone, WrongNone]),
+        ("deleted", [At(2), At(2), Deleted, Wrong(1), At(2), Wrong(1)]),
+        ("deleted, metadata only", [At(0), At(0), Deleted, WrongNone, WrongNone, WrongNone]),
         ("begun again", [At(3), Wrong(2), At(3), Wrong(2), Wrong(2), At(3)]),
         ("buried", [Deleted; 6]),
         ("buried unborn", [Deleted; 6]),
@@ -217,8 +217,8 @@ async fn appends_of_nothing_check_and_begin_again() {
         ("metadata only", [Nothing, Nothing, Nothing, WrongNone, WrongNone]),
         ("live", [At(1), Wrong(1), At(1), Wrong(1), At(1)]),
         ("live, metadata", [At(1), Wrong(1), At(1), Wrong(1), At(1)]),
-        ("deleted", [At(1), At(1), Wrong(1), Wrong(1), At(1)]),
-        ("deleted, metadata only", [Nothing, Nothing, WrongNone, WrongNone, WrongNone]),
+        ("deleted", [At(1), At(1), Deleted, Wrong(1), At(1)]),
+        ("deleted, metadata only", [Nothing, Nothing, Deleted, WrongNone, WrongNone]),
         ("begun again", [At(2), Wrong(2), At(2), Wrong(2), Wrong(2)]),
         ("buried", [Deleted; 5]),
         ("buried unborn", [Deleted; 5]),
@@ -248,8 +248,8 @@ async fn removals_follow_the_table() {
         ("metadata only", [Done, Done, Done, WrongNone], [Done, Done, Done, WrongNone]),
         ("live", [Done, Wrong(1), Done, Done], [Done, Wrong(1), Done, Done]),
         ("live, metadata", [Done, Wrong(1), Done, Done], [Done, Wrong(1), Done, Done]),
-        ("deleted", [Done, Done, Wrong(1), Done], [Done, Done, Wrong(1), Done]),
-        ("deleted, metadata only", [Done, Done, WrongNone, WrongNone], [Done, Done, WrongNone, WrongNone]),
+        ("deleted", [Done, Done, Deleted, Done], [Done, Done, Deleted, Done]),
+        ("deleted, metadata only", [Done, Done, Deleted, WrongNone], [Done, Done, Deleted, WrongNone]),
         ("begun again", [Done, Wrong(2), Done, Wrong(2)], [Done, Wrong(2), Done, Wrong(2)]),
         ("buried", [Deleted; 4], [Deleted; 4]),
         ("buried unborn", [Deleted; 4], [Deleted; 4]),
@@ -331,7 +331,7 @@ async fn repetitions_survive_a_delete_and_end_with_a_tombstone() {
     for expected in [Any, NoStream] {
         assert_eq!(case.write("s", expected, events("ab")).await, At(1), "{expected}");
     }
-    assert_eq!(case.write("s", Exists, events("ab")).await, Wrong(1));
+    assert_eq!(case.write("s", Exists, events("ab")).await, Deleted);
     let other = |letters: &str| -> Vec<NewEvent> {
         events(letters).into_iter().map(|event| NewEvent { data: "{}".into(), ..event }).collect()
     };
@@ -341,7 +341,7 @@ async fn repetitions_survive_a_delete_and_end_with_a_tombstone() {
         (Any, events("ba"), At(0)),
         (Any, other("ab"), At(1)),
         (NoStream, other("ab"), At(1)),
-        (Exists, other("ab"), Wrong(1)),
+        (Exists, other("ab"), Deleted),
         (exact(0), other("b"), At(1)),
         (exact(0), events("b"), At(1)),
         (Any, other("az"), Wrong(1)),

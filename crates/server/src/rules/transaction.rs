@@ -2,8 +2,8 @@
 //!
 //! | expected | no event | last revision n | deleted, last n | has a tombstone |
 //! |---|---|---|---|---|
-//! | any | yes | yes | begins again | no |
-//! | no stream | yes | no | begins again | no |
+//! | any | yes | yes | begins again | yes, if it is not written |
+//! | no stream | yes | no | begins again | yes, if it is not written |
 //! | exists | if it has metadata | yes | no | no |
 //! | exactly k | no | if k is n | if k is n, begins again | no |
 //! | deleted | no | no | begins again | no |
@@ -270,8 +270,11 @@ impl Standings {
         let standing = self.of(part);
         let last = if part.named.is_metadata { standing.metadata_at } else { standing.last };
         match (part.expected, self.actual(part)) {
-            (Expected::Tombstoned, actual) => actual == Actual::Tombstoned && !part.is_written(),
-            (_, Actual::Tombstoned) => false,
+            // Nothing of it is left, as if it had never been.
+            (Expected::Any | Expected::NoStream | Expected::Tombstoned, Actual::Tombstoned) => {
+                !part.is_written()
+            }
+            (Expected::Tombstoned, _) | (_, Actual::Tombstoned) => false,
             (Expected::Any, _) => true,
             (Expected::NoStream, actual) => matches!(actual, Actual::NoStream | Actual::Deleted),
             (Expected::Exists, Actual::NoStream) => standing.metadata_at.is_some(),

@@ -126,8 +126,8 @@ impl Case {
 /// The first letter is for a stream that is written, the second for one that is
 /// only checked.
 const MATRIX: [(&str, Expected, [&str; 5]); 8] = [
-    ("any", Expected::Any, ["yy", "yy", "yy", "yy", "nn"]),
-    ("no stream", Expected::NoStream, ["yy", "yy", "nn", "yy", "nn"]),
+    ("any", Expected::Any, ["yy", "yy", "yy", "yy", "ny"]),
+    ("no stream", Expected::NoStream, ["yy", "yy", "nn", "yy", "ny"]),
     ("exists", Expected::Exists, ["nn", "yy", "yy", "nn", "nn"]),
     ("exactly 0", Expected::Exact(Revision::FIRST), ["nn", "nn", "nn", "nn", "nn"]),
     ("exactly 1", Expected::Exact(Revision::new(1)), ["nn", "nn", "yy", "yy", "nn"]),

@@ -4,7 +4,7 @@
 //! |---|---|---|---|---|
 //! | any | yes | yes | begins again | no |
 //! | no stream | yes | no | begins again | no |
-//! | exists | if it has metadata | yes | no | no |
+//! | exists | if it has metadata | yes | no, as if it had a tombstone | no |
 //! | exactly n | no | if n is its last | if n is its last, begins again | no |
 //!
 //! Nearly all streams have no metadata, so that the first attempt is made in
@@ -261,7 +261,9 @@ async fn known(store: &Arc<dyn EventStore>, write: &Arc<Write>) -> Result<Known,
 fn confirm(standing: &Standing, write: &Write, written: Written) -> Result<Written, Refusal> {
     match standing.state {
         State::Buried => Err(write.named.deleted().into()),
-        State::Deleted(_) if write.expected == Exists => Err(Refusal::WrongExpected(standing.last)),
+        State::Deleted(_) if write.expected == Exists && !write.named.is_metadata => {
+            Err(write.named.deleted().into())
+        }
         _ => Ok(written),
     }
 }
@@ -318,7 +320,7 @@ pub fn plan(standing: &Standing, write: &Write, is_new: bool) -> Result<Plan, Re
         State::Deleted(before) => {
             let allowed = match write.expected {
                 Any | NoStream => true,
-                Exists => false,
+                Exists => return Err(write.named.deleted().into()),
                 Exact(revision) => Some(revision) == actual,
             };
             if !allowed {

@@ -11,7 +11,7 @@ use factum_wire::proto::sessions::streams_service_server::StreamsService;
 use factum_wire::proto::sessions::{
     AppendRecordsRequest, AppendRecordsResponse, AppendRequest, AppendSessionResponse,
 };
-use factum_wire::session::{self, Actual, Part, SessionFailure, Violation};
+use factum_wire::session::{self, Actual, Expected, Part, SessionFailure, Violation};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::rules::named::Named;
@@ -74,6 +74,8 @@ fn refused(parts: &[Part], found: Vec<(usize, Actual)>) -> SessionFailure {
     let Part { stream, expected, .. } = parts[*index].clone();
     match actual {
         Actual::Tombstoned => SessionFailure::Tombstoned { stream },
+        // The protocol has one word for both where a stream has to exist.
+        Actual::Deleted if expected == Expected::Exists => SessionFailure::Tombstoned { stream },
         actual => SessionFailure::Conflict { stream, expected, actual: *actual },
     }
 }

@@ -21,6 +21,10 @@ use crate::written::Pages;
 use super::page::{self, BYTES_MAX, EVENTS_MAX, LOOKED_AT_MAX, Turn};
 use super::show::Show;
 
+/// Who begins to read at least so many revisions before the first that can be
+/// read, or as many as are wanted, is told which that is.
+const PAGE_EVENTS: u64 = 32;
+
 /// Whether a request asks for a part of the log only.
 pub fn has_filter(request: &ReadReq) -> bool {
     let options = request.options.as_ref().and_then(|options| options.filter_option.as_ref());
@@ -38,6 +42,7 @@ pub async fn read(services: &Services, request: ReadRequest) -> Result<Pages, St
         events: Box::new(std::iter::empty()),
         filter: None,
         left: 0,
+        first_word: None,
         last_words: Vec::new(),
     };
     let question = match request.what {
@@ -72,7 +77,9 @@ struct Reading {
     filter: Option<Filter>,
     /// How many events are still to come.
     left: u64,
-    /// Said after the events.
+    /// Said before the events.
+    first_word: Option<ReadResp>,
+    /// Said after them.
     last_words: Vec<ReadResp>,
 }
 
@@ -80,6 +87,9 @@ impl Turn for Reading {
     fn page(&mut self, answers: &mut WrittenAnswers) -> Result<bool, Failure> {
         if let Some(question) = self.question.take() {
             self.begin(question)?;
+        }
+        if let Some(first) = self.first_word.take() {
+            answers.push(&first);
         }
         let now = self.clock.now();
         let mut looked_at = 0;
@@ -146,13 +156,15 @@ impl Reading {
         };
         let range = range.filter(|(first, last)| first <= last);
         if tells_ends {
-            let from_before = match from {
-                From::Start => true,
-                From::Revision(from) => from < first,
-                From::End => false,
+            let from = match (direction, from) {
+                (Direction::Forward, From::Start) => Revision::FIRST,
+                (Direction::Forward, From::Revision(from)) => from,
+                (Direction::Forward, From::End) | (Direction::Backward, _) => first,
             };
-            if range.is_none() && direction == Direction::Forward && from_before {
-                self.last_words.push(read::first_stream_position(first.get()));
+            // As in KurrentDB, whose first page decides.
+            let first_page = from.get().saturating_add(self.left.min(PAGE_EVENTS));
+            if from < first && (first_page <= first.get() || range.is_none()) {
+                self.first_word = Some(read::first_stream_position(first.get()));
             }
             self.last_words.push(read::last_stream_position(last.get()));
         }
@@ -229,6 +241,7 @@ mod tests {
             events: Box::new(std::iter::empty()),
             filter: None,
             left: 0,
+            first_word: None,
             last_words: Vec::new(),
         }
     }

@@ -210,6 +210,47 @@ fn a_stream_tells_where_it_ends_to_who_understands_it() {
     });
 }
 
+/// As the tests of KurrentDB and of its clients have it: the first thing said.
+#[test]
+fn who_reads_from_before_the_first_event_is_told_first_which_that_is() {
+    let host = Host::start();
+    runtime().block_on(async {
+        let mut client = Client::connect(&host).await;
+        append(&mut client, "a", &events("A", 100)).await;
+        let start = || RevisionOption::Start(Empty {});
+        let from = RevisionOption::Revision;
+        let rows = [
+            ("$tb", 81, start(), 3, vec!["first 81", "event 81", "event 82", "event 83", "last 99"]),
+            ("$maxCount", 2, start(), 10, vec!["first 98", "event 98", "event 99", "last 99"]),
+            ("$tb", 98, from(66), 100, vec!["first 98", "event 98", "event 99", "last 99"]),
+            // Events of the first page can be read.
+            ("$tb", 98, from(67), 100, vec!["event 98", "event 99", "last 99"]),
+            ("$tb", 2, start(), 3, vec!["event 2", "event 3", "event 4", "last 99"]),
+            ("$tb", 3, start(), 3, vec!["first 3", "event 3", "event 4", "event 5", "last 99"]),
+        ];
+        for (key, value, from, count, expected) in rows {
+            let says = NewEvent::json("$metadata", &serde_json::json!({ key: value })).unwrap();
+            append(&mut client, "$$a", &[says]).await;
+            let read = |compatibility| {
+                let of = of_stream("a", from);
+                read_options(of, CountOption::Count(count), unfiltered(), compatibility)
+            };
+            assert_eq!(told(&mut client, read(1)).await, expected, "{key} {value}");
+            let only_events: Vec<_> = expected.into_iter().filter(|said| said.starts_with("event")).collect();
+            assert_eq!(told(&mut client, read(0)).await, only_events);
+        }
+        // Backwards everything that can be read comes first.
+        let mut backwards = read_options(
+            of_stream("a", RevisionOption::End(Empty {})),
+            CountOption::Count(1),
+            unfiltered(),
+            1,
+        );
+        backwards.options.as_mut().unwrap().read_direction = 1;
+        assert_eq!(told(&mut client, backwards).await, ["event 99", "last 99"]);
+    });
+}
+
 #[test]
 fn what_fails_before_the_first_answer_fails_the_call() {
     let host = Host::start();
@@ -251,6 +292,55 @@ fn what_fails_before_the_first_answer_fails_the_call() {
         };
         let status = client.read(without_ids).await.unwrap_err();
         assert!(status.message().starts_with("'uuidOption' is a required argument"), "{status}");
+    });
+}
+
+/// Who expects it to exist is told that it is deleted, and not where it stands.
+#[test]
+fn a_deleted_stream_that_has_to_exist_is_told_as_deleted() {
+    use factum_wire::proto::streams::{DeleteReq, TombstoneReq, delete_req};
+    let host = Host::start();
+    runtime().block_on(async {
+        let mut client = Client::connect(&host).await;
+        append(&mut client, "a", &events("A", 2)).await;
+        let delete = |expected| DeleteReq {
+            options: Some(delete_req::Options {
+                stream_identifier: identifier("a"),
+                expected_stream_revision: Some(expected),
+            }),
+        };
+        client.delete(delete(delete_req::options::ExpectedStreamRevision::Any(Empty {}))).await.unwrap();
+        let before = host.store.last_position().unwrap();
+        let exists = ExpectedStreamRevision::StreamExists(Empty {});
+        let parts = vec![options("a", exists), proposed(&event("A"))];
+        let exists = tombstone_req::options::ExpectedStreamRevision::StreamExists(Empty {});
+        let bury = TombstoneReq {
+            options: Some(tombstone_req::Options {
+                stream_identifier: identifier("a"),
+                expected_stream_revision: Some(exists),
+            }),
+        };
+        let exists = delete_req::options::ExpectedStreamRevision::StreamExists(Empty {});
+        let refusals = [
+            client.append(tokio_stream::iter(parts)).await.map(drop),
+            client.delete(delete(exists)).await.map(drop),
+            client.tombstone(bury).await.map(drop),
+        ];
+        for status in refusals.map(Result::unwrap_err) {
+            assert_eq!(status.code(), Code::FailedPrecondition);
+            assert_eq!(status.message(), "Event stream 'a' is deleted.");
+            assert_eq!(status.metadata().get("exception").unwrap(), "stream-deleted");
+            assert_eq!(status.metadata().get("stream-name").unwrap(), "a");
+        }
+        let mut request = batch(IdForm::Text.encode(Uuid::from_u128(1)), Some("a"), &events("A", 1), true);
+        request.options.as_mut().unwrap().expected_stream_position =
+            Some(ExpectedStreamPosition::StreamExists(()));
+        let mut answers = client.batch_append(tokio_stream::iter([request])).await.unwrap().into_inner();
+        let Some(BatchAppended::Error(status)) = answers.message().await.unwrap().unwrap().result else {
+            panic!("it was appended");
+        };
+        assert!(status.details[0].type_url.ends_with("StreamDeleted"), "{status:?}");
+        assert_eq!(host.store.last_position().unwrap(), before);
     });
 }
 

@@ -6,8 +6,12 @@ use std::time::Duration;
 use factum_core::StreamName;
 use factum_wire::proto::client::Empty;
 use factum_wire::proto::persistent_subscriptions::persistent_subscriptions_client::PersistentSubscriptionsClient;
+use factum_wire::proto::persistent_subscriptions::read_resp::Content as Told;
+use factum_wire::proto::persistent_subscriptions::subscription_info::Measurement;
 use factum_wire::proto::persistent_subscriptions::truncate_parked_req::options::StopAtOption;
-use factum_wire::proto::persistent_subscriptions::{TruncateParkedReq, truncate_parked_req};
+use factum_wire::proto::persistent_subscriptions::{
+    GetInfoReq, ReadReq, TruncateParkedReq, get_info_req, read_req, truncate_parked_req,
+};
 use kurrentdb::{
     Client, Error, EventData, NakAction, PersistentSubscription, PersistentSubscriptionOptions,
     PersistentSubscriptionToAllOptions, ReadStreamOptions, ReplayParkedMessagesOptions, ResolvedEvent,
@@ -557,6 +561,111 @@ fn a_consumer_that_stops_is_dropped_and_loses_nothing() {
         let mut other = join(&client, "a", "g", 2).await?;
         assert_eq!(handle(&mut other, 2).await?, [0, 1]);
         Ok(())
+    });
+}
+
+/// How a group stands follows from how far it has read, not from who is there.
+#[test]
+fn a_group_that_nobody_reads_is_live_as_soon_as_it_has_read_what_there_is() {
+    with_client(|client| async move {
+        append(&client, "a", 0..3).await?;
+        append(&client, "b", 0..700).await?;
+        let from_start = from_start();
+        client.create_persistent_subscription("a", "start", &from_start).await?;
+        client.create_persistent_subscription("a", "end", &Default::default()).await?;
+        client.create_persistent_subscription("none", "g", &from_start).await?;
+        client.create_persistent_subscription("b", "g", &from_start).await?;
+        let options = PersistentSubscriptionToAllOptions::default().start_from(StreamPosition::Start);
+        let filter = SubscriptionFilter::on_stream_name().add_prefix("a");
+        client.create_persistent_subscription_to_all("all", &options.filter(filter)).await?;
+        let status = async |stream: &str, group: &str| {
+            let info = client.get_persistent_subscription_info(stream, group, &Default::default()).await;
+            info.unwrap().status
+        };
+        for (stream, group) in [("a", "start"), ("a", "end"), ("none", "g")] {
+            assert_eq!(status(stream, group).await, "Live", "{stream}::{group}");
+        }
+        let all = client.get_persistent_subscription_info_to_all("all", &Default::default()).await?;
+        assert_eq!(all.status, "Live");
+        // More than there is room for: it is behind until somebody takes them.
+        assert_eq!(status("b", "g").await, "Behind");
+        let mut consumer = join(&client, "b", "g", 100).await?;
+        assert_eq!(handle(&mut consumer, 700).await?.len(), 700);
+        until(&client, "b", "g", |stats| stats.outstanding_messages_count == 0).await?;
+        assert_eq!(status("b", "g").await, "Live");
+        drop(consumer);
+        assert_eq!(status("b", "g").await, "Live");
+        // One that is live falls behind when its room is full.
+        append(&client, "a", 3..1_000).await?;
+        for _ in 0..100 {
+            if status("a", "start").await == "Behind" {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(status("a", "start").await, "Behind");
+        assert_eq!(handle(&mut join(&client, "a", "start", 100).await?, 1_000).await?.len(), 1_000);
+        Ok(())
+    });
+}
+
+/// One that does not say what it calls itself, and what it took for its events.
+#[test]
+fn consumers_are_told_with_their_names_and_what_was_measured() {
+    let host = Host::start();
+    on(&host, |client| async move {
+        append(&client, "a", 0..2).await?;
+        let options = from_start().extra_statistics(true);
+        client.create_persistent_subscription("a", "g", &options).await?;
+        Ok(())
+    });
+    let stream = factum_wire::stream::encode(&StreamName::new("a").unwrap());
+    runtime().block_on(async {
+        let endpoint = Endpoint::from_shared(format!("http://{}", host.address)).unwrap();
+        let mut groups = PersistentSubscriptionsClient::new(endpoint.connect().await.unwrap());
+        let (say, saying) = tokio::sync::mpsc::channel(4);
+        let join = read_req::Options {
+            group_name: "g".to_owned(),
+            buffer_size: 10,
+            uuid_option: None,
+            stream_option: Some(read_req::options::StreamOption::StreamIdentifier(stream.clone())),
+        };
+        say.send(ReadReq { content: Some(read_req::Content::Options(join)) }).await.unwrap();
+        let saying = tokio_stream::wrappers::ReceiverStream::new(saying);
+        let mut told = groups.read(saying).await.unwrap().into_inner();
+        let mut first = None;
+        while first.is_none() {
+            if let Some(Told::Event(event)) = told.message().await.unwrap().unwrap().content {
+                first = event.event.unwrap().id;
+            }
+        }
+        let info = || GetInfoReq {
+            options: Some(get_info_req::Options {
+                group_name: "g".to_owned(),
+                stream_option: Some(get_info_req::options::StreamOption::StreamIdentifier(stream.clone())),
+            }),
+        };
+        let mut consumer = groups.get_info(info()).await.unwrap().into_inner().subscription_info.unwrap();
+        let consumer = consumer.connections.remove(0);
+        assert_eq!(
+            (consumer.connection_name.as_str(), consumer.username.as_str()),
+            ("<unknown>", "anonymous")
+        );
+        let keys = |measured: &[Measurement]| -> Vec<String> {
+            measured.iter().map(|measured| measured.key.clone()).collect()
+        };
+        assert_eq!(keys(&consumer.observed_measurements), ["delivered", "per_second"]);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let ack = read_req::Ack { id: Vec::new(), ids: vec![first.unwrap()] };
+        say.send(ReadReq { content: Some(read_req::Content::Ack(ack)) }).await.unwrap();
+        let mut measured = Vec::new();
+        while measured.len() <= 2 {
+            let told = groups.get_info(info()).await.unwrap().into_inner().subscription_info.unwrap();
+            measured = told.connections[0].observed_measurements.clone();
+        }
+        let fastest = measured.iter().find(|measured| measured.key == "Fastest").unwrap();
+        assert!((50..5_000).contains(&fastest.value), "{measured:?}");
+        assert_eq!(keys(&measured)[0], "Mean");
     });
 }
 

@@ -8,6 +8,7 @@ mod bad_input;
 mod calls;
 mod compatibility;
 mod connections;
+mod deadlines;
 mod ending;
 mod groups;
 mod host;

@@ -14,7 +14,7 @@ use prost::Message;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
-use crate::calls::runtime;
+use crate::calls::{Client, append, events, runtime};
 use crate::host::Host;
 
 pub async fn connect(host: &Host) -> StreamsServiceClient<Channel> {
@@ -105,6 +105,26 @@ fn sessions_have_the_room_that_all_appends_share() {
         drop(sender);
         slow.await.unwrap();
         client.append_records(large()).await.unwrap();
+    });
+}
+
+#[test]
+fn a_deleted_stream_that_has_to_exist_is_told_as_ended() {
+    let host = Host::start();
+    runtime().block_on(async {
+        let mut streams = Client::connect(&host).await;
+        append(&mut streams, "a", &events("A", 1)).await;
+        let gone = factum_core::NewEvent::json("$metadata", &serde_json::json!({ "$tb": i64::MAX })).unwrap();
+        append(&mut streams, "$$a", &[gone]).await;
+        let mut client = connect(&host).await;
+        for (expected, told) in [
+            (Some(-4), "STREAMS_ERROR_STREAM_TOMBSTONED"),
+            (Some(7), "STREAMS_ERROR_STREAM_REVISION_CONFLICT"),
+        ] {
+            let session = vec![request("a", expected, &[1])];
+            let status = client.append_session(tokio_stream::iter(session)).await.unwrap_err();
+            assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, told));
+        }
     });
 }
 

@@ -1,6 +1,8 @@
 //! How a group stands, as clients read it: places are texts, which look one
 //! way for a stream and another way for the log.
 
+use std::time::Duration;
+
 use factum_core::Position;
 
 use crate::position;
@@ -21,7 +23,7 @@ pub struct GroupInfo {
     pub start: GroupStart,
     #[allow(missing_docs)]
     pub members: Vec<MemberInfo>,
-    /// Whether it has delivered what was there, and follows what comes.
+    /// Whether it has read what was there, and follows what comes.
     pub is_live: bool,
     /// Whether parked events are being read again.
     pub is_replaying: bool,
@@ -57,6 +59,9 @@ pub struct MemberInfo {
     pub delivered: u64,
     #[allow(missing_docs)]
     pub per_second: u64,
+    /// How long it took for each of its last events; nothing, unless the group
+    /// is to have extra statistics.
+    pub times: Vec<Duration>,
     /// How many more events it takes.
     pub free: usize,
     #[allow(missing_docs)]
@@ -66,7 +71,7 @@ pub struct MemberInfo {
 /// The message.
 pub fn encode(info: &GroupInfo) -> SubscriptionInfo {
     let GroupInfo { key, settings, members, .. } = info;
-    let ms = |span: std::time::Duration| i32::try_from(span.as_millis()).unwrap_or(i32::MAX);
+    let ms = |span: Duration| i32::try_from(span.as_millis()).unwrap_or(i32::MAX);
     let place = |at: Option<u64>| at.map(|at| place(&key.source, at)).unwrap_or_default();
     SubscriptionInfo {
         event_source: key.source.as_str().to_owned(),
@@ -109,8 +114,9 @@ fn status(info: &GroupInfo) -> String {
 }
 
 fn connection(member: &MemberInfo, with_measurements: bool) -> ConnectionInfo {
-    let measured = [("delivered", member.delivered), ("per_second", member.per_second)]
-        .map(|(key, value)| Measurement { key: key.to_owned(), value: long(value) });
+    let own = [("delivered", member.delivered), ("per_second", member.per_second)];
+    let measured = took(&member.times).into_iter().chain(own);
+    let measured = measured.map(|(key, value)| Measurement { key: key.to_owned(), value: long(value) });
     ConnectionInfo {
         from: member.from.clone(),
         // Nobody has to say who they are yet.
@@ -118,11 +124,36 @@ fn connection(member: &MemberInfo, with_measurements: bool) -> ConnectionInfo {
         average_items_per_second: int(member.per_second),
         total_items: long(member.delivered),
         count_since_last_measurement: long(member.per_second),
-        observed_measurements: if with_measurements { measured.into() } else { Vec::new() },
+        observed_measurements: if with_measurements { measured.collect() } else { Vec::new() },
         available_slots: int(member.free as u64),
         in_flight_messages: int(member.in_flight as u64),
         connection_name: member.name.clone(),
     }
+}
+
+/// How long events took, in milliseconds and in the protocol's words: quintiles
+/// are told by where they begin.
+fn took(times: &[Duration]) -> Vec<(&'static str, u64)> {
+    const SHARES: [(&str, usize); 12] = [
+        ("Median", 500),
+        ("Fastest", 0),
+        ("Quintile 1", 0),
+        ("Quintile 2", 200),
+        ("Quintile 3", 400),
+        ("Quintile 4", 600),
+        ("Quintile 5", 800),
+        ("90%", 900),
+        ("95%", 950),
+        ("99%", 990),
+        ("99.5%", 995),
+        ("99.9%", 999),
+    ];
+    let mut sorted: Vec<_> = times.iter().map(|took| took.as_millis() as u64).collect();
+    sorted.sort_unstable();
+    let (Some(highest), count) = (sorted.last(), sorted.len()) else { return Vec::new() };
+    let mean = sorted.iter().sum::<u64>() / count as u64;
+    let shares = SHARES.map(|(key, per_mille)| (key, sorted[count * per_mille / 1_000]));
+    [("Mean", mean)].into_iter().chain(shares).chain([("Highest", *highest)]).collect()
 }
 
 /// A revision as a number, a position as a pair.
@@ -152,4 +183,33 @@ fn int(n: impl Into<u64>) -> i32 {
 
 fn long(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_by_the_names_that_clients_know() {
+        assert!(took(&[]).is_empty());
+        let times: Vec<_> = (1..=1_000).rev().map(Duration::from_millis).collect();
+        let expected = [
+            ("Mean", 500),
+            ("Median", 501),
+            ("Fastest", 1),
+            ("Quintile 1", 1),
+            ("Quintile 2", 201),
+            ("Quintile 3", 401),
+            ("Quintile 4", 601),
+            ("Quintile 5", 801),
+            ("90%", 901),
+            ("95%", 951),
+            ("99%", 991),
+            ("99.5%", 996),
+            ("99.9%", 1_000),
+            ("Highest", 1_000),
+        ];
+        assert_eq!(took(&times), expected);
+        assert!(took(&times[..1]).iter().all(|(_, took)| *took == 1_000));
+    }
 }

@@ -76,6 +76,30 @@ fn events_go_around_and_none_waits_for_a_full_consumer() {
 }
 
 #[test]
+fn who_answers_is_measured_where_that_is_wanted() {
+    let statistics = GroupSettings { extra_statistics: true, ..settings(GroupStrategy::RoundRobin) };
+    let mut group = fed(group(statistics), 0..4);
+    let (one, other) = (group.join(2).unwrap(), group.join(2).unwrap());
+    let deliveries = deliver(&mut group);
+    let of = |member| -> Vec<Uuid> {
+        let own = deliveries.iter().filter(|delivery| delivery.member == member);
+        own.map(|delivery| delivery.item.id).collect()
+    };
+    group.time(Duration::from_millis(30));
+    group.ack(one, &of(one)[..1]);
+    group.time(Duration::from_millis(70));
+    group.nack(one, &of(one)[1..], Verdict::Skip, "");
+    // Nobody is asked about what another has.
+    group.nack(one, &of(other)[1..], Verdict::Skip, "");
+    let times = |member| group.members().get(member).unwrap().times.as_ref().unwrap().all();
+    assert_eq!(times(one), [30, 70].map(Duration::from_millis));
+    assert_eq!(times(other), []);
+    let mut plain = fed(round_robin(), 0..1);
+    let member = plain.join(1).unwrap();
+    assert!(plain.members().get(member).unwrap().times.is_none());
+}
+
+#[test]
 fn dispatch_to_single_fills_one_before_the_next() {
     let mut group = fed(group(settings(GroupStrategy::DispatchToSingle)), 0..6);
     let (first, second) = (group.join(3).unwrap(), group.join(9).unwrap());
