@@ -208,6 +208,7 @@ impl Call {
         }
     }
 
+    /// There was no room for so many.
     fn turn_away(&mut self, count: usize) -> Result<(), Malformed> {
         let (queued_bytes, limit_bytes) = self.room.taken();
         let refused = || ready(Err(AppendError::Overloaded { queued_bytes, limit_bytes }));
@@ -217,10 +218,11 @@ impl Call {
 
     /// The answers that are there.
     fn take_answers(&mut self, context: &mut Context<'_>, answers: &mut PackedAnswers) {
-        while answers.count() < ANSWERS_MAX
-            && let Some(next) = self.in_flight.front_mut()
-        {
+        while let Some(next) = self.in_flight.front_mut() {
             if let Some(appending) = next {
+                if answers.count() >= ANSWERS_MAX {
+                    break;
+                }
                 let Poll::Ready(answer) = appending.as_mut().poll(context) else { break };
                 answers.push(self.first, &answer);
             }

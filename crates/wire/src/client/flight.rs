@@ -92,7 +92,7 @@ impl Flight {
     }
 
     fn send(&mut self, parcel: Parcel) -> AppendRequest {
-        let count = parcel.packed.count() as u32;
+        let count = parcel.packed.count();
         let packed = parcel.packed.into_bytes();
         let message = Message {
             first: self.next,
@@ -101,9 +101,9 @@ impl Flight {
             appends: parcel.appends.into_iter().map(Some).collect(),
             since: self.ticks,
         };
-        self.next += u64::from(count);
+        self.next += count as u64;
         self.messages.push_back(message);
-        AppendRequest { appends: packed, count }
+        AppendRequest { appends: packed, count: count as u32 }
     }
 
     /// The append with this number, which is answered. One that was overdue is
@@ -135,5 +135,90 @@ impl Flight {
     /// Whether everything is answered.
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::sent::Awaited;
+    use crate::store::packed::UnpackedAppends;
+    use factum_core::{Append, AppendError, ExpectedRevision, NewEvent, Position, StreamName};
+
+    fn append(stream: &str) -> Append {
+        let event = NewEvent::json("A", &().into()).unwrap();
+        Append::to(StreamName::new(stream.to_owned()).unwrap(), ExpectedRevision::Any, [event])
+    }
+
+    /// The streams of the next message; `None` if there is none.
+    fn sent(flight: &mut Flight, call: u64, queue: &Queue) -> Option<Vec<String>> {
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(request) = flight.poll_send(call, queue, &mut context) else { return None };
+        let request = request.unwrap();
+        let appends: Vec<_> = UnpackedAppends::of(request.appends).collect::<Result<_, _>>().unwrap();
+        assert_eq!(appends.len(), request.count as usize);
+        Some(appends.into_iter().map(|append| append.writes[0].stream.to_string()).collect())
+    }
+
+    fn hand_over(queue: &Queue, streams: &[&str]) -> Vec<Awaited> {
+        streams.iter().map(|stream| queue.push(&append(stream)).unwrap()).collect()
+    }
+
+    #[test]
+    fn answers_find_their_appends_in_any_order_and_the_rest_is_sent_again_in_its_own() {
+        let (queue, mut flight) = (Queue::of(0), Flight::default());
+        let call = flight.open();
+        let mut awaited = hand_over(&queue, &["a", "b", "c"]);
+        assert_eq!(sent(&mut flight, call, &queue), None, "the server has not taken the call");
+        flight.begin();
+        assert_eq!(sent(&mut flight, call, &queue).unwrap(), ["a", "b", "c"]);
+        assert_eq!(sent(&mut flight, call, &queue), None);
+        awaited.extend(hand_over(&queue, &["d", "e"]));
+        assert_eq!(sent(&mut flight, call, &queue).unwrap(), ["d", "e"]);
+        let refused = |number: u64| Err(AppendError::ConditionFailed { position: Position::new(number) });
+        for number in [3, 0, 2] {
+            flight.take(number).unwrap().answer(refused(number));
+            assert!(flight.take(number).is_none(), "it is answered");
+            let answer = awaited[number as usize].try_recv().unwrap();
+            assert_eq!(format!("{answer:?}"), format!("{:?}", refused(number)));
+        }
+        assert!(flight.take(5).is_none() && flight.take(u64::MAX).is_none(), "there is no such one");
+        // The call breaks, with one more handed over, and another begins.
+        awaited.extend(hand_over(&queue, &["f"]));
+        queue.push_front(flight.end());
+        assert!(flight.is_empty());
+        let next = flight.open();
+        flight.begin();
+        let mut context = Context::from_waker(Waker::noop());
+        let stale = flight.poll_send(call, &queue, &mut context);
+        assert!(matches!(stale, Poll::Ready(None)), "the call that is over takes nothing");
+        assert_eq!(sent(&mut flight, next, &queue).unwrap(), ["b", "e"]);
+        assert_eq!(sent(&mut flight, next, &queue).unwrap(), ["f"]);
+        // They are numbered anew.
+        for (number, place) in [(0, 1), (1, 4), (2, 5)] {
+            flight.take(number).unwrap().answer(refused(number));
+            assert!(awaited[place].try_recv().unwrap().is_err());
+        }
+        assert!(flight.is_empty());
+    }
+
+    #[test]
+    fn only_what_was_sent_long_ago_is_overdue() {
+        let (queue, mut flight) = (Queue::of(0), Flight::default());
+        let call = flight.open();
+        flight.begin();
+        let _awaited = hand_over(&queue, &["a", "b"]);
+        sent(&mut flight, call, &queue);
+        flight.ticks = 2;
+        let _later = hand_over(&queue, &["c"]);
+        sent(&mut flight, call, &queue);
+        assert!(flight.take(0).is_some());
+        assert_eq!(flight.take_overdue(2).len(), 0);
+        flight.ticks = 3;
+        assert_eq!(flight.take_overdue(2).len(), 1, "of the first message, what is not answered");
+        assert!(flight.take(1).is_none() && !flight.is_empty());
+        flight.ticks = 5;
+        assert_eq!(flight.take_overdue(2).len(), 1);
+        assert!(flight.is_empty());
     }
 }

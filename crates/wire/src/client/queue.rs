@@ -205,3 +205,60 @@ impl State {
         std::mem::replace(&mut self.filling, next)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use factum_core::{ExpectedRevision, NewEvent, StreamName};
+
+    fn append(bytes: usize) -> Append {
+        let event = NewEvent { data: vec![b'1'; bytes].into(), ..NewEvent::json("A", &().into()).unwrap() };
+        Append::to(StreamName::new("a").unwrap(), ExpectedRevision::Any, [event])
+    }
+
+    /// How many appends each of the messages has.
+    fn messages(queue: &Queue) -> Vec<usize> {
+        let mut context = Context::from_waker(Waker::noop());
+        let next = || match queue.poll_next(&mut context) {
+            Poll::Ready(parcel) => parcel,
+            Poll::Pending => None,
+        };
+        std::iter::from_fn(next).map(|parcel| parcel.appends.len()).collect()
+    }
+
+    #[test]
+    fn messages_have_bounds() {
+        let queue = Queue::of(0);
+        let _small: Vec<_> = (0..APPENDS_MAX + 3).map(|_| queue.push(&append(1)).unwrap()).collect();
+        assert_eq!(messages(&queue), [APPENDS_MAX, 3]);
+        let _large: Vec<_> = (0..3).map(|_| queue.push(&append(BYTES / 2)).unwrap()).collect();
+        assert_eq!(messages(&queue), [2, 1]);
+    }
+
+    #[test]
+    fn who_would_not_wait_is_refused_until_others_are_answered() {
+        let queue = Queue::of(1_000);
+        let _waits = queue.push(&append(800)).unwrap();
+        let refused = queue.push(&append(1).or_refuse()).unwrap_err();
+        assert!(matches!(refused, AppendError::Overloaded { limit_bytes: 1_000, .. }), "{refused:?}");
+        let _patient = queue.push(&append(1)).unwrap();
+        queue.take_all().for_each(|sent| queue.settle(sent.place.len()));
+        assert_eq!(queue.bytes.load(Ordering::Relaxed), 0);
+        queue.push(&append(800).or_refuse()).unwrap();
+    }
+
+    #[test]
+    fn closed_it_ends_when_it_is_empty() {
+        let queue = Queue::of(0);
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(queue.poll_filled(&mut context).is_pending());
+        let _awaited = queue.push(&append(1)).unwrap();
+        queue.close();
+        assert!(matches!(queue.poll_filled(&mut context), Poll::Ready(true)));
+        assert!(queue.poll_ended(&mut context).is_pending());
+        assert_eq!(messages(&queue), [1]);
+        assert!(queue.poll_ended(&mut context).is_ready());
+        assert!(matches!(queue.poll_filled(&mut context), Poll::Ready(false)));
+        assert!(matches!(queue.poll_next(&mut context), Poll::Ready(None)));
+    }
+}
