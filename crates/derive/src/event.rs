@@ -64,6 +64,7 @@ fn expand_struct(input: &DeriveInput, data: &DataStruct) -> Result<TokenStream> 
     let decode = stored.decode(&quote! { FactumRead }, &into_event);
     let specimens = stored.specimens(&[], &quote! { FactumRead }, &into_event);
     let chain_check = stored.chain_check();
+    let is_faithful = is_faithful(std::slice::from_ref(&stored));
     let pattern = match data.fields {
         Fields::Unit => quote! { #ident },
         _ => quote! { #ident { #(#names),* } },
@@ -102,6 +103,7 @@ fn expand_struct(input: &DeriveInput, data: &DataStruct) -> Result<TokenStream> 
                 const OWN_CATEGORY: &'static str = #own_category;
                 const PRODUCER: &'static str = ::factum::producer!();
                 const PRODUCER_METADATA: &'static str = ::factum::producer_metadata!();
+                const IS_FAITHFUL: bool = #is_faithful;
 
                 fn shapes() -> ::std::vec::Vec<::factum::event::Shape> {
                     ::std::vec![#shape]
@@ -180,6 +182,12 @@ fn expand_enum(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream> {
     refuse_twice(&stored)?;
 
     let hidden = hidden_enum(&ident_text, &data.variants, rename_all_fields.as_deref());
+    // Of a variant that holds an event it is not known here what that is stored as,
+    // so it might be read as another variant.
+    let is_faithful = match delegates.is_empty() {
+        true => is_faithful(&stored),
+        false => quote! { false },
+    };
     let readers = stored.iter().map(reader);
     let chain_checks = stored.iter().filter_map(StoredType::chain_check);
     let encoders = stored.iter().map(encoder);
@@ -224,6 +232,7 @@ fn expand_enum(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream> {
                 const OWN_CATEGORY: &'static str = #category;
                 const PRODUCER: &'static str = ::factum::producer!();
                 const PRODUCER_METADATA: &'static str = ::factum::producer_metadata!();
+                const IS_FAITHFUL: bool = #is_faithful;
 
                 fn shapes() -> ::std::vec::Vec<::factum::event::Shape> {
                     #[allow(unused_mut)]
@@ -360,6 +369,20 @@ fn from_reader(stored: &StoredType<'_>) -> TokenStream {
     let (ident, reader) = (stored.ident, stored.fields_struct());
     let names: Vec<_> = stored.field_names().collect();
     quote! { |fields: #reader| { let #reader { #(#names),* } = fields; Self::#ident { #(#names),* } } }
+}
+
+/// Whether their fields' types promise that all of them are read back as they were
+/// written, and serde is told nothing else.
+fn is_faithful(stored: &[StoredType<'_>]) -> TokenStream {
+    if stored.iter().any(StoredType::tells_serde) {
+        return quote! { false };
+    }
+    let types = stored.iter().flat_map(|stored| stored.fields.iter().map(|field| &field.ty));
+    quote! {{
+        #[allow(unused_imports)]
+        use ::factum::event::faithful::OrNot as _;
+        true #(&& ::factum::event::faithful::Asked::<#types>::IS_FAITHFUL)*
+    }}
 }
 
 fn refuse_on_enum(input: &DeriveInput, settings: &Settings) -> Result<()> {

@@ -55,6 +55,13 @@ pub fn expand(input: &DeriveInput) -> Result<TokenStream> {
             const KEY: &'static str = #key;
             #write_text
         }
+        impl ::factum::event::faithful::Faithful for #name {
+            const HOLDS: bool = {
+                #[allow(unused_imports)]
+                use ::factum::event::faithful::OrNot as _;
+                ::factum::event::faithful::Asked::<#inner>::IS_FAITHFUL
+            };
+        }
         impl ::core::fmt::Display for #name {
             fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                 ::core::fmt::Display::fmt(&self.0, formatter)

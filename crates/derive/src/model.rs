@@ -88,6 +88,7 @@ pub fn expand(input: &DeriveInput, kind: Kind) -> Result<TokenStream> {
             )
         });
     };
+    let mut one_stream = None;
     let boundary = match kind {
         Kind::Aggregate => {
             let [key] = &key_names[..] else {
@@ -102,9 +103,13 @@ pub fn expand(input: &DeriveInput, kind: Kind) -> Result<TokenStream> {
                     "an aggregate is one stream of one enum of events: write `#[folds(TheEnum)]`; a model of several derives `Model`",
                 ));
             };
-            quote! {
-                ::factum::Boundary::stream(<#event as ::factum::Event>::OWN_CATEGORY, &self.#key, &SELECTED)
-            }
+            let category = quote! { <#event as ::factum::Event>::OWN_CATEGORY };
+            one_stream = Some(quote! {
+                fn one_stream(&self) -> ::core::option::Option<::factum::boundary::StreamText> {
+                    ::core::option::Option::Some(::factum::boundary::StreamText::of(#category, &self.#key))
+                }
+            });
+            quote! { ::factum::Boundary::stream(#category, &self.#key, &SELECTED) }
         }
         Kind::Tagged => quote! {
             ::factum::Boundary::tagged(&[#(&self.#key_names as &dyn ::factum::model::Key),*], &SELECTED)
@@ -156,6 +161,8 @@ pub fn expand(input: &DeriveInput, kind: Kind) -> Result<TokenStream> {
                 #selected
                 #boundary
             }
+
+            #one_stream
 
             fn apply(
                 &mut self,

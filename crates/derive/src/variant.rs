@@ -70,6 +70,12 @@ impl<'a> StoredType<'a> {
         quote! { #(#serde)* #(#[serde(rename_all = #rename_all)])* }
     }
 
+    /// Whether serde is told anything, of it or of a field.
+    pub fn tells_serde(&self) -> bool {
+        let on_fields = self.fields.iter().flat_map(|field| serde_of(&field.attrs));
+        self.rename_all.is_some() || !self.serde.is_empty() || on_fields.count() > 0
+    }
+
     /// Where an event of this type goes.
     fn id(&self) -> Option<&Ident> {
         self.fields.iter().find(|field| has(field, "id")).and_then(|field| field.ident.as_ref())

@@ -18,7 +18,7 @@ use factum_core::{Append, AppendError, Appended, Until};
 
 use crate::appending::is_conflict;
 use crate::decide::{DecideError, Deciding};
-use crate::draft::{AllReadBack, Draft, Drafted};
+use crate::draft::Draft;
 use crate::emitted::{Emitted, IntoEvents};
 use crate::fold::Folded;
 use crate::idempotency::CommandDone;
@@ -39,7 +39,7 @@ pub struct Attempt<M, F, R> {
     /// Whether the state was refused, or is too old to answer on.
     is_old: bool,
     attempts: u32,
-    drafted: Option<Drafted>,
+    draft: Option<Draft>,
     rejection: Option<R>,
     /// A snapshot of what it came to.
     due: Due<M>,
@@ -71,7 +71,7 @@ where
     I: IntoEvents,
 {
     pub fn new(deciding: Deciding<M, F, R>) -> Result<Self, StoreError> {
-        let slot = deciding.store.warm(deciding.model.boundary()?);
+        let slot = deciding.store.warm_of(&deciding.model)?;
         Ok(Self {
             deciding,
             slot,
@@ -79,7 +79,7 @@ where
             is_fresh: false,
             is_old: false,
             attempts: 0,
-            drafted: None,
+            draft: None,
             rejection: None,
             due: Due::default(),
         })
@@ -115,7 +115,7 @@ where
     }
 
     fn check_key(&self) -> Result<(), DecideError<R>> {
-        let Some(key) = &self.deciding.key else { return Ok(()) };
+        let Some(key) = self.deciding.terms.key() else { return Ok(()) };
         match CommandDone::find(&self.deciding.store, key)? {
             Some(receipt) => Err(DecideError::AlreadyDone(receipt)),
             None => Ok(()),
@@ -128,10 +128,11 @@ where
         let emitted = match (deciding.decide)(&state.model) {
             Ok(events) => Emitted::of(events),
             Err(rejection) if self.is_fresh => {
-                let record = deciding.on_rejection.as_ref();
+                let record = deciding.terms.on_rejection();
                 let emitted = record.map(|record| record(&state.model, &rejection));
-                let draft = emitted.map(|emitted| Draft::new(&deciding.store, emitted, &deciding.context));
-                self.drafted = draft.transpose()?.map(Draft::unguarded);
+                let context = deciding.terms.context();
+                let draft = emitted.map(|emitted| Draft::new(&deciding.store, emitted, context));
+                self.draft = draft.transpose()?;
                 self.rejection = Some(rejection);
                 return Ok(Step::Reject);
             }
@@ -142,15 +143,14 @@ where
             self.is_old = !self.is_fresh;
             return Ok(if self.is_fresh { Step::Nothing } else { Step::Read });
         }
-        let draft = Draft::new(&deciding.store, emitted, &deciding.context)?;
-        let key = deciding.key.as_deref();
-        self.drafted = Some(draft.guarded(&self.slot.boundary, state, key, &deciding.store));
+        let draft = self.draft.insert(Draft::new(&deciding.store, emitted, deciding.terms.context())?);
+        draft.guard(&self.slot.boundary, state, deciding.terms.key(), &deciding.store);
         Ok(Step::Append)
     }
 
     /// What is to be handed over.
     pub fn append(&self) -> Option<&Append> {
-        self.drafted.as_ref().map(|drafted| &drafted.append)
+        self.draft.as_ref().map(|draft| &draft.append)
     }
 
     /// Why it was rejected.
@@ -172,24 +172,24 @@ where
 
     /// Takes the answer to what was handed over.
     pub fn settle(&mut self, answer: Result<Appended, AppendError>) -> Result<Settled, DecideError<R>> {
-        let drafted = self.drafted.take().expect("an answer follows what was drafted");
-        let Drafted { append, read_back, correlation_id, outside_boundary } = drafted;
         match answer {
             Ok(appended) => {
                 self.attempts += 1;
                 // It is recorded, whatever the model's code does with it: a panic
                 // would have the caller do it once more. It costs the warm state.
                 let _ = catch_unwind(AssertUnwindSafe(|| {
-                    self.keep_what_was_appended(append, read_back, &appended);
+                    self.keep_what_was_appended(&appended);
                 }));
-                let mut receipt = Receipt::of(appended, correlation_id, self.attempts);
-                if self.deciding.key.is_some() {
+                let draft = self.draft.as_mut().expect("an answer follows a draft");
+                let mut receipt = Receipt::of(appended, draft.correlation_id, self.attempts);
+                if self.deciding.terms.key().is_some() {
                     receipt.leave_out_last();
                 }
-                receipt.outside_boundary = outside_boundary;
+                receipt.outside_boundary = std::mem::take(&mut draft.outside_boundary);
                 Ok(Settled::Done(receipt))
             }
             Err(error) if is_conflict(&error) => {
+                self.draft = None;
                 self.is_old = true;
                 if !std::mem::take(&mut self.is_fresh) {
                     // Warm from an earlier command, and out of date: nobody was
@@ -197,7 +197,8 @@ where
                     return Ok(Settled::Again(Duration::ZERO));
                 }
                 self.attempts += 1;
-                Ok(self.deciding.retry.pause_after(self.attempts).map_or(Settled::GiveUp, Settled::Again))
+                let pause = self.deciding.terms.retry().pause_after(self.attempts);
+                Ok(pause.map_or(Settled::GiveUp, Settled::Again))
             }
             Err(error) => Err(error.into()),
         }
@@ -228,8 +229,8 @@ where
     /// The state with the new events folded in is what the next decision
     /// begins with. The guards held, so nothing it reads came in between,
     /// unless the boundary lets some events commute: then it is read first.
-    fn keep_what_was_appended(&mut self, append: Append, read_back: AllReadBack, appended: &Appended) {
-        let Some(mut state) = self.state.take() else { return };
+    fn keep_what_was_appended(&mut self, appended: &Appended) {
+        let (Some(mut state), Some(draft)) = (self.state.take(), &mut self.draft) else { return };
         if appended.repeated {
             return;
         }
@@ -251,7 +252,7 @@ where
         }
         let store = &self.deciding.store;
         let before = store.watches_transitions::<M>().then(|| folded.model.clone());
-        if folded.fold_appended(boundary, append, read_back, appended).is_ok() {
+        if folded.fold_appended(boundary, draft, appended).is_ok() {
             self.due = store.snapshot_if_due(boundary, before.as_ref(), folded);
             *slot = Some(state);
         }

@@ -10,11 +10,12 @@
 //!   (Balance, Seats)             both, in one atomic append
 //! ```
 
+use std::fmt::{self, Write};
+
 use factum_core::{EventType, Query, QueryItem, Selection, StreamName, Tags};
 use smallvec::{SmallVec, smallvec};
 
 use crate::event::Id;
-use crate::event::id::IdText;
 use crate::model::{BoundaryError, Key, Selected};
 
 /// Which events a decision rests on.
@@ -39,11 +40,38 @@ pub(crate) enum Guard {
     Condition(Box<QueryItem>),
 }
 
+/// What a subject's stream would be called: not checked, and where it stands.
+#[derive(Debug)]
+pub struct StreamText(SmallVec<[u8; 64]>);
+
+impl StreamText {
+    /// Category and id.
+    pub fn of(category: &str, id: &impl Id) -> Self {
+        let mut text = SmallVec::from_slice(category.as_bytes());
+        text.push(b'-');
+        id.write_text(&mut Text(&mut text)).expect("an id has a text, or its `Display` is wrong");
+        Self(text)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+struct Text<'a>(&'a mut SmallVec<[u8; 64]>);
+
+impl Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
 impl Boundary {
     /// The stream of one subject.
     pub fn stream(category: &str, id: &impl Id, selected: &Selected) -> Result<Self, BoundaryError> {
         let types = selected.get();
-        let name = StreamName::from_utf8([category.as_bytes(), b"-", IdText::of(id).as_bytes()].concat())?;
+        let name = StreamName::from_utf8(StreamText::of(category, id).0.into_vec())?;
         let guard = if types.commute() {
             Guard::Condition(Box::new(QueryItem {
                 types: types.guarded.clone(),
@@ -70,6 +98,14 @@ impl Boundary {
         };
         let read = Selection::Query(Query::item(item(&types.folded)));
         Ok(Self { parts: smallvec![Part { read, guard: Guard::Condition(Box::new(item(&types.guarded))) }] })
+    }
+
+    /// The stream, if it is one and nothing else.
+    pub(crate) fn one_stream(&self) -> Option<&StreamName> {
+        match &self.parts[..] {
+            [Part { read: Selection::Stream(name), .. }] => Some(name),
+            _ => None,
+        }
     }
 
     pub(crate) fn join(&mut self, other: Self) {
@@ -101,11 +137,17 @@ impl Boundary {
     }
 }
 
+/// Whether they are the same name; one that stands in the same place is, which is
+/// known without looking at it.
+pub(crate) fn is_same(one: &StreamName, other: &StreamName) -> bool {
+    std::ptr::eq(one.as_str(), other.as_str()) || one == other
+}
+
 impl Part {
     pub(crate) fn reads(&self, stream: &StreamName, event_type: &EventType, tags: &Tags) -> bool {
         match &self.read {
             Selection::All => true,
-            Selection::Stream(name) => name == stream,
+            Selection::Stream(name) => is_same(name, stream),
             Selection::Query(query) => query.may_select(stream, event_type, tags),
         }
     }

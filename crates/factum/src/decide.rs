@@ -14,8 +14,7 @@
 //! more append and never a wrong event, and is no attempt. What is answered without an append, a
 //! rejection or nothing to do, is decided on a refreshed state.
 
-use std::future::{Future, IntoFuture, ready};
-use std::marker::PhantomData;
+use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
 use blocking::Task;
@@ -30,6 +29,7 @@ use crate::emitted::{Emitted, IntoEvents};
 use crate::receipt::Receipt;
 use crate::retry::{self, Retry};
 use crate::store::{Store, StoreError};
+use crate::terms::Terms;
 
 /// A model that decides about commands of type `C`.
 pub trait Decide<C>: Model {
@@ -70,20 +70,13 @@ impl<R, E: Into<StoreError>> From<E> for DecideError<R> {
     }
 }
 
-/// What a rejection is recorded as.
-pub(crate) type OnRejection<M, R> = Box<dyn Fn(&M, &R) -> Emitted + Send>;
-
 /// A decision to be made: [`run`](Self::run) it, or `.await` it.
 #[must_use = "nothing is decided until it is run or awaited"]
 pub struct Deciding<M, F, R> {
     pub(crate) store: Store,
     pub(crate) model: M,
     pub(crate) decide: F,
-    pub(crate) context: Context,
-    pub(crate) retry: Retry,
-    pub(crate) key: Option<String>,
-    pub(crate) on_rejection: Option<OnRejection<M, R>>,
-    _rejection: PhantomData<fn() -> R>,
+    pub(crate) terms: Terms<M, R>,
 }
 
 impl<M, F, I, R> Deciding<M, F, R>
@@ -93,33 +86,27 @@ where
     I: IntoEvents,
 {
     pub(crate) fn new(store: Store, model: M, decide: F) -> Self {
-        Self {
-            store,
-            model,
-            decide,
-            context: Context::default(),
-            retry: Retry::default(),
-            key: None,
-            on_rejection: None,
-            _rejection: PhantomData,
-        }
+        Self { store, model, decide, terms: Terms::usual() }
     }
 
     /// Carries it out at most once for this key, for ever: a second time it
     /// answers [`DecideError::AlreadyDone`] with the first receipt. Costs one
     /// small event in a stream of its own.
-    pub fn idempotency_key(self, key: impl Into<String>) -> Self {
-        Self { key: Some(key.into()), ..self }
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.terms.say().key = Some(key.into());
+        self
     }
 
     /// How often to try when others are faster.
-    pub fn retry(self, retry: Retry) -> Self {
-        Self { retry, ..self }
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.terms.say().retry = retry;
+        self
     }
 
     /// Everything that surrounds the command at once.
-    pub fn context(self, context: Context) -> Self {
-        Self { context, ..self }
+    pub fn context(mut self, context: Context) -> Self {
+        self.terms.say().context = context;
+        self
     }
 
     /// Who gave the command; kept as metadata `actor`.
@@ -129,27 +116,27 @@ where
 
     /// A fact about the fact.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.context.metadata.insert(key.into(), value.into());
+        self.terms.say().context.metadata.insert(key.into(), value.into());
         self
     }
 
     /// The flow the command belongs to.
     pub fn correlation_id(mut self, id: Uuid) -> Self {
-        self.context.correlation_id = Some(id);
+        self.terms.say().context.correlation_id = Some(id);
         self
     }
 
     /// The event that led to the command: its flow goes on.
     pub fn caused_by(mut self, event: &RecordedEvent) -> Self {
-        let context = Context::caused_by(event);
-        self.context.correlation_id = context.correlation_id;
-        self.context.causation_id = context.causation_id;
+        let Context { correlation_id, causation_id, .. } = Context::caused_by(event);
+        let context = &mut self.terms.say().context;
+        (context.correlation_id, context.causation_id) = (correlation_id, causation_id);
         self
     }
 
     /// When it happened, if not now.
     pub fn occurred_at(mut self, time: Timestamp) -> Self {
-        self.context.occurred_at = Some(time);
+        self.terms.say().context.occurred_at = Some(time);
         self
     }
 
@@ -157,7 +144,8 @@ where
     /// often something was tried is a query. It is answered as a rejection
     /// all the same.
     pub fn record_rejection<E: IntoEvents>(mut self, event: impl Fn(&M, &R) -> E + Send + 'static) -> Self {
-        self.on_rejection = Some(Box::new(move |model, rejection| Emitted::of(event(model, rejection))));
+        let record = move |model: &M, rejection: &R| Emitted::of(event(model, rejection));
+        self.terms.say().on_rejection = Some(Box::new(record));
         self
     }
 
@@ -201,11 +189,8 @@ where
 
     /// Decides where it is polled, and reads on a thread meant for blocking.
     fn into_future(self) -> Self::IntoFuture {
-        let mut attempt = match Attempt::new(self) {
-            Ok(attempt) => attempt,
-            Err(error) => return Box::pin(ready(Err(error.into()))),
-        };
         Box::pin(async move {
+            let mut attempt = Attempt::new(self)?;
             attempt.begin();
             loop {
                 if attempt.needs_reading() {

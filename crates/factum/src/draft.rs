@@ -34,7 +34,7 @@ pub struct NewEvents {
     pub correlation_id: Option<Uuid>,
 }
 
-/// Events as they were read back from what is stored of them.
+/// Events as they will be read back from what is stored of them.
 pub type AllReadBack = SmallVec<[ReadBack; 1]>;
 
 impl NewEvents {
@@ -112,14 +112,17 @@ pub fn by_stream(events: &mut [Made]) {
     events.sort_by_cached_key(|event| ranks[&event.encoded.stream]);
 }
 
-/// New events by stream, on their way to become an append.
+/// What is to be handed over, and what is kept of it for the answer.
 pub struct Draft {
-    append: Append,
-    read_back: AllReadBack,
-    correlation_id: Option<Uuid>,
+    pub append: Append,
+    /// For each of its events.
+    pub read_back: AllReadBack,
+    pub correlation_id: Option<Uuid>,
+    pub outside_boundary: Vec<EventType>,
 }
 
 impl Draft {
+    /// What was emitted, by stream, with nothing that guards it.
     pub fn new(store: &Store, emitted: Emitted, context: &Context) -> Result<Self, StoreError> {
         let mut stamp = Stamp::new(store, context);
         let (mut append, mut read_back) = (Append::default(), AllReadBack::new());
@@ -135,22 +138,18 @@ impl Draft {
                 }),
             }
         }
-        Ok(Self { append, read_back, correlation_id: stamp.correlation_id })
+        let correlation_id = stamp.correlation_id;
+        Ok(Self { append, read_back, correlation_id, outside_boundary: Vec::new() })
     }
 
-    pub fn unguarded(self) -> Drafted {
-        let Self { append, read_back, correlation_id } = self;
-        Drafted { append, read_back, correlation_id, outside_boundary: Vec::new() }
-    }
-
-    /// With everything that the decision rests on as its guard.
-    pub fn guarded<M: Model>(
-        mut self,
+    /// Adds everything that the decision rests on as its guard.
+    pub fn guard<M: Model>(
+        &mut self,
         boundary: &Boundary,
         state: &Folded<M>,
         key: Option<&str>,
         store: &Store,
-    ) -> Drafted {
+    ) {
         for (at, part) in boundary.parts.iter().enumerate() {
             let (Selection::Stream(stream), Some(expected)) = (&part.read, state.expected(boundary, at))
             else {
@@ -172,14 +171,13 @@ impl Draft {
         if let Some(query) = boundary.condition() {
             self.append.condition = Some(AppendCondition { query, after: state.up_to });
         }
-        let outside_boundary = self.outside(boundary);
+        self.outside_boundary = self.outside(boundary);
         if let Some(key) = key {
             let events = self.append.event_count() as u64;
             let first = self.append.writes.first().map_or(0, |write| write.events.len()) as u64;
-            let done = CommandDone::of(key, Span { events, first, back: events }, &outside_boundary);
+            let done = CommandDone::of(key, Span { events, first, back: events }, &self.outside_boundary);
             self.append.writes.push(done.write(store.new_id(), self.correlation_id));
         }
-        Drafted { outside_boundary, ..self.unguarded() }
     }
 
     /// The types of the events that the boundary does not read.
@@ -193,14 +191,6 @@ impl Draft {
             events.filter(|(stream, event)| !boundary.reads(stream, &event.event_type, &event.tags));
         outside.map(|(_, event)| event.event_type.clone()).collect()
     }
-}
-
-/// What is handed over, and what is kept of it for the answer.
-pub struct Drafted {
-    pub append: Append,
-    pub read_back: AllReadBack,
-    pub correlation_id: Option<Uuid>,
-    pub outside_boundary: Vec<EventType>,
 }
 
 /// The event as recorded, but for its place.

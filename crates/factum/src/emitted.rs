@@ -1,10 +1,11 @@
 //! What a decision comes to: events, ready to be stored.
 //!
-//! Each is decoded again once it is encoded, through the door by which it will be
-//! read for ever. That costs what reading it costs, and is the only proof: whether
-//! a type reads what it writes depends on the value (a number that is not finite, a
-//! field that is left out), and an event that is in the log cannot be taken back.
-//! What was read is kept for the model that folds the event next.
+//! What is stored must be read for ever, and an event that is in the log cannot be
+//! taken back. Where the types of its fields do not [promise](crate::event::faithful)
+//! that, an event is decoded again once it is encoded, through the door by which it
+//! will be read: whether a type reads what it writes may depend on the value (a
+//! number that is not finite, a field that is left out). The event as it will be read
+//! is kept for the model that folds it next.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ pub(crate) struct Made {
     pub read_back: ReadBack,
 }
 
-/// An event as it was read back from what is stored of it; `None` if its type
+/// An event as it is read back from what is stored of it; `None` if its type
 /// passes over what it wrote.
 pub(crate) type ReadBack = Option<Arc<dyn Any + Send + Sync>>;
 
@@ -40,7 +41,7 @@ impl Emitted {
     }
 
     /// One more.
-    pub fn push<E: Event>(&mut self, event: &E) {
+    pub fn push<E: Event>(&mut self, event: E) {
         match Made::of(event) {
             Ok(made) => self.events.push(made),
             Err(error) => self.error = self.error.take().or(Some(error)),
@@ -58,12 +59,15 @@ impl Emitted {
 
 impl Made {
     /// Only what can be read may be stored.
-    fn of<E: Event>(event: &E) -> Result<Self, EncodeError> {
+    fn of<E: Event>(event: E) -> Result<Self, EncodeError> {
         let encoded = event.encode()?;
-        let read_back: ReadBack = match E::decode(Stored::from(&encoded)) {
-            Ok(Decoded::Event(event)) => Some(Arc::new(event)),
-            Ok(Decoded::UnknownType | Decoded::SkippedVersion) => None,
-            Err(error) => return Err(EncodeError::NotReadBack(error)),
+        let read_back: ReadBack = match E::IS_FAITHFUL {
+            true => Some(Arc::new(event)),
+            false => match E::decode(Stored::from(&encoded)) {
+                Ok(Decoded::Event(event)) => Some(Arc::new(event)),
+                Ok(Decoded::UnknownType | Decoded::SkippedVersion) => None,
+                Err(error) => return Err(EncodeError::NotReadBack(error)),
+            },
         };
         Ok(Self { encoded, producer_metadata: E::PRODUCER_METADATA, read_back })
     }
@@ -83,7 +87,7 @@ pub trait IntoEvents {
 
 impl<E: Event> IntoEvents for E {
     fn into_events(self, emitted: &mut Emitted) {
-        emitted.push(&self);
+        emitted.push(self);
     }
 }
 

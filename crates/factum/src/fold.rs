@@ -10,13 +10,13 @@
 //! shows one moment of the log.
 
 use factum_core::{
-    Append, Appended, Events, ExpectedRevision, NewEvent, Position, Query, Read, ReadError, RecordedEvent,
-    Revision, Selection, Start, StreamName, Timestamp, Until,
+    Appended, Events, ExpectedRevision, NewEvent, Position, Query, Read, ReadError, RecordedEvent, Revision,
+    Selection, Start, StreamName, Timestamp, Until,
 };
 use smallvec::{SmallVec, smallvec};
 
 use crate::boundary::{Boundary, Guard};
-use crate::draft::{AllReadBack, unplaced};
+use crate::draft::{Draft, unplaced};
 use crate::emitted::ReadBack;
 use crate::model::FoldError;
 use crate::snapshot::Mark;
@@ -149,24 +149,23 @@ impl<M: Model> Folded<M> {
         patience.lost_at(self.events).map_or(Ok(()), |max| Err(too_long(max)))
     }
 
-    /// Folds what was just appended, each event as it will be read; it was read back
-    /// before.
+    /// Folds what was just appended, each event as it will be read. Nothing is left of
+    /// the events.
     pub(crate) fn fold_appended(
         &mut self,
         boundary: &Boundary,
-        append: Append,
-        read_back: AllReadBack,
+        draft: &mut Draft,
         appended: &Appended,
     ) -> Result<(), FoldError> {
-        let mut read_back = read_back.into_iter();
+        let mut read_back = draft.read_back.drain(..);
         let (Some(mut position), Some(recorded_at)) = (appended.first_position(), appended.recorded_at)
         else {
             return Ok(());
         };
-        for (write, last) in append.writes.into_iter().zip(&appended.revisions) {
+        for (write, last) in draft.append.writes.iter_mut().zip(&appended.revisions) {
             let mut revision =
                 last.map_or(0, |last| last.next().get()).saturating_sub(write.events.len() as u64);
-            for event in write.events {
+            for event in write.events.drain(..) {
                 let mut event = unplaced(event, write.stream.clone());
                 event.position = position;
                 event.revision = Revision::new(revision);

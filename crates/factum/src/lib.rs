@@ -55,6 +55,7 @@ pub mod rules;
 pub mod snapshot;
 mod stopwatch;
 pub mod store;
+mod terms;
 pub mod testing;
 pub mod unique;
 pub mod view;

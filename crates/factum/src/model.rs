@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 use factum_core::{EventType, NameError, Position, RecordedEvent, StreamName, Tag};
 
 use crate::Boundary;
+use crate::boundary::StreamText;
 use crate::event::{DecodeError, FieldShape, Id, Shape};
 
 /// How an event changes a state. No clock, no randomness, no input or output:
@@ -56,6 +57,12 @@ pub trait Model: Clone + Send + Sync + 'static {
 
     /// Which events it reads, and what must not change while it decides.
     fn boundary(&self) -> Result<Boundary, BoundaryError>;
+
+    /// The stream, if its boundary is one stream and follows from the stream's name
+    /// and this type: a state that is warm is found by it, and no boundary made.
+    fn one_stream(&self) -> Option<StreamText> {
+        None
+    }
 
     /// Changes the state by one event that was found through this part of the
     /// boundary.

@@ -4,7 +4,7 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
 use crate::command::Context;
-use crate::draft::{Draft, Drafted};
+use crate::draft::Draft;
 use crate::emitted::Emitted;
 use crate::receipt::Receipt;
 use crate::store::{Store, StoreError};
@@ -27,15 +27,15 @@ impl Recording {
         Self { context, ..self }
     }
 
-    fn drafted(self) -> Result<(Store, Drafted), StoreError> {
-        let drafted = Draft::new(&self.store, self.emitted, &self.context)?.unguarded();
-        Ok((self.store, drafted))
+    fn draft(self) -> Result<(Store, Draft), StoreError> {
+        let draft = Draft::new(&self.store, self.emitted, &self.context)?;
+        Ok((self.store, draft))
     }
 
     /// Records them.
     pub fn run(self) -> Result<Receipt, StoreError> {
-        let (store, drafted) = self.drafted()?;
-        Ok(Receipt::of(store.append(&drafted.append)?, drafted.correlation_id, 1))
+        let (store, draft) = self.draft()?;
+        Ok(Receipt::of(store.append(&draft.append)?, draft.correlation_id, 1))
     }
 }
 
@@ -45,8 +45,8 @@ impl IntoFuture for Recording {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let (store, drafted) = self.drafted()?;
-            Ok(Receipt::of(store.append_async(&drafted.append).await?, drafted.correlation_id, 1))
+            let (store, draft) = self.draft()?;
+            Ok(Receipt::of(store.append_async(&draft.append).await?, draft.correlation_id, 1))
         })
     }
 }

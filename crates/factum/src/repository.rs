@@ -19,7 +19,7 @@ use factum_core::{AppendError, Appended, Durability, NewEvent, Revision, Until};
 use crate::appending::is_conflict;
 use crate::boundary::Boundary;
 use crate::command::Context;
-use crate::draft::{self, Draft, Drafted, unplaced};
+use crate::draft::{self, Draft, unplaced};
 use crate::emitted::{Emitted, IntoEvents, Made};
 use crate::event::Encoded;
 use crate::fold::{self, Folded};
@@ -241,25 +241,26 @@ impl<M: Model> Saving<M> {
             return Ok(receipt);
         }
         let store = self.store.clone();
-        let drafted = self.drafted()?;
-        settled(store.append(&drafted.append), drafted)
+        let draft = self.draft()?;
+        settled(store.append(&draft.append), draft)
     }
 
-    fn drafted(self) -> Result<Drafted, SaveError> {
+    fn draft(self) -> Result<Draft, SaveError> {
         let Root { folded, boundary, uncommitted, error, .. } = self.root;
         if let Some(error) = error {
             return Err(error.into());
         }
-        let draft = Draft::new(&self.store, uncommitted, &self.context)?;
-        Ok(draft.guarded(&boundary, &folded, None, &self.store))
+        let mut draft = Draft::new(&self.store, uncommitted, &self.context)?;
+        draft.guard(&boundary, &folded, None, &self.store);
+        Ok(draft)
     }
 }
 
-fn settled(answer: Result<Appended, AppendError>, drafted: Drafted) -> Result<Receipt, SaveError> {
+fn settled(answer: Result<Appended, AppendError>, draft: Draft) -> Result<Receipt, SaveError> {
     match answer {
         Ok(appended) => {
-            let outside_boundary = drafted.outside_boundary;
-            Ok(Receipt { outside_boundary, ..Receipt::of(appended, drafted.correlation_id, 1) })
+            let outside_boundary = draft.outside_boundary;
+            Ok(Receipt { outside_boundary, ..Receipt::of(appended, draft.correlation_id, 1) })
         }
         Err(error) if is_conflict(&error) => Err(SaveError::Conflict),
         Err(error) => Err(error.into()),
@@ -276,8 +277,8 @@ impl<M: Model> IntoFuture for Saving<M> {
                 return Ok(receipt);
             }
             let store = self.store.clone();
-            let drafted = self.drafted()?;
-            settled(store.append_async(&drafted.append).await, drafted)
+            let draft = self.draft()?;
+            settled(store.append_async(&draft.append).await, draft)
         })
     }
 }

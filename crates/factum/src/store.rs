@@ -315,4 +315,9 @@ impl Store {
     pub(crate) fn warm<M: Model>(&self, boundary: Boundary) -> Arc<Slot<M>> {
         self.0.states.slot(boundary)
     }
+
+    /// The same, of the boundary of a model.
+    pub(crate) fn warm_of<M: Model>(&self, model: &M) -> Result<Arc<Slot<M>>, BoundaryError> {
+        self.0.states.slot_of(model)
+    }
 }

@@ -20,8 +20,9 @@ use parking_lot::Mutex;
 use quick_cache::DefaultHashBuilder;
 use quick_cache::sync::Cache;
 
-use crate::Boundary;
 use crate::fold::Folded;
+use crate::model::BoundaryError;
+use crate::{Boundary, Model};
 
 /// The states kept by a store.
 pub struct WarmStates {
@@ -40,15 +41,35 @@ impl WarmStates {
         Self { slots: Cache::new(states_max), hashes: DefaultHashBuilder::default() }
     }
 
+    /// The slot of a model, made if there is none.
+    pub fn slot_of<M: Model>(&self, model: &M) -> Result<Arc<Slot<M>>, BoundaryError> {
+        let found = model.one_stream().and_then(|stream| {
+            let slot = self.found::<M>(self.hash_of_stream::<M>(stream.as_bytes()))?;
+            let is_it = slot.boundary.one_stream()?.as_str().as_bytes() == stream.as_bytes();
+            is_it.then_some(slot)
+        });
+        found.map_or_else(|| Ok(self.slot(model.boundary()?)), Ok)
+    }
+
     /// The slot of a boundary, made if there is none.
     pub fn slot<M: Send + Sync + 'static>(&self, boundary: Boundary) -> Arc<Slot<M>> {
-        let hash = self.hashes.hash_one((TypeId::of::<M>(), &boundary));
+        let hash = match boundary.one_stream() {
+            Some(stream) => self.hash_of_stream::<M>(stream.as_str().as_bytes()),
+            None => self.hashes.hash_one((TypeId::of::<M>(), &boundary)),
+        };
         self.slot_by(hash, boundary)
     }
 
+    fn hash_of_stream<M: 'static>(&self, stream: &[u8]) -> u64 {
+        self.hashes.hash_one((TypeId::of::<M>(), stream))
+    }
+
+    fn found<M: Send + Sync + 'static>(&self, hash: u64) -> Option<Arc<Slot<M>>> {
+        self.slots.get(&hash)?.downcast().ok()
+    }
+
     fn slot_by<M: Send + Sync + 'static>(&self, hash: u64, boundary: Boundary) -> Arc<Slot<M>> {
-        if let Some(slot) = self.slots.get(&hash)
-            && let Ok(slot) = slot.downcast::<Slot<M>>()
+        if let Some(slot) = self.found::<M>(hash)
             && slot.boundary == boundary
         {
             return slot;
@@ -81,6 +102,51 @@ mod tests {
         let other_model: Arc<Slot<u16>> = states.slot(stream("account-ada"));
         assert_eq!(other_model.boundary, ada.boundary);
         assert!(Arc::ptr_eq(&ada, &states.slot(stream("account-ada"))), "it kept its place");
+    }
+
+    #[derive(crate::Id, Clone, Debug, PartialEq)]
+    struct JarId(u8);
+    #[derive(crate::Event, Clone)]
+    enum Jar {
+        Filled {
+            #[id]
+            id: JarId,
+        },
+    }
+    #[derive(crate::Aggregate, Clone)]
+    #[folds(Jar)]
+    struct Full {
+        #[key]
+        id: JarId,
+    }
+    #[derive(crate::Aggregate, Clone)]
+    #[folds(Jar, commutes(Jar::Filled))]
+    struct EverFull {
+        #[key]
+        id: JarId,
+    }
+    impl crate::Evolve<Jar> for Full {
+        fn evolve(&mut self, _: &Jar) {}
+    }
+    impl crate::Evolve<Jar> for EverFull {
+        fn evolve(&mut self, _: &Jar) {}
+    }
+
+    #[test]
+    fn a_model_of_one_stream_finds_the_slot_of_its_boundary() {
+        fn assert_one_slot<M: Model>(states: &WarmStates, model: &M) -> Boundary {
+            let slot = states.slot_of(model).unwrap();
+            assert_eq!(slot.boundary, model.boundary().unwrap());
+            assert!(Arc::ptr_eq(&slot, &states.slot(model.boundary().unwrap())), "by its boundary");
+            assert!(Arc::ptr_eq(&slot, &states.slot_of(model).unwrap()), "again");
+            slot.boundary.clone()
+        }
+        let states = WarmStates::new(16);
+        let first = assert_one_slot(&states, &Full::of(1));
+        let second = assert_one_slot(&states, &Full::of(2));
+        assert_ne!(first, second);
+        assert_ne!(first, assert_one_slot(&states, &EverFull::of(1)), "it guards less");
+        assert_eq!(first, assert_one_slot(&states, &Full::of(1)));
     }
 
     #[test]

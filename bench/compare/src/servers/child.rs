@@ -86,7 +86,7 @@ impl Drop for Child {
     }
 }
 
-/// In a file of lines such as `VmHWM:	  12345 kB`.
+/// In a file of lines such as `VmHWM: 12345 kB`.
 fn peak(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1_024)

@@ -134,7 +134,9 @@ pub async fn consume(port: u16) -> Result<Duration, Failure> {
             return Ok(took);
         }
         if parked > EVENTS / PARKED_EVERY || asked.elapsed() > PARKED_WITHIN {
-            return Err(format!("{} events were parked, and {parked} are there", EVENTS / PARKED_EVERY).into());
+            return Err(
+                format!("{} events were parked, and {parked} are there", EVENTS / PARKED_EVERY).into()
+            );
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -45,6 +45,10 @@ use crate::servers::workload::Workload;
 pub const LEAD_IN: Duration = Duration::from_secs(1);
 /// How long a round may take, with a fill if there is one.
 const ROUND_MAX: Duration = Duration::from_secs(20 * 60);
+/// How long after its answer an event may take until it can be read, and how often
+/// that is tried.
+const READABLE_WITHIN: Duration = Duration::from_secs(5);
+const READ_AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// Appends in flight.
 const IN_FLIGHT: u32 = 1_024;
 /// Who appends at a steady rate.
@@ -198,7 +202,11 @@ impl Bench {
         if workload == Workload::Group {
             return self.group(system, means, &home).await;
         }
-        let mut server = Running::start(system, means, &home, Durability::Disk)?;
+        let durability = match workload {
+            Workload::Lone => Durability::DiskAtOnce,
+            _ => Durability::Disk,
+        };
+        let mut server = Running::start(system, means, &home, durability)?;
         let outcome = match workload {
             Workload::InFlight | Workload::Lone => self.appends::<C>(workload, &mut server).await,
             Workload::Live => self.live::<C>(&mut server).await,
@@ -215,9 +223,7 @@ impl Bench {
         let before = self.flushed();
         let answers = appends(&clients, plan).await;
         let flushed = self.flushed().zip(before).map(|(after, before)| after - before);
-        let mut back = Book::default();
-        clients[0].read_all(&mut |payload| back.see(payload)).await?;
-        answers.are_in(&back, callers)?;
+        self.read_back(&*clients[0], &answers, callers).await?;
         self.is_flushed(&answers, flushed, is_lone)?;
 
         let latency = answers.latency();
@@ -230,6 +236,20 @@ impl Bench {
         let answers_a_flush =
             flushed.filter(|flushed| *flushed > 0).map(|flushed| answers.at.len() as f64 / flushed as f64);
         Ok(Outcome { figure, more, answers_a_flush, ..Outcome::default() })
+    }
+
+    /// An error if what was answered cannot be read; what can be read a moment later
+    /// is there.
+    async fn read_back<C: Client>(&self, client: &C, answers: &Answers, callers: u32) -> Result<(), Failure> {
+        let begin = Instant::now();
+        loop {
+            let mut back = Book::default();
+            client.read_all(&mut |payload| back.see(payload)).await?;
+            match answers.are_in(&back, callers) {
+                Err(_) if begin.elapsed() < READABLE_WITHIN => tokio::time::sleep(READ_AGAIN_AFTER).await,
+                is_there => return is_there,
+            }
+        }
     }
 
     /// What the disk counts.

@@ -48,6 +48,9 @@ impl Means {
 pub enum Durability {
     /// The machine's end: what is measured.
     Disk,
+    /// The same, where a server has a setting by which it does not wait for others
+    /// before it flushes: appends that come one after the other.
+    DiskAtOnce,
     /// Nothing: to fill a store that is closed before anything is measured,
     /// where a server has a setting for it.
     Filling,
@@ -171,7 +174,10 @@ fn command(
             command.args(["--listen", &listen, "--db-path"]).arg(&data);
         }
         System::SierraDb => {
-            let text = format!("[network]\ncluster_enabled = false\nclient_address = \"{listen}\"\n");
+            let mut text = format!("[network]\ncluster_enabled = false\nclient_address = \"{listen}\"\n");
+            if durability == Durability::DiskAtOnce {
+                text += "[sync]\nmax_batch_size = 1\n";
+            }
             command.arg("--dir").arg(&data).arg("--config").arg(home.setting("sierra.toml", &text)?);
         }
         System::Nats => {
@@ -179,7 +185,7 @@ fn command(
             command.arg("--config").arg(home.setting("nats.conf", &text)?);
         }
         System::Redis => {
-            let fsync = if durability == Durability::Disk { "always" } else { "no" };
+            let fsync = if durability == Durability::Filling { "no" } else { "always" };
             command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--dir"]).arg(&data);
             command.args(["--save", "", "--appendonly", "yes", "--appendfsync", fsync]);
         }
@@ -189,7 +195,7 @@ fn command(
 }
 
 fn nats_settings(listen: &str, data: &Path, durability: Durability) -> String {
-    let sync = if durability == Durability::Disk { "sync_interval: always\n" } else { "" };
+    let sync = if durability == Durability::Filling { "" } else { "sync_interval: always\n" };
     format!("listen: \"{listen}\"\njetstream {{\nstore_dir: \"{}\"\n{sync}}}\n", data.display())
 }
 
@@ -214,9 +220,11 @@ mod tests {
             arguments[at + 1].clone()
         };
         assert_eq!(fsync(Durability::Disk), "always");
+        assert_eq!(fsync(Durability::DiskAtOnce), "always");
         assert_eq!(fsync(Durability::Filling), "no");
         let settings = |durability| nats_settings("127.0.0.1:1", Path::new("/d"), durability);
         assert!(settings(Durability::Disk).contains("sync_interval: always"));
+        assert!(settings(Durability::DiskAtOnce).contains("sync_interval: always"));
         assert!(!settings(Durability::Filling).contains("sync_interval"));
     }
 

@@ -136,9 +136,10 @@ impl System {
                  fails if an event of that tag came after the one before; read by `read`, followed by `subscribe`"
             }
             Self::SierraDb => {
-                "one node, `cluster_enabled = false`, else all defaults (flushes after 4 KiB, 50 events or 5 ms); \
-                 `EAPPEND` with the expected version; no order of all events: its 32 partitions are read one after the \
-                 other by `EPSCAN`, 1,000 events at a time, and followed by `EPSUB *`"
+                "one node, `cluster_enabled = false`, else all defaults (flushes after 4 KiB, 50 events or 5 ms), for \
+                 lone appends `max_batch_size = 1`; a connection answers one command after the other, so that each \
+                 append in flight has one of its own; `EAPPEND` with the expected version; no order of all events: its 32 partitions are read one after the \
+                 other by `EPSCAN`, 1,000 events at a time, and followed by `EPSUB *`, acknowledging every 250th event"
             }
             Self::Postgres => {
                 "as `initdb` leaves it with `fsync`, `synchronous_commit` and `full_page_writes` on; one table with a \

@@ -98,7 +98,8 @@ impl Table {
     /// Whose figure is held against the target, in the row where that is told:
     /// of Factum's rows of a workload the best, in the first.
     fn judged(&self, row: &Row) -> Option<&Row> {
-        let mut ours = self.rows.iter().filter(|other| other.workload == row.workload && other.system.is_factum());
+        let mut ours =
+            self.rows.iter().filter(|other| other.workload == row.workload && other.system.is_factum());
         let first = ours.next().filter(|first| first.system == row.system)?;
         let figure = |row: &Row| row.best().map(|best| best.figure);
         Some(ours.fold(first, |best, next| match (figure(best), figure(next)) {

@@ -5,6 +5,8 @@
 //! and times are texts in it as they are in JSON, so it evolves by the same
 //! rules, through the same upcasters.
 
+use std::cell::Cell;
+
 use factum_core::ContentType;
 use serde::de::DeserializeOwned;
 use serde::ser::SerializeMap as _;
@@ -32,16 +34,16 @@ impl Codec {
     pub fn encode<T: Serialize + ?Sized>(self, fields: &T) -> Result<(ContentType, Vec<u8>), EncodeError> {
         match self {
             Self::Json => {
-                let mut data = Vec::with_capacity(128);
-                serde_json::to_writer(&mut data, fields).map_err(EncodeError::new)?;
+                let data = written(|data| serde_json::to_writer(data, fields).map_err(EncodeError::new))?;
                 Ok((ContentType::Json, data))
             }
             #[cfg(feature = "msgpack")]
             Self::MessagePack => {
-                let mut data = Vec::with_capacity(128);
-                let mut serializer =
-                    rmp_serde::Serializer::new(&mut data).with_struct_map().with_human_readable();
-                fields.serialize(&mut serializer).map_err(EncodeError::new)?;
+                let data = written(|data| {
+                    let mut serializer =
+                        rmp_serde::Serializer::new(data).with_struct_map().with_human_readable();
+                    fields.serialize(&mut serializer).map_err(EncodeError::new)
+                })?;
                 Ok((ContentType::from(MESSAGE_PACK), data))
             }
         }
@@ -69,6 +71,26 @@ impl Codec {
         }
     }
 }
+
+/// What this writes, in room for that and nothing else: it may wait for the log with
+/// a thousand others. Each thread writes where it has written before.
+fn written<E>(write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Vec<u8>, E> {
+    thread_local! {
+        static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    }
+    // Whatever is written by writing this finds another one.
+    let mut buffer = BUFFER.take();
+    buffer.clear();
+    write(&mut buffer)?;
+    let data = buffer.as_slice().to_vec();
+    if buffer.capacity() <= BUFFER_MAX {
+        BUFFER.set(buffer);
+    }
+    Ok(data)
+}
+
+/// How many bytes a thread keeps to write in.
+const BUFFER_MAX: usize = 64 * 1024;
 
 /// An event without fields: an empty object, so that fields can be added.
 pub fn no_fields<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {

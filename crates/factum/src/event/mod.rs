@@ -17,6 +17,7 @@
 
 pub mod codec;
 pub mod error;
+pub mod faithful;
 pub mod id;
 pub mod shape;
 pub(crate) mod unwind;
@@ -54,6 +55,10 @@ pub trait Event: Clone + Send + Sync + 'static {
     const PRODUCER: &'static str;
     /// The same as the metadata of an event: `{"producer":"shop 1.4.0"}`.
     const PRODUCER_METADATA: &'static str;
+
+    /// Whether the types of its fields promise that every value is read back as it
+    /// was written. If they do not, each is read back before it is recorded.
+    const IS_FAITHFUL: bool = false;
 
     /// Every type it may be stored as, in the newest version.
     fn shapes() -> Vec<Shape>;

@@ -76,7 +76,7 @@ where
         match (self.deciding.decide)(state) {
             Ok(events) => Decided::Events(Emitted::of(events)),
             Err(rejection) => {
-                let recorded = self.deciding.on_rejection.as_ref().map(|record| record(state, &rejection));
+                let recorded = self.deciding.terms.on_rejection().map(|record| record(state, &rejection));
                 self.rejection = Some(rejection);
                 Decided::Rejected(recorded.unwrap_or_default())
             }
@@ -84,15 +84,15 @@ where
     }
 
     fn context(&self) -> &Context {
-        &self.deciding.context
+        self.deciding.terms.context()
     }
 
     fn key(&self) -> Option<&str> {
-        self.deciding.key.as_deref()
+        self.deciding.terms.key()
     }
 
     fn attempts_max(&self) -> u32 {
-        self.deciding.retry.attempts_max
+        self.deciding.terms.retry().attempts_max
     }
 
     fn answer(self: Box<Self>, outcome: Outcome) {

@@ -13,14 +13,22 @@ use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::servers::client::{Client, Delivered, pass_on};
+use crate::servers::place;
 use crate::servers::stamp::{EVENT_TYPE, Stamp};
 
-/// A connection.
+/// Some connections: each answers one command after the other, and an append when
+/// it is flushed.
 pub struct SierraDb {
     client: Redis,
-    connection: MultiplexedConnection,
+    connections: Vec<MultiplexedConnection>,
     partitions: u16,
 }
+
+/// So many callers of one client are answered at the same time.
+const CONNECTIONS: usize = 256;
+
+/// It sends a thousand events ahead of those that were acknowledged.
+const ACK_EVERY: u64 = 250;
 
 /// How many events are asked for at once.
 const PAGE: u64 = 1_000;
@@ -38,13 +46,23 @@ fn expected(stamp: Stamp) -> ExpectedVersion {
     }
 }
 
+impl SierraDb {
+    /// Callers are dealt to the clients in turn, and have a stream each.
+    fn of_stream(&self, stream: u32) -> MultiplexedConnection {
+        self.connections[stream as usize / place::CONNECTIONS % CONNECTIONS].clone()
+    }
+}
+
 impl Client for SierraDb {
     async fn connect(port: u16) -> Result<Self, Failure> {
         let client = Redis::open(format!("redis://127.0.0.1:{port}/?protocol=resp3"))?;
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
-        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-        let partitions = connection.hello(3).await?.num_partitions;
-        Ok(Self { client, connection, partitions })
+        let mut connections = Vec::new();
+        while connections.len() < CONNECTIONS {
+            connections.push(client.get_multiplexed_async_connection_with_config(&config).await?);
+        }
+        let partitions = connections[0].hello(3).await?.num_partitions;
+        Ok(Self { client, connections, partitions })
     }
 
     async fn append(&self, stamp: Stamp, _: Option<u64>) -> Result<u64, Failure> {
@@ -52,7 +70,7 @@ impl Client for SierraDb {
             .partition_key(partition_key(stamp.stream))
             .expected_version(expected(stamp))
             .payload(stamp.payload().to_vec());
-        let mut connection = self.connection.clone();
+        let mut connection = self.of_stream(stamp.stream);
         let answer = connection.eappend(stamp.stream_name(), EVENT_TYPE, options).await?;
         if answer.stream_version != stamp.revision {
             return Err(
@@ -70,12 +88,12 @@ impl Client for SierraDb {
                 .payload(stamp.payload().to_vec())
         };
         let events: Vec<_> = events.iter().map(new).collect();
-        self.connection.clone().emappend(partition_key(first.stream), &events).await?;
+        self.of_stream(first.stream).emappend(partition_key(first.stream), &events).await?;
         Ok(())
     }
 
     async fn read_all(&self, see: &mut (dyn FnMut(&[u8]) + Send)) -> Result<(), Failure> {
-        let mut connection = self.connection.clone();
+        let mut connection = self.of_stream(0);
         for partition in 0..self.partitions {
             let mut from = 0;
             loop {
@@ -93,11 +111,15 @@ impl Client for SierraDb {
     async fn follow(self: Arc<Self>, heard: UnboundedSender<Delivered>) -> Result<(), Failure> {
         let mut manager = self.client.subscription_manager().await?;
         let mut events = manager.subscribe_to_all_partitions_from_latest().await?;
+        let mut acked = 0;
         while let Some(message) = events.next_message().await {
-            if let SierraMessage::Event { event, .. } = message
-                && !pass_on(&heard, &event.payload)?
-            {
+            let SierraMessage::Event { event, cursor, .. } = message else { continue };
+            if !pass_on(&heard, &event.payload)? {
                 return Ok(());
+            }
+            if cursor >= acked + ACK_EVERY {
+                events.acknowledge_up_to_cursor(cursor).await?;
+                acked = cursor;
             }
         }
         Err("the subscription ended".into())

@@ -1,8 +1,11 @@
 //! A store that fails on purpose.
 
 use std::collections::VecDeque;
+use std::future::{Future as _, IntoFuture as _, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use factum::store::StoreOptions;
 use factum::{AppendError, EventStore, Position, ReadError, Store};
@@ -73,7 +76,9 @@ impl Faulty {
 
     /// Waits until so many were handed over.
     pub fn wait_for_appends(&self, appends: usize) {
+        let begin = Instant::now();
         while self.appends() < appends {
+            assert!(begin.elapsed() < TOO_LONG, "{} appends and not {appends}", self.appends());
             std::thread::yield_now();
         }
     }
@@ -102,6 +107,20 @@ impl Inner {
     }
 }
 
+/// Waits until the gate is opened. Who fails before it does so may wait for what is
+/// held, which then goes on by itself, so that the failure is told.
+async fn opened(gate: oneshot::Receiver<()>) {
+    let (mut gate, mut too_long) = (gate.into_future(), futures_timer::Delay::new(TOO_LONG));
+    poll_fn(|context| match Pin::new(&mut gate).poll(context) {
+        Poll::Ready(_) => Poll::Ready(()),
+        Poll::Pending => Pin::new(&mut too_long).poll(context),
+    })
+    .await;
+}
+
+/// Nothing here takes so long.
+const TOO_LONG: Duration = Duration::from_secs(60);
+
 fn unknown() -> AppendError {
     AppendError::Unknown(StorageError::Closed)
 }
@@ -128,7 +147,7 @@ impl EventStore for Faulty {
         let answer = self.0.append(append.clone(), fault);
         Box::pin(async move {
             if let Some(opens) = opens {
-                let _ = opens.await;
+                opened(opens).await;
             }
             if !pause.is_zero() {
                 futures_timer::Delay::new(pause).await;
