@@ -11,6 +11,11 @@
 //! what was not sent yet. An append is packed by whoever hands it over, and the
 //! call takes what is packed from the [queue](super::queue) itself: no task and
 //! no channel lie between.
+//!
+//! Callers that are answered together come back one after another. The first would
+//! go alone, and make both sides work for a message of one: so the thread behind
+//! steps back once before it sends few where there were many. A caller alone is
+//! never waited for.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -134,8 +139,13 @@ impl Carrier {
     async fn open(&self) -> Result<Streaming<AppendResponse>, Trouble> {
         let (queue, flight) = (Arc::clone(&self.queue), Arc::clone(&self.flight));
         let call = flying(&flight).open();
-        let messages =
-            futures_util::stream::poll_fn(move |context| flying(&flight).poll_send(call, &queue, context));
+        let messages = futures_util::stream::poll_fn(move |context| {
+            // Whoever would come back has the core first, if they wait for it.
+            if flying(&flight).is_early(&queue) {
+                std::thread::yield_now();
+            }
+            flying(&flight).poll_send(call, &queue, context)
+        });
         let mut client = self.way.appends();
         match self.way.in_time(client.append(messages)).await {
             Ok(answers) => {

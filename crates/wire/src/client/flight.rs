@@ -19,6 +19,9 @@ use super::queue::{Parcel, Queue};
 use super::sent::Sent;
 use crate::proto::store::AppendRequest;
 
+/// So many are enough for one message, however many there usually are.
+const FEW: usize = 64;
+
 /// One message on its way.
 struct Message {
     /// The number of its first append.
@@ -42,6 +45,8 @@ pub struct Flight {
     sender: Option<Waker>,
     messages: VecDeque<Message>,
     next: u64,
+    /// How many appends the last message had, and the one before it.
+    last: [usize; 2],
     pub ticks: u64,
 }
 
@@ -91,6 +96,13 @@ impl Flight {
         queue.poll_next(context).map(|parcel| Some(self.send(parcel?)))
     }
 
+    /// Whether only a few wait, and lately more went together: those who were just
+    /// answered are about to come back.
+    pub fn is_early(&self, queue: &Queue) -> bool {
+        let usual = self.last[0].max(self.last[1]);
+        queue.has_fewer(usual.min(FEW))
+    }
+
     fn send(&mut self, parcel: Parcel) -> AppendRequest {
         let count = parcel.packed.count();
         let packed = parcel.packed.into_bytes();
@@ -102,6 +114,7 @@ impl Flight {
             since: self.ticks,
         };
         self.next += count as u64;
+        self.last = [count, self.last[0]];
         self.messages.push_back(message);
         AppendRequest { appends: packed, count: count as u32 }
     }
@@ -200,6 +213,27 @@ mod tests {
             assert!(awaited[place].try_recv().unwrap().is_err());
         }
         assert!(flight.is_empty());
+    }
+
+    #[test]
+    fn a_few_are_early_only_where_there_were_more() {
+        let (queue, mut flight) = (Queue::of(0), Flight::default());
+        let call = flight.open();
+        flight.begin();
+        let mut awaited = Vec::new();
+        // One after another, then two at once, and again one after another.
+        for (streams, is_early) in [(1, false), (1, false), (2, false), (1, true), (1, true), (1, false)] {
+            assert!(!flight.is_early(&queue), "nobody is waited for where nobody is");
+            awaited.extend(hand_over(&queue, &["a", "b"][..streams]));
+            assert_eq!(flight.is_early(&queue), is_early);
+            assert_eq!(sent(&mut flight, call, &queue).unwrap().len(), streams);
+        }
+        awaited.extend(hand_over(&queue, &["a"; 200]));
+        sent(&mut flight, call, &queue);
+        awaited.extend(hand_over(&queue, &["a"; FEW - 1]));
+        assert!(flight.is_early(&queue));
+        awaited.extend(hand_over(&queue, &["a"]));
+        assert!(!flight.is_early(&queue));
     }
 
     #[test]

@@ -109,6 +109,12 @@ impl Queue {
         Ok(awaited)
     }
 
+    /// Whether some wait, and fewer than so many.
+    pub fn has_fewer(&self, count: usize) -> bool {
+        let state = self.state();
+        state.full.is_empty() && (1..count).contains(&state.filling.appends.len())
+    }
+
     /// What is to be sent next; `None` if there is nothing, and will be nothing.
     pub fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Parcel>> {
         let mut state = self.state();
