@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // Payloads share the buffer they arrived in.
         .bytes(".event_store.client.streams")
         .bytes(".event_store.client.StreamIdentifier")
-        .bytes(".factum.store.v2")
+        .bytes(".factum.store.v3")
         .bytes(".kurrentdb.protocol.v2.streams")
         .compile_fds_with_config(files, messages)?;
     Ok(())

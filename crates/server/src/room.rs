@@ -58,6 +58,12 @@ impl Room {
         }
     }
 
+    /// How many bytes are taken, of how many.
+    pub fn taken(&self) -> (u64, u64) {
+        let bytes_max = u64::from(self.bytes_max);
+        (bytes_max.saturating_sub(self.free.available_permits() as u64), bytes_max)
+    }
+
     /// What is larger than all of it passes alone.
     fn counted(&self, bytes: u64) -> u32 {
         u32::try_from(bytes).unwrap_or(u32::MAX).min(self.bytes_max)

@@ -68,6 +68,11 @@ const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(10);
 const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 const CALL_WINDOW: u32 = 2 * 1024 * 1024;
 
+/// The largest piece of a message that a client may send. Each is a system call at
+/// both ends; in pieces of 16 KiB, as is usual, a message of many appends would be
+/// several.
+const PIECE_BYTES: u32 = 256 * 1024;
+
 /// How many calls one connection may have under way, subscriptions included;
 /// KurrentDB allows 100.
 const CALLS_MAX: u32 = 1_024;
@@ -194,6 +199,7 @@ fn router(routes: &Routes) -> Router {
         .accept_http1(true)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .initial_stream_window_size(CALL_WINDOW)
+        .max_frame_size(PIECE_BYTES)
         .max_concurrent_streams(CALLS_MAX)
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
@@ -210,7 +216,7 @@ fn routes(
 ) -> Routes {
     let groups = GroupsService::new(services.clone(), registry.clone());
     let node = Arc::new(Node::new(services, address.ip().to_string(), address.port()));
-    let store = StoreServer::new(StoreService::new(services.store.clone(), stopping.clone()))
+    let store = StoreServer::new(StoreService::new(services, stopping.clone()))
         .max_decoding_message_size(factum_wire::store::MESSAGE_BYTES_MAX);
     let streams = StreamsServer::new(StreamsService::new(services.clone(), stopping.clone()))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);

@@ -94,7 +94,7 @@ pub mod proto {
 
     /// Factum's own protocol.
     pub mod store {
-        tonic::include_proto!("factum.store.v2");
+        tonic::include_proto!("factum.store.v3");
     }
     /// Names as in the second version of the protocol.
     pub mod kurrentdb {

@@ -3,7 +3,7 @@
 //! messages have, and values that are often messages themselves.
 
 use bolero::TypeGenerator;
-use factum_core::{Clock, ManualClock, Timestamp};
+use factum_core::{Bytes, Clock, ManualClock, Timestamp};
 use factum_wire::groups::{control, member, settings};
 use factum_wire::proto::client::Uuid;
 use factum_wire::proto::persistent_subscriptions as groups;
@@ -197,16 +197,6 @@ fn decode_as_the_port(bytes: &[u8]) {
     let refused = |error: store::Malformed| {
         assert!(!store::status::of_malformed(&error).message().is_empty());
     };
-    if let Ok(message) = port::Append::decode(bytes)
-        && let Err(error) = store::append::decode(message)
-    {
-        refused(error);
-    }
-    if let Ok(message) = port::Answer::decode(bytes)
-        && let Err(error) = store::append::decode_answer(message)
-    {
-        refused(error);
-    }
     if let Ok(message) = port::ReadRequest::decode(bytes)
         && let Err(error) = store::read::decode(message)
     {
@@ -220,12 +210,19 @@ fn decode_as_the_port(bytes: &[u8]) {
     if let Ok(message) = port::Signal::decode(bytes) {
         store::subscribe::decode_signal(message).filter_map(Result::err).for_each(refused);
     }
-    // As they stand in an answer, and with lengths that fit more often.
-    store::packed::Unpacked::of(bytes.to_vec().into()).filter_map(Result::err).for_each(refused);
+    // As they stand in a message, and with lengths that fit more often.
+    unpack_as_the_port(bytes, refused);
     let mut short = bytes.to_vec();
-    short.iter_mut().take(68).skip(2).step_by(2).for_each(|byte| *byte %= 24);
-    short.iter_mut().take(68).skip(3).step_by(2).for_each(|byte| *byte = 0);
-    store::packed::Unpacked::of(short.into()).filter_map(Result::err).for_each(refused);
+    short.iter_mut().take(96).skip(2).step_by(2).for_each(|byte| *byte %= 24);
+    short.iter_mut().take(96).skip(3).step_by(2).for_each(|byte| *byte = 0);
+    unpack_as_the_port(&short, refused);
+}
+
+fn unpack_as_the_port(bytes: &[u8], refused: impl Fn(store::Malformed)) {
+    let bytes = Bytes::copy_from_slice(bytes);
+    store::packed::Unpacked::of(bytes.clone()).filter_map(Result::err).for_each(&refused);
+    store::packed::UnpackedAppends::of(bytes.clone()).filter_map(Result::err).for_each(&refused);
+    store::packed::UnpackedAnswers::of(bytes).filter_map(Result::err).for_each(&refused);
 }
 
 #[test]

@@ -65,6 +65,8 @@ const DOORS: [Door; 10] = [
             "crates/core/src/contract/",
             // Those that serve connections, which end with the server.
             "crates/server/src/lanes.rs",
+            // Where the thread behind a store over the network steps back for callers.
+            "crates/wire/src/client/appends.rs",
         ],
         remedy: "the log's threads are started in `log.rs`, those of hot aggregates in `queue.rs`",
     },

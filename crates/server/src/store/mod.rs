@@ -1,4 +1,4 @@
-//! `factum.store.v2`: the port itself, for those who want all of it: tags,
+//! `factum.store.v3`: the port itself, for those who want all of it: tags,
 //! conditions, appends to several streams.
 //!
 //! Nothing is interpreted here. What a message says is handed to the store, and
@@ -23,6 +23,8 @@ use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::blocking::blocking;
+use crate::room::Room;
+use crate::serve::Services;
 use crate::stopping::Stopping;
 use crate::written;
 
@@ -33,14 +35,16 @@ type Answers<T> = BoxStream<'static, Result<T, Status>>;
 #[derive(Clone)]
 pub struct StoreService {
     store: Arc<dyn EventStore>,
+    /// For what is to be appended.
+    room: Room,
     /// Becomes true when the server is to stop.
     stopping: Stopping,
 }
 
 impl StoreService {
-    /// Over this store, until `stopping` becomes true.
-    pub fn new(store: Arc<dyn EventStore>, stopping: Stopping) -> Self {
-        Self { store, stopping }
+    /// Of these services, until `stopping` becomes true.
+    pub fn new(services: &Services, stopping: Stopping) -> Self {
+        Self { store: services.store.clone(), room: services.room.clone(), stopping }
     }
 }
 
@@ -54,8 +58,8 @@ impl Store for StoreService {
         &self,
         request: Request<Streaming<AppendRequest>>,
     ) -> Result<Response<Self::AppendStream>, Status> {
-        let answers = append::begin(Arc::clone(&self.store), request.into_inner(), self.stopping.clone());
-        Ok(Response::new(answers))
+        let (store, room) = (Arc::clone(&self.store), self.room.clone());
+        Ok(Response::new(append::begin(store, room, request.into_inner(), self.stopping.clone())))
     }
 
     async fn read(&self, request: Request<ReadRequest>) -> Result<Response<Self::ReadStream>, Status> {

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use factum_core::{NewEvent, StreamName, Uuid};
+use factum_core::{Append, AppendError, EventStore, ExpectedRevision, NewEvent, StreamName, Uuid};
 use factum_wire::proto::client::{self, Empty, StreamIdentifier};
 use factum_wire::proto::google::rpc::Status as InnerStatus;
 use factum_wire::proto::server_features::server_features_client::ServerFeaturesClient;
@@ -600,6 +600,12 @@ fn what_has_no_room_is_told_that_the_server_is_too_busy() {
         let records = AppendRecordsRequest { records, checks: Vec::new() };
         let status = sessions::connect(&host).await.append_records(records).await.unwrap_err();
         assert_eq!((status.code(), status.message()), (Code::Unavailable, "Server Is Too Busy"));
+        let remote = crate::remote::connect(host.address);
+        let other = Append::to(StreamName::new("d").unwrap(), ExpectedRevision::Any, [large()]);
+        let refused = tokio::task::spawn_blocking(move || remote.append(other)).await.unwrap();
+        let refused = refused.unwrap_err();
+        let AppendError::Overloaded { queued_bytes, limit_bytes } = refused else { panic!("{refused:?}") };
+        assert!(queued_bytes > 700 << 10 && limit_bytes == 1 << 20, "{refused:?}");
         // Small ones have room, and when the slow one is done, so has any.
         append(&mut client, "a", &events("A", 3)).await;
         drop(sender);

@@ -32,7 +32,8 @@ impl Served {
         Self::of(address, Services::of(store))
     }
 
-    fn of(address: SocketAddr, services: Services) -> Self {
+    /// The same, told more.
+    pub fn of(address: SocketAddr, services: Services) -> Self {
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {

@@ -110,7 +110,7 @@ fn words_that_say_nothing_yet_are_passed_over() {
     let refused = remote.append(append).unwrap_err();
     let why = std::error::Error::source(&refused).unwrap();
     let why = std::error::Error::source(why).unwrap().to_string();
-    assert!(why.contains("does not speak factum.store.v2"), "{refused}: {why}");
+    assert!(why.contains("does not speak factum.store.v3"), "{refused}: {why}");
     drop(remote);
     runtime.shutdown_background();
 }

@@ -11,7 +11,11 @@ use factum_core::{
     StreamName, Subscribe, SubscribeError, SubscribeFrom, Subscription, contract,
 };
 use factum_log::{Log, LogOptions};
+use factum_server::Services;
 use factum_wire::client::{Address, ConnectError, RemoteOptions, RemoteStore};
+use factum_wire::proto::store::AppendRequest;
+use factum_wire::proto::store::store_client::StoreClient;
+use factum_wire::store::packed::{PackedAppends, UnpackedAnswers};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
@@ -278,7 +282,8 @@ fn a_server_that_is_told_to_stop_loses_no_append_and_doubles_none() {
     assert_eq!(store.last_position().unwrap(), Some(Position::new(APPENDS as u64 - 1)));
 }
 
-/// A store that records at once and answers when it is let.
+/// A store that records at once and answers, but for streams named `quick`, when it is
+/// let.
 struct Held {
     store: MemoryStore,
     held: watch::Receiver<bool>,
@@ -292,7 +297,11 @@ impl EventStore for Held {
     fn append_async(&self, append: &Append) -> AppendFuture {
         let answer = self.store.append(append.clone());
         let mut held = self.held.clone();
+        let is_quick = append.writes.iter().any(|write| write.stream.as_str() == "quick");
         Box::pin(async move {
+            if is_quick {
+                return answer;
+            }
             let _ = held.wait_for(|held| !held).await;
             answer
         })
@@ -340,6 +349,104 @@ fn a_lost_answer_is_found_again_where_the_law_permits_and_said_to_be_unknown_els
     // What the error says to do is safe.
     assert!(remote.append(anywhere).unwrap().repeated);
     assert_eq!(store.last_position().unwrap(), Some(Position::new(2)));
+}
+
+#[test]
+fn who_waits_long_holds_up_nobody_behind() {
+    let store = MemoryStore::new();
+    let (hold, held) = watch::channel(true);
+    let served = Served::start(Arc::new(Held { store: store.clone(), held }));
+    let remote = connect(served.address);
+    let slow = [0, 1].map(|_| remote.append_async(&one("slow", ExpectedRevision::Any)));
+    for n in 0..5 {
+        let receipt = remote.append(one("quick", ExpectedRevision::Any)).unwrap();
+        assert_eq!(receipt.revision(), Some(Revision::new(n)));
+    }
+    assert_eq!(store.last_position().unwrap(), Some(Position::new(6)));
+    // More than the server has in flight: the last of them wait after all.
+    let many: Vec<_> =
+        (0..9_000).map(|_| remote.append_async(&one("quick", ExpectedRevision::Any))).collect();
+    let _ = hold.send(false);
+    for (n, append) in slow.into_iter().enumerate() {
+        assert_eq!(pollster::block_on(append).unwrap().revision(), Some(Revision::new(n as u64)));
+    }
+    for (n, append) in (5..).zip(many) {
+        assert_eq!(pollster::block_on(append).unwrap().revision(), Some(Revision::new(n)));
+    }
+}
+
+#[test]
+fn appends_have_room_until_they_are_answered() {
+    let store = MemoryStore::new();
+    let (hold, held) = watch::channel(true);
+    let services = Services::of(Arc::new(Held { store: store.clone(), held }));
+    let services = services.with_room(1 << 20, Duration::from_millis(100));
+    let served = Served::of("127.0.0.1:0".parse().unwrap(), services);
+    let large = |stream: &str| {
+        let event = NewEvent { data: vec![b'1'; 700 << 10].into(), ..event() };
+        Append::to(name(stream), ExpectedRevision::Any, [event])
+    };
+    let (one, other) = (connect(served.address), connect(served.address));
+    let first = one.append_async(&large("a"));
+    wait_until(|| store.last_position().unwrap().is_some());
+    for remote in [&one, &other] {
+        let refused = remote.append(large("b")).unwrap_err();
+        let AppendError::Overloaded { queued_bytes, limit_bytes } = refused else { panic!("{refused:?}") };
+        assert!(queued_bytes > 700 << 10 && limit_bytes == 1 << 20, "{refused:?}");
+    }
+    assert_eq!(store.last_position().unwrap(), Some(Position::FIRST), "it was not looked at");
+    // What waits has room as soon as it is there.
+    let waits = other.append_async(&large("c"));
+    let _ = hold.send(false);
+    pollster::block_on(first).unwrap();
+    pollster::block_on(waits).unwrap();
+    one.append(large("b")).unwrap();
+}
+
+/// Appends as only another client would tell them.
+#[test]
+fn messages_that_are_none_end_the_call_and_what_came_before_counts() {
+    let store = MemoryStore::new();
+    let served = Served::start(Arc::new(store.clone()));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let told = |bytes: Vec<u8>, count| {
+        runtime.block_on(async {
+            let channel = tonic::transport::Channel::from_shared(format!("http://{}", served.address));
+            let mut client = StoreClient::new(channel.unwrap().connect().await.unwrap());
+            let request = AppendRequest { appends: bytes.into(), count };
+            let answers = client.append(tokio_stream::iter([request])).await.unwrap();
+            let mut answers = answers.into_inner();
+            let mut answered = 0;
+            loop {
+                match answers.message().await {
+                    Ok(Some(answer)) => answered += UnpackedAnswers::of(answer.answers).count(),
+                    Ok(None) => return (answered, None),
+                    Err(status) => return (answered, Some((status.code(), status.message().to_owned()))),
+                }
+            }
+        })
+    };
+    let packed = |count: usize| {
+        let mut packed = PackedAppends::default();
+        (0..count).for_each(|_| packed.push(&one("a", ExpectedRevision::Any)));
+        packed.into_bytes().to_vec()
+    };
+    assert_eq!(told(packed(3), 3), (3, None));
+    let cut = packed(3)[..packed(3).len() - 1].to_vec();
+    let rows = [
+        (cut, 3, 2, "something in it is longer than the message"),
+        (packed(3), 2, 2, "it has more appends than it says"),
+        (packed(3), 4, 3, "it has fewer appends than it says"),
+        (packed(3), 8_193, 0, "it has too many appends"),
+        (packed(3), u32::MAX, 0, "it has too many appends"),
+    ];
+    for (bytes, count, answered, says) in rows {
+        let (told, end) = told(bytes, count);
+        let (code, text) = end.unwrap();
+        assert_eq!((told, code), (answered, tonic::Code::InvalidArgument), "{says}");
+        assert!(text.contains(says), "{text}");
+    }
+    assert_eq!(store.last_position().unwrap(), Some(Position::new(3 + 2 + 2 + 3 - 1)));
 }
 
 #[test]

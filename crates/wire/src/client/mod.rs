@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   callers ──append──► queue ──► one call ─────────────┐
-//!                                 (all in flight on it)  ├─► factum.store.v2
+//!                                 (all in flight on it)  ├─► factum.store.v3
 //!   callers ──read, subscribe──► a call each ───────────┘
 //!            (polled by the caller itself)
 //! ```
@@ -28,6 +28,8 @@
 mod address;
 mod appends;
 mod background;
+mod flight;
+mod queue;
 mod read;
 mod sent;
 mod subscription;
@@ -116,7 +118,7 @@ impl EventStore for RemoteStore {
     }
 
     fn append_async(&self, append: &Append) -> AppendFuture {
-        self.0.appends().hand_over(append.clone())
+        self.0.appends().hand_over(append)
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {

@@ -7,23 +7,21 @@
 //! | sent, no answer, repeats for ever | perhaps | it is sent again |
 //! | sent, no answer, anything else | perhaps | `Unknown` |
 
+use std::ops::Range;
+
 use factum_core::{Append, AppendError, Appended, ExpectedRevision, StorageError};
 use tokio::sync::oneshot;
-
-use crate::proto::store as proto;
 
 /// What breaks more connections than this is perhaps what breaks them.
 const LOSSES_MAX: u8 = 8;
 
 /// An append, from when it was handed over until it is answered.
 pub struct Sent {
-    /// With its number, once it has one.
-    pub message: proto::Append,
-    /// About how long that is.
-    pub bytes: u64,
+    /// Where it is among those that are packed with it.
+    pub place: Range<usize>,
     repeats_for_ever: bool,
     /// Whether an attempt may have been recorded whose answer was lost.
-    pub is_in_doubt: bool,
+    is_in_doubt: bool,
     /// How many connections have broken under it.
     losses: u8,
     answer: oneshot::Sender<Result<Appended, AppendError>>,
@@ -34,11 +32,15 @@ pub type Awaited = oneshot::Receiver<Result<Appended, AppendError>>;
 
 impl Sent {
     /// Ready to be sent.
-    pub fn new(append: Append, bytes: u64) -> (Self, Awaited) {
+    pub fn new(append: &Append, place: Range<usize>) -> (Self, Awaited) {
         let (answer, awaited) = oneshot::channel();
-        let repeats_for_ever = repeats_for_ever(&append);
-        let message = crate::store::append::encode(append, 0);
-        (Self { message, bytes, repeats_for_ever, is_in_doubt: false, losses: 0, answer }, awaited)
+        let repeats_for_ever = repeats_for_ever(append);
+        (Self { place, repeats_for_ever, is_in_doubt: false, losses: 0, answer }, awaited)
+    }
+
+    /// Packed with others.
+    pub fn moved(self, place: Range<usize>) -> Self {
+        Self { place, ..self }
     }
 
     /// The server has answered.
@@ -66,6 +68,12 @@ impl Sent {
                 None
             }
         }
+    }
+
+    /// The answer will never come.
+    pub fn lose_for_good(mut self, error: &StorageError) {
+        self.is_in_doubt = true;
+        self.give_up(error);
     }
 
     /// There is no way to the server.
@@ -127,10 +135,10 @@ mod tests {
             Append::to(name, expected, [NewEvent::json("A", &().into()).unwrap()])
         };
         let broken = StorageError::Unreachable { says: "gone".into() };
-        let (sent, mut awaited) = Sent::new(append(ExpectedRevision::Any), 1);
+        let (sent, mut awaited) = Sent::new(&append(ExpectedRevision::Any), 0..1);
         sent.give_up(&broken);
         assert!(matches!(told(&mut awaited), Err(AppendError::Storage(StorageError::Unreachable { .. }))));
-        let (sent, mut awaited) = Sent::new(append(ExpectedRevision::Any), 1);
+        let (sent, mut awaited) = Sent::new(&append(ExpectedRevision::Any), 0..1);
         assert!(sent.lose(&broken).is_none());
         assert!(matches!(told(&mut awaited), Err(AppendError::Unknown(_))));
         let refusals = [
@@ -138,11 +146,11 @@ mod tests {
             AppendError::Overloaded { queued_bytes: 2, limit_bytes: 1 },
         ];
         for refusal in refusals {
-            let (sent, mut awaited) = Sent::new(append(ExpectedRevision::NoStream), 1);
+            let (sent, mut awaited) = Sent::new(&append(ExpectedRevision::NoStream), 0..1);
             sent.lose(&broken).unwrap().answer(Err(refusal));
             assert!(matches!(told(&mut awaited), Err(AppendError::Unknown(_))));
         }
-        let (sent, mut awaited) = Sent::new(append(ExpectedRevision::NoStream), 1);
+        let (sent, mut awaited) = Sent::new(&append(ExpectedRevision::NoStream), 0..1);
         sent.lose(&broken).unwrap().give_up(&broken);
         assert!(matches!(told(&mut awaited), Err(AppendError::Unknown(_))));
     }

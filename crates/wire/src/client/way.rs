@@ -138,7 +138,7 @@ impl Way {
                 file: place.clone(),
                 source: Arc::new(io::Error::new(
                     io::ErrorKind::Unsupported,
-                    "the server there does not speak factum.store.v2: serve the store with `factum serve` of this version",
+                    "the server there does not speak factum.store.v3: serve the store with `factum serve` of this version",
                 )),
             }),
             Code::DeadlineExceeded => Trouble::Broken(unreachable(status.message().to_owned())),
@@ -234,7 +234,7 @@ mod tests {
         let rows = [
             (Status::unavailable("going"), true, "no connection to 127.0.0.1:9 (going): see whether"),
             (Status::unknown("reset"), true, "no connection to 127.0.0.1:9 (reset)"),
-            (Status::unimplemented("?"), false, "does not speak factum.store.v2: serve the store with"),
+            (Status::unimplemented("?"), false, "does not speak factum.store.v3: serve the store with"),
             (Status::invalid_argument("no query"), false, "cannot use 127.0.0.1:9: no query"),
         ];
         for (status, again, says) in rows {

@@ -9,11 +9,12 @@ use std::io;
 use std::sync::Arc;
 
 use factum_core::{
-    AppendError, InvalidAppend, Position, ReadError, Revision, StorageError, StreamName, SubscribeError,
+    AppendError, ExpectedRevision, InvalidAppend, Position, ReadError, Revision, StorageError, StreamName,
+    SubscribeError,
 };
 
-use super::append::{decode_expected, encode_expected};
 use super::proto::append_error::{self, Why as AppendWhy};
+use super::proto::expected::Expected;
 use super::proto::invalid_append::{self, Why as InvalidWhy};
 use super::proto::read_error::Why as ReadWhy;
 use super::proto::storage_error::{self, Why as StorageWhy};
@@ -84,6 +85,32 @@ pub fn decode_append(error: proto::AppendError) -> Result<AppendError, Malformed
         AppendWhy::Unknown(storage) => AppendError::Unknown(decode_storage(storage)?),
         AppendWhy::Storage(storage) => AppendError::Storage(decode_storage(storage)?),
     })
+}
+
+fn encode_expected(expected: ExpectedRevision) -> proto::Expected {
+    let standing = |standing: proto::Standing| Expected::Standing(standing.into());
+    let expected = match expected {
+        ExpectedRevision::Any => standing(proto::Standing::Any),
+        ExpectedRevision::NoStream => standing(proto::Standing::NoStream),
+        ExpectedRevision::Exists => standing(proto::Standing::Exists),
+        ExpectedRevision::Exact(revision) => Expected::Exact(revision.get()),
+    };
+    proto::Expected { expected: Some(expected) }
+}
+
+fn decode_expected(expected: Option<proto::Expected>) -> Result<ExpectedRevision, Malformed> {
+    let standing = match expected.and_then(|expected| expected.expected) {
+        Some(Expected::Exact(revision)) => return Ok(ExpectedRevision::Exact(Revision::new(revision))),
+        Some(Expected::Standing(standing)) => standing,
+        None => return Err(Malformed::lacks("an expected revision")),
+    };
+    // One that is not known must not be taken for `Any`.
+    match proto::Standing::try_from(standing) {
+        Ok(proto::Standing::Any) => Ok(ExpectedRevision::Any),
+        Ok(proto::Standing::NoStream) => Ok(ExpectedRevision::NoStream),
+        Ok(proto::Standing::Exists) => Ok(ExpectedRevision::Exists),
+        Err(_) => Err(Malformed(format!("there is no expectation {standing}"))),
+    }
 }
 
 fn encode_invalid(invalid: &InvalidAppend) -> Option<InvalidWhy> {

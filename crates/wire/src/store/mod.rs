@@ -1,4 +1,4 @@
-//! Factum's own protocol, `factum.store.v2`: the port's words as messages and
+//! Factum's own protocol, `factum.store.v3`: the port's words as messages and
 //! back, for a server and for a client.
 //!
 //! The protocol of KurrentDB has no room for tags, conditions, schema versions
@@ -6,15 +6,16 @@
 //!
 //! ```text
 //!   core's words ─► encode_… ─► proto ─► bytes ─► proto ─► decode_… ─► core's words
+//!        └──────────► packed ──────────┘ └──────► packed ──────────────────┘
 //! ```
+//!
+//! What there is much of is [`packed`]: appends, their answers, recorded events.
 //!
 //! Invariants: what is decoded is what was encoded, errors included (the tests
 //! draw everything there is); no message panics, whatever its bytes; names and
 //! payloads are shared with the buffer they arrived in.
 
-pub mod append;
 pub mod error;
-pub mod event;
 pub mod packed;
 pub mod read;
 pub mod status;

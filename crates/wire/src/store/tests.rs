@@ -14,8 +14,10 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::error::{KINDS, VERBS};
-use super::packed::{Packed, Unpacked};
-use super::{append, proto, read, status, subscribe};
+use super::packed::{
+    Packed, PackedAnswers, PackedAppends, Unpacked, UnpackedAnswers, UnpackedAppends, packed_bytes,
+};
+use super::{proto, read, status, subscribe};
 
 // Strategies are boxed: put into one another they are too large for a stack.
 
@@ -290,22 +292,79 @@ fn append_error() -> BoxedStrategy<AppendError> {
     .boxed()
 }
 
+fn answer() -> BoxedStrategy<Result<Appended, AppendError>> {
+    prop_oneof![appended().prop_map(Ok), append_error().prop_map(Err)].boxed()
+}
+
 proptest! {
     #[test]
-    fn appends_come_back_as_they_were(append in append(), number in number()) {
-        let message = travelled(append::encode(append.clone(), number));
-        prop_assert_eq!(append::decode(message).unwrap(), (number, append));
+    fn appends_come_back_as_they_were(appends in vec(append(), 0..4)) {
+        let mut packed = PackedAppends::default();
+        let mut again = PackedAppends::default();
+        for append in &appends {
+            let begin = packed.bytes();
+            packed.push(append);
+            prop_assert_eq!((packed.bytes() - begin) as u64, packed_bytes(append));
+        }
+        prop_assert_eq!(packed.count(), appends.len());
+        let bytes = packed.into_bytes();
+        let mut at = 0;
+        for append in &appends {
+            let end = at + packed_bytes(append) as usize;
+            again.push_packed(&bytes[at..end]);
+            at = end;
+        }
+        prop_assert_eq!((again.count(), again.into_bytes()), (appends.len(), bytes.clone()));
+        let unpacked = UnpackedAppends::of(bytes).collect::<Result<Vec<_>, _>>().unwrap();
+        prop_assert_eq!(unpacked, appends);
     }
 
     #[test]
-    fn answers_come_back_as_they_were(appended in appended(), error in append_error(), number in number()) {
-        let answer = travelled(append::encode_answer(number, Ok(appended.clone())));
-        let (told, receipt) = append::decode_answer(answer).unwrap();
-        prop_assert_eq!((told, receipt.unwrap()), (number, appended));
-        let answer = travelled(append::encode_answer(number, Err(error.clone())));
-        let (told, refusal) = append::decode_answer(answer).unwrap();
+    fn packed_appends_that_were_changed_are_refused_or_are_others(
+        append in append(),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut packed = PackedAppends::default();
+        packed.push(&append);
+        packed.push(&append);
+        let bytes = packed.into_bytes();
+        let half = bytes.len() / 2;
+        // What is cut off is missed, unless an append ends there.
+        let end = cut.index(bytes.len());
+        let found: Vec<_> = UnpackedAppends::of(bytes.slice(..end)).collect();
+        prop_assert_eq!(found.iter().filter(|append| append.is_ok()).count(), end / half);
+        prop_assert_eq!(found.iter().any(Result::is_err), end % half != 0);
+        // What was changed has names that are ones, and tags that are there once.
+        let mut changed = bytes.to_vec();
+        changed[at.index(bytes.len())] = byte;
+        for append in UnpackedAppends::of(changed.into()).flatten() {
+            let checked = append.checks.iter().map(|check| &check.stream);
+            for stream in append.writes.iter().map(|write| &write.stream).chain(checked) {
+                prop_assert!(StreamName::new(stream.as_str().to_owned()).is_ok());
+            }
+            for event in append.writes.iter().flat_map(|write| &write.events) {
+                prop_assert!(EventType::new(event.event_type.as_str().to_owned()).is_ok());
+                let tags: Vec<_> = event.tags.iter().map(|tag| Tag::new(tag.to_owned()).unwrap()).collect();
+                prop_assert_eq!(&Tags::new(tags).unwrap(), &event.tags);
+            }
+        }
+    }
+
+    #[test]
+    fn answers_come_back_as_they_were(answers in vec((number(), answer()), 0..5)) {
+        let mut packed = PackedAnswers::default();
+        answers.iter().for_each(|(number, answer)| packed.push(*number, answer));
+        prop_assert_eq!(packed.count(), answers.len());
+        let bytes = packed.into_bytes();
+        let unpacked = UnpackedAnswers::of(bytes.clone()).collect::<Result<Vec<_>, _>>().unwrap();
         // Errors have no equality: the operating system's has none.
-        prop_assert_eq!((told, format!("{:?}", refusal.unwrap_err())), (number, format!("{error:?}")));
+        prop_assert_eq!(format!("{unpacked:?}"), format!("{answers:?}"));
+        if !bytes.is_empty() {
+            let cut = UnpackedAnswers::of(bytes.slice(..bytes.len() - 1));
+            prop_assert!(cut.last().unwrap().is_err());
+        }
     }
 
     #[test]
@@ -388,12 +447,6 @@ proptest! {
 
     #[test]
     fn no_bytes_panic(bytes in vec(any::<u8>(), 0..60)) {
-        if let Ok(message) = proto::Append::decode(bytes.as_slice()) {
-            let _ = append::decode(message);
-        }
-        if let Ok(message) = proto::Answer::decode(bytes.as_slice()) {
-            let _ = append::decode_answer(message);
-        }
         if let Ok(message) = proto::ReadRequest::decode(bytes.as_slice()) {
             let _ = read::decode(message);
         }
@@ -403,23 +456,83 @@ proptest! {
         if let Ok(message) = proto::Signal::decode(bytes.as_slice()) {
             subscribe::decode_signal(message).for_each(drop);
         }
-        Unpacked::of(bytes.into()).for_each(drop);
+        let bytes = Bytes::from(bytes);
+        Unpacked::of(bytes.clone()).for_each(drop);
+        UnpackedAppends::of(bytes.clone()).for_each(drop);
+        UnpackedAnswers::of(bytes).for_each(drop);
     }
 }
 
+/// One append, packed: a stream `a` that has one event, and a check of `b`.
+fn packed_append() -> Vec<u8> {
+    let name = |text: &str| StreamName::new(text.to_owned()).unwrap();
+    let tags = ["x", "y"].map(|tag| Tag::new(tag).unwrap());
+    let event = NewEvent::new(EventType::new("T").unwrap(), "{}").with_tags(tags).unwrap();
+    let append = Append::to(name("a"), ExpectedRevision::Any, [event]);
+    let append = append.expecting(name("b"), ExpectedRevision::Exists).or_refuse();
+    let mut packed = PackedAppends::default();
+    packed.push(&append);
+    assert_eq!(UnpackedAppends::of(packed.clone().into_bytes()).next(), Some(Ok(append)));
+    packed.into_bytes().to_vec()
+}
+
+fn refusal(packed: Vec<u8>) -> String {
+    let mut unpacked = UnpackedAppends::of(packed.into());
+    let refused = unpacked.next().unwrap().unwrap_err().to_string();
+    assert!(unpacked.next().is_none(), "the first that is none is the last");
+    refused
+}
+
+/// Where things are in it: the append's head, the stream's and its name, the
+/// event's head, its type and its tags, its data, the head of what is checked.
 #[test]
 fn what_is_not_known_is_refused_and_not_guessed() {
-    let expected = proto::Expected { expected: Some(proto::expected::Expected::Standing(9)) };
-    let check = proto::StreamCheck { stream: Bytes::from_static(b"a"), expected: Some(expected) };
-    let append = |check| proto::Append { checks: vec![check], ..proto::Append::default() };
-    assert!(append::decode(append(check)).is_err());
-    let nameless = proto::StreamCheck { stream: Bytes::new(), expected: None };
-    assert!(append::decode(append(nameless)).unwrap_err().to_string().contains("is empty"));
-    assert!(
-        append::decode(append(proto::StreamCheck { stream: Bytes::from_static(b"a"), expected: None }))
-            .is_err()
-    );
+    let (stream, event) = (16, 16 + 16 + 1);
+    let tags = event + 40 + 1;
+    let check = tags + 6 + 2;
+    let rows: [(usize, &[u8], &str); 12] = [
+        (0, &[2], "an append has a flag that is not known"),
+        (4, &[255, 255, 255, 255], "longer than the message"),
+        (8, &[255, 255, 255, 255], "longer than the message"),
+        (12, &[1], "longer than the message"),
+        (stream, &[4], "an expectation is not known"),
+        (stream + 2, &[0], "the stream name is empty"),
+        (stream + 4, &[255, 255, 255, 255], "longer than the message"),
+        (event, &[32], "an event has a flag that is not known"),
+        (event, &[24], "an event has two content types"),
+        (event + 20, &[255, 255, 255, 127], "longer than the message"),
+        (tags + 5, b"x", "an event has a tag twice"),
+        (check + 4, &[1], "a stream is checked and has events"),
+    ];
+    for (at, bytes, says) in rows {
+        let mut changed = packed_append();
+        changed[at..at + bytes.len()].copy_from_slice(bytes);
+        let refused = refusal(changed);
+        assert!(refused.contains(says), "{at}: {refused}");
+    }
+    // A query without items would guard nothing.
     let condition = proto::AppendCondition { query: Some(proto::Query::default()), after: None };
-    let empty = proto::Append { condition: Some(condition), ..proto::Append::default() };
-    assert!(append::decode(empty).is_err(), "a query without items would guard nothing");
+    let mut guarded = packed_append();
+    let condition = condition.encode_to_vec();
+    guarded[12] = condition.len() as u8;
+    guarded.extend(condition);
+    assert!(refusal(guarded).contains("the query's first item is missing"));
+    let answer: Result<Appended, AppendError> =
+        Err(AppendError::ConditionFailed { position: Position::new(7) });
+    let mut packed = PackedAnswers::default();
+    packed.push(1, &answer);
+    let mut receipt = packed.into_bytes().to_vec();
+    receipt[8] = 32;
+    assert!(UnpackedAnswers::of(receipt.into()).next().unwrap().is_err(), "a flag that is not known");
+}
+
+#[test]
+fn no_room_is_made_for_more_than_a_message_has() {
+    // So many streams, and so many events, that they would fill all memory.
+    let mut claims = packed_append();
+    claims[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
+    refusal(claims.clone());
+    claims[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
+    claims[20..24].copy_from_slice(&u32::MAX.to_le_bytes());
+    refusal(claims);
 }
