@@ -40,6 +40,10 @@ use crate::stopping::Stopping;
 /// How long reads that nobody waits for any more may take to end.
 const LEFT_OVER: Duration = Duration::from_secs(2);
 
+/// On how many threads a lane reads at the same time. A thousand subscriptions that
+/// begin together would else have a thread each, with memory of its own.
+const READERS_MAX: usize = 64;
+
 /// What lanes are given: a connection, its place, and its share of the lane.
 type Dealt = (Socket, Place, Arc<()>);
 
@@ -102,7 +106,7 @@ impl Lanes {
 
 impl Lane {
     fn start(number: usize, router: Router, stopping: Stopping) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(READERS_MAX).build()?;
         let (connections, dealt) = mpsc::unbounded_channel();
         let (tell_served, served) = oneshot::channel();
         let (hold, held) = oneshot::channel();
