@@ -86,6 +86,33 @@ impl NewEvent {
     /// The most bytes of data and metadata together: 16 MiB.
     pub const BYTES_MAX: u64 = 16 * 1024 * 1024;
 
+    /// The same event once it has its place.
+    #[inline]
+    pub fn recorded(
+        self,
+        stream: StreamName,
+        position: Position,
+        revision: Revision,
+        recorded_at: Timestamp,
+    ) -> RecordedEvent {
+        RecordedEvent {
+            position,
+            stream,
+            revision,
+            recorded_at,
+            id: self.id,
+            event_type: self.event_type,
+            schema_version: self.schema_version,
+            content_type: self.content_type,
+            data: self.data,
+            metadata: self.metadata,
+            tags: self.tags,
+            occurred_at: self.occurred_at,
+            correlation_id: self.correlation_id,
+            causation_id: self.causation_id,
+        }
+    }
+
     /// Refuses an event no store could hold; `index` is for the message.
     pub fn validate(&self, index: usize) -> Result<(), InvalidAppend> {
         let bytes = (self.data.len() + self.metadata.len()) as u64;

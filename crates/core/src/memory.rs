@@ -245,22 +245,8 @@ impl Log {
                 let place = self.events.len();
                 let places = self.streams.entry(write.stream.clone()).or_default();
                 self.ids.insert((write.stream.clone(), event.id), place);
-                self.events.push(RecordedEvent {
-                    position: Position::new(place as u64),
-                    stream: write.stream.clone(),
-                    revision: Revision::new(places.len() as u64),
-                    recorded_at,
-                    id: event.id,
-                    event_type: event.event_type,
-                    schema_version: event.schema_version,
-                    content_type: event.content_type,
-                    data: event.data,
-                    metadata: event.metadata,
-                    tags: event.tags,
-                    occurred_at: event.occurred_at,
-                    correlation_id: event.correlation_id,
-                    causation_id: event.causation_id,
-                });
+                let (position, revision) = (Position::new(place as u64), Revision::new(places.len() as u64));
+                self.events.push(event.recorded(write.stream.clone(), position, revision, recorded_at));
                 places.push(place);
             }
             revisions.push(self.last_revision(&write.stream));

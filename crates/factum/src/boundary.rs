@@ -10,12 +10,11 @@
 //!   (Balance, Seats)             both, in one atomic append
 //! ```
 
-use std::fmt::{self, Write};
-
 use factum_core::{EventType, Query, QueryItem, Selection, StreamName, Tags};
 use smallvec::{SmallVec, smallvec};
 
 use crate::event::Id;
+use crate::event::id::IdText;
 use crate::model::{BoundaryError, Key, Selected};
 
 /// Which events a decision rests on.
@@ -49,21 +48,12 @@ impl StreamText {
     pub fn of(category: &str, id: &impl Id) -> Self {
         let mut text = SmallVec::from_slice(category.as_bytes());
         text.push(b'-');
-        id.write_text(&mut Text(&mut text)).expect("an id has a text, or its `Display` is wrong");
+        text.extend_from_slice(IdText::of(id).as_bytes());
         Self(text)
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
-    }
-}
-
-struct Text<'a>(&'a mut SmallVec<[u8; 64]>);
-
-impl Write for Text<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend_from_slice(text.as_bytes());
-        Ok(())
     }
 }
 

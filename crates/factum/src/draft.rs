@@ -195,20 +195,5 @@ impl Draft {
 
 /// The event as recorded, but for its place.
 pub fn unplaced(event: NewEvent, stream: StreamName) -> RecordedEvent {
-    RecordedEvent {
-        position: Position::MAX,
-        stream,
-        revision: Revision::MAX,
-        recorded_at: Timestamp::MAX,
-        id: event.id,
-        event_type: event.event_type,
-        schema_version: event.schema_version,
-        content_type: event.content_type,
-        data: event.data,
-        metadata: event.metadata,
-        tags: event.tags,
-        occurred_at: event.occurred_at,
-        correlation_id: event.correlation_id,
-        causation_id: event.causation_id,
-    }
+    event.recorded(stream, Position::MAX, Revision::MAX, Timestamp::MAX)
 }

@@ -29,6 +29,8 @@ mod absent;
 mod blocking;
 mod connections;
 mod deadlines;
+#[cfg(test)]
+mod dice;
 mod failure;
 mod features;
 mod gossip;

@@ -7,6 +7,7 @@ use factum_wire::proto::streams::read_req::options::FilterOptions;
 use factum_wire::proto::streams::read_req::options::filter_options::{Expression, Filter as Subject, Window};
 
 use super::*;
+use crate::dice::steps;
 
 /// An event as a store gives it.
 pub fn event(position: u64, stream: &str, event_type: &str, bytes: usize) -> Arc<RecordedEvent> {
@@ -291,22 +292,7 @@ fn everyone_is_told_what_they_want_once_and_in_order_whatever_happens() {
 #[test]
 fn long_lives_end_well_too() {
     for seed in 1..=100_u64 {
-        // Splitmix64: as even as is needed here.
-        let mut state = seed;
-        let mut next = || {
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = state;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            (z ^ (z >> 31)).to_le_bytes()
-        };
-        let steps: Vec<_> = (0..800)
-            .map(|_| {
-                let [action, dice, ..] = next();
-                (action, dice)
-            })
-            .collect();
-        live_through(&steps);
+        live_through(&steps(seed, 800));
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use factum_wire::groups::GroupStrategy;
 
 use super::*;
+use crate::dice::steps;
 
 fn settings(strategy: GroupStrategy) -> GroupSettings {
     GroupSettings {
@@ -624,21 +625,7 @@ fn nothing_is_lost_and_nothing_comes_again_whatever_happens() {
 #[test]
 fn long_lives_end_well_too() {
     for seed in 1..=60_u64 {
-        // Splitmix64: as even as is needed here.
-        let mut state = seed;
-        let mut next = || {
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = state;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            (z ^ (z >> 31)).to_le_bytes()
-        };
-        let steps: Vec<_> = (0..600)
-            .map(|_| {
-                let [action, dice, ..] = next();
-                (action, dice)
-            })
-            .collect();
+        let steps = steps(seed, 600);
         for strategy in [GroupStrategy::RoundRobin, GroupStrategy::DispatchToSingle, GroupStrategy::Pinned] {
             live_through(strategy, &steps);
         }

@@ -44,41 +44,29 @@ pub(super) struct Event<'a> {
     causation_id: Option<Uuid>,
 }
 
-impl<'a> From<&'a NewEvent> for Event<'a> {
-    #[inline]
-    fn from(event: &'a NewEvent) -> Self {
-        Self {
-            id: event.id,
-            event_type: event.event_type.as_str(),
-            schema_version: event.schema_version,
-            content_type: &event.content_type,
-            data: &event.data,
-            metadata: &event.metadata,
-            tags: event.tags.as_stored(),
-            occurred_at: event.occurred_at,
-            correlation_id: event.correlation_id,
-            causation_id: event.causation_id,
-        }
-    }
+macro_rules! is_packed_as_event {
+    ($($event:ty),+) => {
+        $(impl<'a> From<&'a $event> for Event<'a> {
+            #[inline]
+            fn from(event: &'a $event) -> Self {
+                Self {
+                    id: event.id,
+                    event_type: event.event_type.as_str(),
+                    schema_version: event.schema_version,
+                    content_type: &event.content_type,
+                    data: &event.data,
+                    metadata: &event.metadata,
+                    tags: event.tags.as_stored(),
+                    occurred_at: event.occurred_at,
+                    correlation_id: event.correlation_id,
+                    causation_id: event.causation_id,
+                }
+            }
+        })+
+    };
 }
 
-impl<'a> From<&'a RecordedEvent> for Event<'a> {
-    #[inline]
-    fn from(event: &'a RecordedEvent) -> Self {
-        Self {
-            id: event.id,
-            event_type: event.event_type.as_str(),
-            schema_version: event.schema_version,
-            content_type: &event.content_type,
-            data: &event.data,
-            metadata: &event.metadata,
-            tags: event.tags.as_stored(),
-            occurred_at: event.occurred_at,
-            correlation_id: event.correlation_id,
-            causation_id: event.causation_id,
-        }
-    }
-}
+is_packed_as_event!(NewEvent, RecordedEvent);
 
 /// Its content type's flag, and what of it is written out.
 fn content(content_type: &ContentType) -> (u16, &str) {

@@ -119,22 +119,9 @@ impl Unpacked {
         let stream = StreamName::from_utf8(cut.part(u16_at(head, 24).into())?)?;
         let event = event::unpack(&mut cut)?;
         self.at = cut.at;
-        Ok(RecordedEvent {
-            position: Position::new(u64_at(head, 0)),
-            stream,
-            revision: Revision::new(u64_at(head, 8)),
-            recorded_at: Timestamp::from_micros(u64_at(head, 16) as i64),
-            id: event.id,
-            event_type: event.event_type,
-            schema_version: event.schema_version,
-            content_type: event.content_type,
-            data: event.data,
-            metadata: event.metadata,
-            tags: event.tags,
-            occurred_at: event.occurred_at,
-            correlation_id: event.correlation_id,
-            causation_id: event.causation_id,
-        })
+        let (position, revision) = (Position::new(u64_at(head, 0)), Revision::new(u64_at(head, 8)));
+        let recorded_at = Timestamp::from_micros(u64_at(head, 16) as i64);
+        Ok(event.recorded(stream, position, revision, recorded_at))
     }
 }
 
