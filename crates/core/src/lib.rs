@@ -35,6 +35,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod answers;
 pub mod append;
 pub mod clock;
 pub mod condition;
@@ -52,6 +53,7 @@ pub mod time;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 
+pub use answers::{Answers, Tell};
 pub use append::{Append, Appended, Durability, StreamCheck, StreamWrite, WhenFull};
 pub use bytes::Bytes;
 pub use clock::{Clock, ManualClock, SystemClock};

@@ -17,14 +17,14 @@
 use std::io;
 use std::sync::Arc;
 
-use factum_core::{AppendError, Appended, StorageError, Timestamp};
+use factum_core::{AppendError, StorageError, Timestamp};
 
 use crate::buffers::Buffer;
 use crate::disk::write_all_at;
 use crate::engine::Engine;
 use crate::housekeeper::Job;
 use crate::index::sealed::SegmentEnd;
-use crate::request::Reply;
+use crate::reply::Replies;
 use crate::segment::batch::{BatchHeader, padded_bytes};
 use crate::segment::format::{BATCH_HEADER_BYTES, batch_flags};
 use crate::segment::{BatchEntry, Segment, io_error};
@@ -41,7 +41,7 @@ pub struct Batch {
     /// Room for the header, and records with their places.
     pub buffer: Buffer,
     /// Who gets which receipt when it is durable.
-    pub replies: Vec<(Reply, Appended)>,
+    pub replies: Replies,
     /// [`batch_flags`] besides those the writer sets itself.
     pub flags: u16,
 }
@@ -50,9 +50,7 @@ pub struct Batch {
 impl Batch {
     /// Everyone is told it is durable, and nothing was written yet.
     fn answered(mut self) -> Self {
-        for (reply, appended) in std::mem::take(&mut self.replies) {
-            let _ = reply.send(Ok(appended));
-        }
+        std::mem::take(&mut self.replies).send();
         self
     }
 }
@@ -79,7 +77,7 @@ impl Writer {
     /// Makes a batch durable, visible and answered; or poisons the log.
     pub fn commit(&mut self, engine: &Engine, batch: Batch) {
         if let Some(cause) = engine.poisoned() {
-            return answer_all(batch.replies, || AppendError::Storage(cause.clone()));
+            return batch.replies.refuse(|| AppendError::Storage(cause.clone()));
         }
         // Built only to see the suites fail: `cargo xtask sabotage`.
         #[cfg(factum_sabotage = "early_ack")]
@@ -88,7 +86,7 @@ impl Writer {
         let header = self.seal(engine, &mut batch);
         if let Err(error) = engine.lone.timed(|| self.write(&batch)) {
             let error = engine.poison(error);
-            return answer_all(batch.replies, || AppendError::Unknown(error.clone()));
+            return batch.replies.refuse(|| AppendError::Unknown(error.clone()));
         }
         if batch.segment.number != self.segment {
             let end =
@@ -103,10 +101,7 @@ impl Writer {
         self.uncovered = batch.events > 0;
         let replies = std::mem::take(&mut batch.replies);
         self.publish(engine, batch);
-        for (reply, appended) in replies {
-            // Whoever gave up waiting gets no answer.
-            let _ = reply.send(Ok(appended));
-        }
+        replies.send();
     }
 
     /// Completes the batch in its buffer.
@@ -164,13 +159,6 @@ impl Writer {
             memory,
         });
         engine.publish(end_position);
-    }
-}
-
-/// Gives everyone the same bad news.
-pub fn answer_all(replies: Vec<(Reply, Appended)>, error: impl Fn() -> AppendError) {
-    for (reply, _) in replies {
-        let _ = reply.send(Err(error()));
     }
 }
 

@@ -32,6 +32,7 @@ use crate::mailbox::Mailbox;
 use crate::options::{Access, LogOptions, Threads};
 use crate::resolve::{Question, Resolver};
 use crate::segment::Segment;
+use crate::segment::batch::padded_bytes;
 use crate::sequencer::Sequencer;
 use crate::store_file::StoreFile;
 use crate::tail::Tail;
@@ -147,6 +148,11 @@ impl Engine {
             return Err(StorageError::ReadOnly);
         }
         self.poisoned().map_or(Ok(()), Err)
+    }
+
+    /// How many bytes the records of one append may take.
+    pub fn append_bytes_max(&self) -> u64 {
+        self.store.append_bytes_max().saturating_sub(padded_bytes(0))
     }
 
     /// Whether the log was closed.

@@ -48,6 +48,7 @@
 mod buffers;
 mod commit;
 pub mod disk;
+mod each;
 mod engine;
 mod error;
 mod follow;
@@ -64,6 +65,7 @@ mod read;
 mod rebuild;
 mod recent;
 mod recover;
+mod reply;
 mod request;
 mod resolve;
 mod secret;

@@ -1,26 +1,29 @@
 //! [`Log`]: the event store on a disk.
 
+use std::future::poll_fn;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 use event_listener::EventListener;
+use factum_core::answers::Each;
 use factum_core::{
-    Append, AppendError, AppendFuture, Appended, CursorSource, CursorSubscription, EventStore, Events,
-    Position, Read, ReadError, StorageError, Subscribe, SubscribeError, Subscription, WhenFull,
+    Answers, Append, AppendError, AppendFuture, Appended, CursorSource, CursorSubscription, EventStore,
+    Events, Position, Read, ReadError, StorageError, Subscribe, SubscribeError, Subscription, WhenFull,
 };
 use parking_lot::Mutex;
 
 use crate::disk::{Disk, DiskLock, FileDisk};
+use crate::each;
 use crate::engine::Engine;
 use crate::error::OpenError;
 use crate::index::sealed::INDEX_DIR;
 use crate::options::{Access, Create, LogOptions};
 use crate::recover::{self, Recovery};
-use crate::request::Request;
+use crate::reply::Reply;
+use crate::request::{self, Request};
 use crate::resolve;
-use crate::segment::batch::padded_bytes;
 use crate::segment::format::batch_flags;
 use crate::segment::{SEGMENTS_DIR, file_name, io_error, number_of};
 use crate::sequencer::Sequencer;
@@ -55,7 +58,7 @@ impl Log {
     }
 
     #[cfg(test)]
-    pub(crate) fn engine(&self) -> &Engine {
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
         &self.0.engine
     }
 
@@ -138,27 +141,26 @@ impl Log {
         }
     }
 
+    /// An append, ready to be judged.
     fn request(
         &self,
         append: &Append,
         may_wait: bool,
-        reply: crate::request::Reply,
-    ) -> Result<Box<Request>, (AppendError, crate::request::Reply)> {
+        reply: Reply,
+    ) -> Result<Box<Request>, (AppendError, Reply)> {
         let engine = &self.0.engine;
-        if let Err(error) = engine.check_appendable() {
-            return Err((error.into(), reply));
-        }
-        let overhead = padded_bytes(0);
-        let bytes_max = engine.store.append_bytes_max().saturating_sub(overhead);
-        let mut request = Request::new(append, engine.store.secret, bytes_max, &engine.buffers, reply)
-            .map_err(|(error, reply)| (error.into(), reply))?;
-        let looked = match &mut request.condition {
-            Some(part) => resolve::look_back(engine, part, may_wait),
-            None => Ok(()),
+        let check = || {
+            engine.check_appendable()?;
+            let bytes = request::check(append, engine.append_bytes_max())?;
+            Ok((bytes, resolve::condition(engine, append, may_wait)?))
         };
-        match looked {
-            Ok(()) => Ok(request),
-            Err(error) => Err((error.into(), request.reply)),
+        match check() {
+            Ok((bytes, condition)) => {
+                let mut request = Request::new(engine.store.secret, 1, bytes, &engine.buffers, reply);
+                request.add(append, condition, engine.store.secret);
+                Ok(request)
+            }
+            Err(error) => Err((error, reply)),
         }
     }
 
@@ -166,12 +168,10 @@ impl Log {
     /// being queued; only one that would rather not is counted out.
     fn push(&self, request: Box<Request>, when_full: WhenFull) {
         let engine = &self.0.engine;
-        let limit_bytes = engine.options.queue_bytes_max;
-        let queued_bytes = engine.mailbox.waiting_bytes();
-        if when_full == WhenFull::Refuse && queued_bytes + request.records.len() as u64 > limit_bytes {
-            let _ = request.reply.send(Err(AppendError::Overloaded { queued_bytes, limit_bytes }));
-        } else {
-            engine.mailbox.push(request);
+        let (waiting, limit) = (engine.mailbox.waiting_bytes(), engine.options.queue_bytes_max);
+        match request::check_room(when_full, request.records.len(), waiting, limit) {
+            Ok(()) => engine.mailbox.push(request),
+            Err(refused) => request.reply.send(Err(refused)),
         }
     }
 }
@@ -181,7 +181,7 @@ impl EventStore for Log {
         let engine = &self.0.engine;
         let when_full = append.when_full;
         let (reply, answer) = oneshot::channel();
-        let request = self.request(&append, true, reply).map_err(|(error, _)| error)?;
+        let request = self.request(&append, true, Reply::Alone(reply)).map_err(|(error, _)| error)?;
         if !engine.has_own_threads() {
             let mut sequencer = engine.sequencer.lock();
             sequencer.drive(engine);
@@ -204,17 +204,17 @@ impl EventStore for Log {
         let when_full = append.when_full;
         let (reply, answer) = oneshot::async_channel();
         let closed = |_| Err(AppendError::Storage(StorageError::Closed));
-        match self.request(append, !engine.has_own_threads(), reply) {
+        match self.request(append, !engine.has_own_threads(), Reply::Alone(reply)) {
             Ok(request) => match Sequencer::lead_lone(engine, request) {
-                Ok(led) => {
+                Ok(mut led) => {
                     return Box::pin(async move {
-                        led.yielded().await;
+                        poll_fn(|context| led.poll_yielded(context)).await;
                         answer.await.unwrap_or_else(closed)
                     });
                 }
                 Err(request) => self.push(request, when_full),
             },
-            Err((error, reply)) => drop(reply.send(Err(error))),
+            Err((error, reply)) => reply.send(Err(error)),
         }
         if engine.has_own_threads() {
             return Box::pin(async move { answer.await.unwrap_or_else(closed) });
@@ -225,6 +225,14 @@ impl EventStore for Log {
             let _ = log.pump();
             answer.await.unwrap_or_else(closed)
         })
+    }
+
+    fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Answers> {
+        match self.0.engine.has_own_threads() {
+            true => Box::new(each::hand_over(&self.0.engine, appends)),
+            // Whoever waits for an answer does the work.
+            false => Box::new(Each::of(appends.map(|append| self.append_async(&append)))),
+        }
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {
@@ -414,6 +422,7 @@ mod tests {
     use std::time::Duration;
 
     use factum_core::{EventType, ExpectedRevision, NewEvent, StreamName};
+    use futures_executor::block_on;
     use oneshot::RecvTimeoutError;
 
     use super::*;
@@ -424,6 +433,12 @@ mod tests {
     fn one() -> Append {
         let event = NewEvent::new(EventType::new("A").unwrap(), "1");
         Append::to(StreamName::new("a").unwrap(), ExpectedRevision::Any, [event])
+    }
+
+    fn each(mut waiting: Box<dyn Answers>) -> Vec<Result<Appended, AppendError>> {
+        let mut answers = Vec::new();
+        block_on(poll_fn(|context| waiting.poll_answers(context, &mut |_, answer| answers.push(answer))));
+        answers
     }
 
     fn open(disk: &Arc<MemoryDisk>) -> Log {
@@ -447,7 +462,8 @@ mod tests {
             let log = open(&disk);
             let clone = log.clone();
             let (reply, answer) = oneshot::channel();
-            let request = clone.request(&one(), true, reply).unwrap_or_else(|_| panic!("it is open"));
+            let request =
+                clone.request(&one(), true, Reply::Alone(reply)).unwrap_or_else(|_| panic!("it is open"));
             log.close().unwrap();
             too_late(&clone, request);
             assert_eq!(answer.recv_timeout(LONG).unwrap_err(), RecvTimeoutError::Disconnected);
@@ -460,20 +476,22 @@ mod tests {
         for _ in 0..30 {
             let disk = Arc::new(MemoryDisk::new());
             let log = open(&disk);
-            let appending: Vec<_> = (0..4)
+            let appending: Vec<_> = (0..6)
                 .map(|caller| {
                     let log = log.clone();
                     thread::spawn(move || {
                         let mut acknowledged = 0_u64;
                         loop {
-                            let answer = match caller % 2 {
-                                0 => log.append(one()),
-                                _ => futures_executor::block_on(log.append_async(&one())),
+                            let answers = match caller % 3 {
+                                0 => vec![log.append(one())],
+                                1 => vec![block_on(log.append_async(&one()))],
+                                _ => each(log.append_each(&mut (0..5).map(|_| one()))),
                             };
-                            match answer {
-                                Ok(_) => acknowledged += 1,
-                                Err(AppendError::Storage(StorageError::Closed)) => return acknowledged,
-                                Err(error) => panic!("{error}"),
+                            acknowledged += answers.iter().filter(|answer| answer.is_ok()).count() as u64;
+                            match answers.into_iter().find_map(Result::err) {
+                                None => {}
+                                Some(AppendError::Storage(StorageError::Closed)) => return acknowledged,
+                                Some(error) => panic!("{error}"),
                             }
                         }
                     })

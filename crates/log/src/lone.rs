@@ -22,10 +22,9 @@
 //!
 //! [`async_flush_max`]: crate::LogOptions::async_flush_max
 
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
@@ -40,7 +39,10 @@ pub struct Lone {
 }
 
 /// An append that was led. Dropped, its answer is taken.
-pub struct Led(Arc<Engine>);
+pub struct Led {
+    engine: Arc<Engine>,
+    has_yielded: bool,
+}
 
 impl Default for Lone {
     fn default() -> Self {
@@ -70,26 +72,24 @@ impl Led {
     /// It is, from now on.
     pub fn of(engine: &Arc<Engine>) -> Self {
         engine.lone.led.store(true, Ordering::Release);
-        Self(Arc::clone(engine))
+        Self { engine: Arc::clone(engine), has_yielded: false }
     }
 
     /// Done when the caller's executor had a turn for everything else.
-    pub async fn yielded(&self) {
-        let mut has_yielded = false;
-        poll_fn(|context| match std::mem::replace(&mut has_yielded, true) {
+    pub fn poll_yielded(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match std::mem::replace(&mut self.has_yielded, true) {
             true => Poll::Ready(()),
             false => {
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
-        })
-        .await;
+        }
     }
 }
 
 impl Drop for Led {
     fn drop(&mut self) {
-        self.0.lone.led.store(false, Ordering::Release);
+        self.engine.lone.led.store(false, Ordering::Release);
     }
 }
 
@@ -101,7 +101,7 @@ mod tests {
     use crate::{Log, LogOptions};
     use factum_core::{Append, EventStore, EventType, ExpectedRevision, NewEvent, Position, StreamName};
     use futures_executor::block_on;
-    use std::task::{Context, Waker};
+    use std::task::Waker;
 
     const LONG: Duration = Duration::from_secs(60);
 

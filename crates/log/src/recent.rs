@@ -80,6 +80,12 @@ impl Recent {
         newer.ids.entry(key, |known| key_of(known) == key, key_of).insert(ordinal);
     }
 
+    /// Whether the newer half knows a key: looks where an event with it will be noted.
+    pub fn is_noted(&self, key: u64) -> bool {
+        let entries = &self.newer.entries;
+        self.newer.ids.find(key, |known| entries[*known as usize].key == key).is_some()
+    }
+
     /// A recent event of a stream by its id.
     pub fn find_id(&self, stream: StreamHash, id: &[u8; 16], key: u64) -> Option<RecentEvent> {
         [&self.newer, &self.older].into_iter().find_map(|generation| {

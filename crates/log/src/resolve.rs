@@ -10,7 +10,8 @@
 use std::collections::VecDeque;
 
 use factum_core::{
-    AppendError, Appended, Direction, Durability, Position, ReadError, Revision, StorageError, Timestamp,
+    Append, AppendError, Appended, Direction, Durability, Position, ReadError, Revision, StorageError,
+    Timestamp,
 };
 use parking_lot::{Condvar, Mutex};
 use smallvec::SmallVec;
@@ -20,7 +21,8 @@ use crate::engine::Engine;
 use crate::read::Bounds;
 use crate::read::query::Selected;
 use crate::read::stream::{StreamPlace, find_revision};
-use crate::request::{ConditionPart, Reply, Request, WritePart};
+use crate::reply::Reply;
+use crate::request::{Asked, ConditionPart, Request, WritePart};
 use crate::segment::format::RECORD_OWN_AT;
 
 /// A request that could not be judged from memory.
@@ -98,17 +100,17 @@ impl Question {
     pub fn answer(self, engine: &Engine) -> Option<Box<Request>> {
         match self {
             Self::Repeat { request, candidates } => {
-                let answer = first_receipt(engine, &request, candidates);
-                let _ = request.reply.send(answer);
+                let answer = first_receipt(engine, request.append(0), candidates);
+                request.reply.send(answer);
                 None
             }
             Self::Condition { mut request } => {
-                let looked = match &mut request.condition {
+                let looked = match request.condition_mut(0) {
                     Some(part) => look_back(engine, part, true),
                     None => Ok(()),
                 };
                 if let Err(error) = looked {
-                    let _ = request.reply.send(Err(AppendError::Storage(error)));
+                    request.reply.send(Err(AppendError::Storage(error)));
                     return None;
                 }
                 Some(request)
@@ -134,7 +136,7 @@ struct Repeat {
 
 fn first_receipt(
     engine: &Engine,
-    request: &Request,
+    request: Asked<'_>,
     candidates: SmallVec<[Candidate; 1]>,
 ) -> Result<Appended, AppendError> {
     let mut positions: Option<(u64, u64)> = None;
@@ -171,7 +173,7 @@ fn first_receipt(
 /// Compares a write's events with those recorded from a revision on.
 fn compare(
     engine: &Engine,
-    request: &Request,
+    request: Asked<'_>,
     write: &WritePart,
     events: std::ops::Range<usize>,
     first_revision: u64,
@@ -211,6 +213,18 @@ fn compare(
         repeat.recorded_at = repeat.recorded_at.max(found.view().recorded_at());
     }
     Ok(repeat)
+}
+
+/// The condition of an append, looked up as [`look_back`] may.
+pub fn condition(
+    engine: &Engine,
+    append: &Append,
+    may_wait: bool,
+) -> Result<Option<Box<ConditionPart>>, StorageError> {
+    let Some(condition) = &append.condition else { return Ok(None) };
+    let mut part = Box::new(ConditionPart::new(condition.clone(), engine.store.secret));
+    look_back(engine, &mut part, may_wait)?;
+    Ok(Some(part))
 }
 
 /// Looks for a match of a condition among what is committed, for as far as that

@@ -27,14 +27,15 @@ use factum_core::{
 use smallvec::SmallVec;
 
 use crate::buffers::Buffer;
-use crate::commit::{Batch, answer_all};
+use crate::commit::Batch;
 use crate::engine::Engine;
 use crate::housekeeper::Job;
 use crate::index::live::Live;
 use crate::lone::Led;
 use crate::mailbox::Wake;
 use crate::recent::Recent;
-use crate::request::{Reply, Request, WritePart};
+use crate::reply::{Replies, Reply};
+use crate::request::{Asked, Request, WritePart};
 use crate::resolve::{Candidate, Question};
 use crate::segment::batch::padded_bytes;
 use crate::segment::format::{
@@ -95,7 +96,7 @@ pub struct OpenBatch {
     /// Room for a header, and the records; begun with the first of them.
     buffer: Option<Buffer>,
     body_bytes: u64,
-    replies: Vec<(Reply, Appended)>,
+    replies: Replies,
 }
 
 /// An answer that rests on an event which is not committed yet.
@@ -166,30 +167,38 @@ impl Sequencer {
     fn take_all(&mut self, engine: &Engine) {
         engine.mailbox.drain_into(&mut self.inbox);
         let mut near = 0;
-        while let Some(request) = self.inbox.pop_front() {
-            if near == 0 {
-                near = self.look_ahead(engine, &request);
+        while let Some(mut request) = self.inbox.pop_front() {
+            for at in 0..request.len() {
+                if near == 0 {
+                    near = self.look_ahead(engine, &request, at);
+                }
+                near -= 1;
+                self.take(engine, &mut request, at);
             }
-            near -= 1;
-            self.take(engine, request);
+            engine.buffers.take_back(request.records);
         }
     }
 
     /// Looks up what the next appends will be judged by, and says of how many. What
     /// is far off in memory is then fetched for all of them at once, and not for
     /// one after another; nothing is decided by it.
-    fn look_ahead(&self, engine: &Engine, request: &Request) -> usize {
-        let next = self.inbox.iter().map(|request| &**request).take(LOOK_AHEAD - 1);
-        if next.len() > 0 {
-            let live = engine.live.read();
-            for ahead in std::iter::once(request).chain(next.clone()) {
-                if let (Some(write), Some(event)) = (ahead.writes.first(), ahead.events.first()) {
-                    let head = live.head(write.hash);
-                    std::hint::black_box((head, self.recent.find_id(write.hash, &event.id, event.key)));
-                }
-            }
+    fn look_ahead(&self, engine: &Engine, request: &Request, at: usize) -> usize {
+        let next = self.inbox.iter().flat_map(|request| request.firsts(0));
+        let mut near = request.firsts(at).chain(next).take(LOOK_AHEAD).peekable();
+        let Some(first) = near.next() else { return LOOK_AHEAD };
+        if near.peek().is_none() {
+            return 1;
         }
-        1 + next.len()
+        let live = engine.live.read();
+        for (write, event) in std::iter::once(first).chain(near) {
+            let is_known = match write.expected.first_revision() {
+                None => self.recent.find_id(write.hash, &event.id, event.key).is_some(),
+                // Told by its revision, it is only noted.
+                Some(_) => self.recent.is_noted(event.key),
+            };
+            std::hint::black_box((live.head(write.hash), is_known));
+        }
+        LOOK_AHEAD
     }
 
     /// The callers of the last batch have just got their answers, and most of
@@ -214,8 +223,11 @@ impl Sequencer {
     }
 
     /// One append of a caller that found nothing going on, start to end.
-    pub fn lead(&mut self, engine: &Engine, request: Box<Request>) {
-        self.take(engine, request);
+    pub fn lead(&mut self, engine: &Engine, mut request: Box<Request>) {
+        for at in 0..request.len() {
+            self.take(engine, &mut request, at);
+        }
+        engine.buffers.take_back(request.records);
         if !self.open.is_empty() {
             self.dispatch(engine, false);
         }
@@ -249,41 +261,51 @@ impl Sequencer {
         }
     }
 
-    /// Judges one request and acts on it. Drops one that comes too late, whose
+    /// Judges one append and acts on it. Drops one that comes too late, whose
     /// caller is then told that the log is closed.
-    fn take(&mut self, engine: &Engine, request: Box<Request>) {
+    fn take(&mut self, engine: &Engine, request: &mut Request, at: usize) {
         if self.has_ended {
+            drop(request.reply.take_first());
             return;
         }
+        let asked = request.append(at);
         if let Some(cause) = engine.poisoned() {
-            let _ = request.reply.send(Err(AppendError::Storage(cause)));
+            request.reply.take_first().send(Err(AppendError::Storage(cause)));
             return;
         }
-        if let Err(error) = self.make_room(engine, request.records.len() as u64) {
-            let _ = request.reply.send(Err(AppendError::Storage(error)));
+        if let Err(error) = self.make_room(engine, asked.records.len() as u64) {
+            request.reply.take_first().send(Err(AppendError::Storage(error)));
             return;
         }
         let mut live = engine.live.write();
-        match self.judge(&live, &request) {
-            Verdict::Accept => self.accept(engine, &mut live, request),
+        match self.judge(&live, asked) {
+            Verdict::Accept => {
+                let receipt = self.accept(engine, &mut live, asked);
+                self.open.replies.add(&mut request.reply, receipt);
+            }
             Verdict::Answer(answer, rests_on) => {
                 drop(live);
-                self.when_committed(engine, rests_on, Then::Answer(request.reply, answer));
+                let reply = request.reply.take_first();
+                self.when_committed(engine, rests_on, Then::Answer(reply, answer));
             }
             Verdict::Compare(candidates, rests_on) => {
                 // Without threads of its own the log compares here and now.
                 drop(live);
+                let reply = request.reply.take_first();
+                let request = request.split(at, reply);
                 let question = Question::Repeat { request, candidates };
                 self.when_committed(engine, Some(rests_on), Then::Resolve(Box::new(question)));
             }
             Verdict::LookBack => {
                 drop(live);
+                let reply = request.reply.take_first();
+                let request = request.split(at, reply);
                 let question = Question::Condition { request };
                 if engine.has_own_threads() {
                     self.when_committed(engine, None, Then::Resolve(Box::new(question)));
-                } else if let Some(request) = question.answer(engine) {
+                } else if let Some(mut request) = question.answer(engine) {
                     // Here and now: nobody comes between.
-                    self.take(engine, request);
+                    self.take(engine, &mut request, 0);
                 }
             }
         }
@@ -291,18 +313,22 @@ impl Sequencer {
 
     /// Follows the order of the specification: repetition, then conflicts of
     /// the writes, then of the checks, then the condition.
-    fn judge(&self, live: &Live, request: &Request) -> Verdict {
-        let standings: SmallVec<[Standing; 1]> =
-            request.ranges().map(|(write, events)| self.standing(live, request, write, events)).collect();
-        if standings.iter().any(|standing| matches!(standing, Standing::Candidate(_))) {
-            return self.compare(live, request, standings);
-        }
-        for standing in standings {
-            if let Standing::Failed(error, rests_on) = standing {
-                return Verdict::Answer(Err(error), rests_on);
+    fn judge(&self, live: &Live, request: Asked<'_>) -> Verdict {
+        let standings =
+            || request.ranges().map(|(write, events)| self.standing(live, request, write, events));
+        // Nearly all are one write of something new, for which no list is made.
+        if !standings().all(|standing| matches!(standing, Standing::New)) {
+            let standings: SmallVec<[Standing; 1]> = standings().collect();
+            if standings.iter().any(|standing| matches!(standing, Standing::Candidate(_))) {
+                return self.compare(live, request, standings);
+            }
+            for standing in standings {
+                if let Standing::Failed(error, rests_on) = standing {
+                    return Verdict::Answer(Err(error), rests_on);
+                }
             }
         }
-        for check in &request.checks {
+        for check in request.checks {
             let head = live.head(check.hash);
             let actual = head.and_then(|head| Revision::new(head.next_revision).previous());
             if !check.expected.is_met_by(actual) {
@@ -320,7 +346,7 @@ impl Sequencer {
     fn standing(
         &self,
         live: &Live,
-        request: &Request,
+        request: Asked<'_>,
         write: &WritePart,
         events: std::ops::Range<usize>,
     ) -> Standing {
@@ -377,7 +403,7 @@ impl Sequencer {
         if found || !remembered { Standing::Candidate(first_revision) } else { conflict() }
     }
 
-    fn compare(&self, live: &Live, request: &Request, standings: SmallVec<[Standing; 1]>) -> Verdict {
+    fn compare(&self, live: &Live, request: Asked<'_>, standings: SmallVec<[Standing; 1]>) -> Verdict {
         let heads = request.writes.iter().filter_map(|write| live.head(write.hash));
         let rests_on = heads.map(|head| head.last_position).max().unwrap_or_default();
         let candidates = standings.into_iter().map(|standing| match standing {
@@ -388,7 +414,7 @@ impl Sequencer {
         Verdict::Compare(candidates.collect(), rests_on)
     }
 
-    fn judge_condition(&self, live: &Live, request: &Request) -> Option<Verdict> {
+    fn judge_condition(&self, live: &Live, request: Asked<'_>) -> Option<Verdict> {
         let part = request.condition.as_ref()?;
         let last = self.next_position.checked_sub(1);
         if let Some(after) = part.condition.after
@@ -418,7 +444,7 @@ impl Sequencer {
     }
 
     /// An append without events: everything it expects holds.
-    fn accept_nothing(&self, live: &Live, request: &Request) -> Verdict {
+    fn accept_nothing(&self, live: &Live, request: Asked<'_>) -> Verdict {
         let heads: SmallVec<[_; 1]> = request.writes.iter().map(|write| live.head(write.hash)).collect();
         let checked = request.checks.iter().filter_map(|check| live.head(check.hash));
         let rests_on = heads.iter().flatten().copied().chain(checked).map(|head| head.last_position).max();
@@ -437,9 +463,11 @@ impl Sequencer {
     }
 
     /// Gives every event its place.
-    fn accept(&mut self, engine: &Engine, live: &mut Live, request: Box<Request>) {
+    fn accept(&mut self, engine: &Engine, live: &mut Live, request: Asked<'_>) -> Appended {
         if self.open.is_empty() {
             self.open.first_position = self.next_position;
+            // About as many come as last time.
+            self.open.replies.reserve(self.last_appends[0]);
         }
         let recorded_at = match self.open.recorded_at {
             Some(time) => time,
@@ -458,7 +486,7 @@ impl Sequencer {
             buffer
         });
         let begin = buffer.len();
-        buffer.extend(&request.records);
+        buffer.extend(request.records);
         let records = &mut buffer.as_mut()[begin..];
         let mut revisions = SmallVec::with_capacity(request.writes.len());
         for (write, events) in request.ranges() {
@@ -469,7 +497,7 @@ impl Sequencer {
             }
             let places = events.clone().map(|index| {
                 let offset = body_at + request.record_range(index).start as u64;
-                (offset, &request.keys[request.keys_range(index)])
+                (offset, request.keys(index))
             });
             let revision = live.record_all(write.hash, self.next_position, places, request.beginning);
             for (index, revision) in events.clone().zip(revision..) {
@@ -490,8 +518,7 @@ impl Sequencer {
         };
         self.open.events += request.events.len() as u32;
         self.open.body_bytes += request.records.len() as u64;
-        engine.buffers.take_back(request.records);
-        self.open.replies.push((request.reply, appended));
+        appended
     }
 
     /// Has room for this much in the open batch: commits it if it is full,
@@ -527,7 +554,7 @@ impl Sequencer {
     fn dispatch(&mut self, engine: &Engine, may_hand_over: bool) {
         let open = std::mem::take(&mut self.open);
         if let Some(cause) = engine.poisoned() {
-            return answer_all(open.replies, || AppendError::Storage(cause.clone()));
+            return open.replies.refuse(|| AppendError::Storage(cause.clone()));
         }
         let Some(buffer) = open.buffer else { return };
         self.last_appends = [open.replies.len(), self.last_appends[0]];
@@ -577,7 +604,7 @@ impl Sequencer {
             events: 0,
             recorded_at: self.last_recorded_at,
             buffer,
-            replies: Vec::new(),
+            replies: Replies::default(),
             flags,
         };
         self.offset += BLOCK_BYTES;
@@ -619,9 +646,7 @@ impl OpenBatch {
 impl Then {
     fn run(self, engine: &Engine) {
         match self {
-            Self::Answer(reply, answer) => {
-                let _ = reply.send(answer);
-            }
+            Self::Answer(reply, answer) => reply.send(answer),
             Self::Resolve(question) => engine.ask(*question),
         }
     }
@@ -631,6 +656,6 @@ impl Then {
             Self::Answer(reply, _) => reply,
             Self::Resolve(question) => question.into_reply(),
         };
-        let _ = reply.send(Err(AppendError::Storage(cause)));
+        reply.send(Err(AppendError::Storage(cause)));
     }
 }

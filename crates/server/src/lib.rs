@@ -26,6 +26,7 @@
 //! away, and so does who connects; nothing is ever removed from the store.
 
 mod absent;
+mod arriving;
 mod blocking;
 mod connections;
 mod deadlines;

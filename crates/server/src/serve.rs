@@ -29,6 +29,7 @@ use tonic::service::Routes;
 use tonic::transport::Server;
 
 use crate::absent::absent;
+use crate::arriving::Whole;
 use crate::connections::Connections;
 use crate::deadlines::{Deadlines, Router};
 use crate::features::FeaturesService;
@@ -45,7 +46,7 @@ use crate::projections::ProjectionsService;
 use crate::room::Room;
 use crate::sessions::SessionsService;
 use crate::stopping::{self, Asking, Stopping};
-use crate::store::StoreService;
+use crate::store::{self, StoreService};
 use crate::streams::StreamsService;
 use crate::users::UsersService;
 use crate::written::Written;
@@ -229,7 +230,7 @@ fn routes(
         .add_service(Written(streams))
         .add_service(sessions)
         .add_service(PersistentSubscriptionsServer::new(groups))
-        .add_service(Written(store))
+        .add_service(Whole { service: Written(store), path: store::APPEND })
         .add_service(GossipServer::new(GossipService(Arc::clone(&node))))
         .add_service(MonitoringServer::new(MonitoringService::new(node, stopping)))
         .add_service(OperationsServer::new(OperationsService::new(asking, registry.clone())))

@@ -93,21 +93,27 @@ impl From<Result<Appended, AppendError>> for Answer {
     }
 }
 
-/// The two ways to append, which must answer alike.
+/// The ways to append, which must answer alike.
 #[derive(Debug, Clone, Copy)]
 pub enum Verb {
     Blocking,
     Awaited,
+    /// Handed over with others, of which there are none.
+    Together,
 }
 
 impl Verb {
-    pub const BOTH: [Self; 2] = [Self::Blocking, Self::Awaited];
+    pub const ALL: [Self; 3] = [Self::Blocking, Self::Awaited, Self::Together];
 
     #[track_caller]
     pub fn append(self, case: &Case, store: &dyn EventStore, append: Append) -> Answer {
         match self {
             Self::Blocking => store.append(append).into(),
             Self::Awaited => case.awaited(store.append_async(&append)),
+            Self::Together => match <[Answer; 1]>::try_from(case.together(store, vec![append])) {
+                Ok([answer]) => answer,
+                Err(_) => case.fail("one append was handed over, and not one was answered"),
+            },
         }
     }
 }

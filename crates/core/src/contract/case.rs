@@ -1,6 +1,7 @@
 //! [`Case`]: the rule and the row under test, which every failure names.
 
 use std::fmt::{Debug, Display};
+use std::future::poll_fn;
 
 use crate::{
     Append, AppendFuture, Appended, EventStore, Position, Read, ReadError, RecordedEvent, StreamName,
@@ -99,6 +100,24 @@ impl Case {
             Err(ReadError::StreamNotFound { .. }) => Vec::new(),
             Err(error) => self.fail(format_args!("a read failed: {error:?}")),
         }
+    }
+
+    /// Hands appends over together, and awaits the answer of each.
+    #[track_caller]
+    pub fn together(&self, store: &dyn EventStore, appends: Vec<Append>) -> Vec<Answer> {
+        let mut heard: Vec<Option<Answer>> = appends.iter().map(|_| None).collect();
+        let mut answers = store.append_each(&mut appends.into_iter());
+        let told = future::wait(poll_fn(|context| {
+            answers.poll_answers(context, &mut |place, answer| match heard.get_mut(place) {
+                Some(unheard @ None) => *unheard = Some(answer.into()),
+                _ => self.fail(format_args!("append {place} of them was answered twice, or is none")),
+            })
+        }));
+        if told.is_none() {
+            self.fail("appends that were handed over together were not all answered in time");
+        }
+        let missing = || self.fail("all were said to be answered, and one was not");
+        heard.into_iter().map(|answer| answer.unwrap_or_else(missing)).collect()
     }
 
     /// Awaits an append in flight.

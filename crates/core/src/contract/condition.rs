@@ -196,7 +196,7 @@ fn judges(store: &dyn EventStore, when: &str, query: Query, after: After, outcom
         ("with a write without events", Append::to(stream("untouched"), ExpectedRevision::NoStream, [])),
         ("with an event", Append::to(stream("untouched"), ExpectedRevision::NoStream, events(1))),
     ];
-    for verb in Verb::BOTH {
+    for verb in Verb::ALL {
         for (row, append) in &appends {
             let records = append.event_count() > 0;
             if records && matches!(outcome, Holds) {

@@ -12,7 +12,7 @@ use ExpectedRevision::{Any, Exists, NoStream};
 pub fn check<S: EventStore + 'static>(store: &dyn Fn() -> S) {
     let store = store();
     for (row, (stood, expected, outcome)) in table().into_iter().enumerate() {
-        for verb in Verb::BOTH {
+        for verb in Verb::ALL {
             for way in WAYS {
                 judges(&store, &format!("s-{row}-{verb:?}-{way:?}"), stood, expected, outcome, way, verb);
             }

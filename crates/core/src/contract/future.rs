@@ -1,4 +1,4 @@
-//! Appends in flight: many at once, awaited or given up.
+//! Appends in flight: many at once, by themselves or together, awaited or given up.
 //!
 //! ```text
 //!   append_async(..)      the append is handed over here
@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use crate::{Append, EventStore, ExpectedRevision};
+use crate::{Append, EventStore, ExpectedRevision, InvalidAppend};
 
 use super::PATIENCE;
 use super::answer::Answer;
@@ -29,6 +29,7 @@ pub fn check<S: EventStore + 'static>(store: &dyn Fn() -> S) {
     answers_every_append_in_flight(&store());
     answers_conflicts_in_flight(&store());
     records_what_is_given_up(&store());
+    answers_each_of_many(&store());
 }
 
 const IN_FLIGHT: u64 = 64;
@@ -105,6 +106,41 @@ fn records_what_is_given_up(store: &dyn EventStore) {
         let again = store.append(Append::to(name(n), ExpectedRevision::NoStream, new(n)));
         case.holds(again.is_ok_and(|receipt| receipt.repeated), "it is answered as a repetition afterwards");
     }
+}
+
+fn answers_each_of_many(store: &dyn EventStore) {
+    let rule = "appends handed over together are judged in their order, each for itself";
+    let case = Case::new(rule, "64 that build on one another, and others between them");
+    let one = |expected, text: &str| Append::to(stream("many"), expected, [known_event(text)]);
+    let (mut appends, mut expected) = (Vec::new(), Vec::new());
+    for n in 0..IN_FLIGHT {
+        let before = n.checked_sub(1).map_or(ExpectedRevision::NoStream, exact);
+        appends.push(one(before, &format!("many {n}")));
+        expected.push(Answer::recorded((n, n), &[Some(n)]));
+        match n % 16 {
+            3 => {
+                appends.push(one(exact(n + 1), &format!("too early {n}")));
+                expected.push(Answer::conflict("many", exact(n + 1), Some(n)));
+            }
+            7 => {
+                appends.push(one(exact(0), "many 1"));
+                expected.push(Answer::repeated((1, 1), &[Some(1)]));
+            }
+            11 => {
+                let (twice, other) = (known_event("twice"), known_event("twice"));
+                appends.push(Append::to(stream("many"), exact(n), [twice, other]));
+                let id = known_event("twice").id;
+                expected.push(Answer::Invalid(InvalidAppend::IdUsedTwice { id }));
+            }
+            _ => {}
+        }
+    }
+    let answers = case.together(store, appends.clone());
+    for (place, (answer, expected)) in answers.iter().zip(&expected).enumerate() {
+        case.row(format_args!("append {place} of {}", appends.len())).equal("its answer", answer, expected);
+    }
+    case.equal("the positions", &positions(&case.log(store)), &counted(0..IN_FLIGHT));
+    case.equal("the answers to none", &case.together(store, Vec::new()), &Vec::new());
 }
 
 /// Polls a future to its end on this thread; `None` if it takes longer than

@@ -175,7 +175,7 @@ fn judges(
     let next = case.last_position(store).map_or(0, |last| last.get() + 1);
     let append = Append::to(stream(row), expected, word(row, letters));
     // What is not recorded may be asked again, the other way.
-    let verbs: &[Verb] = if let New(_) = outcome { &Verb::BOTH[..1] } else { &Verb::BOTH };
+    let verbs: &[Verb] = if let New(_) = outcome { &Verb::ALL[..1] } else { &Verb::ALL };
     for verb in verbs {
         let found = verb.append(case, store, append.clone());
         let wanted = match outcome {
@@ -362,7 +362,7 @@ fn judges_several_streams_together(store: &dyn EventStore) {
     ];
     let before = case.log(store);
     for (row, append, wanted) in rows {
-        for verb in Verb::BOTH {
+        for verb in Verb::ALL {
             let case = case.row(format_args!("{row} ({verb:?})"));
             let found = verb.append(&case, store, append.clone());
             let wanted = match wanted.clone() {

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use uuid::Uuid;
 
-use super::keys::KeyHash;
+use super::keys::{KeyHash, LOST};
 use super::live::{AlreadyHashed, LiveSegment};
 use super::postings::{self, width};
 use super::sealed::{
@@ -181,13 +181,26 @@ fn streams_of(segment: &LiveSegment) -> Groups {
 fn keys_of(segment: &LiveSegment) -> Groups {
     let mut keys = Groups::with_room(segment.keys_len());
     let mut numbers: HashMap<KeyHash, u32, BuildHasherDefault<AlreadyHashed>> = HashMap::default();
+    // Of the record before, at the same places: types and categories are few, and
+    // nearly always the same again.
+    let mut before = [(LOST, UNSTORED); 4];
     for ordinal in 0..segment.records.len() as u32 {
-        for key in segment.keys_of(ordinal as usize) {
-            match numbers.entry(key) {
-                Entry::Occupied(number) => keys.add(*number.get(), ordinal),
-                Entry::Vacant(entry) => {
-                    entry.insert(keys.begin(key, ordinal));
+        for (place, key) in segment.keys_of(ordinal as usize).enumerate() {
+            if let Some((_, number)) =
+                before.get(place).filter(|(known, number)| *known == key && *number != UNSTORED)
+            {
+                keys.add(*number, ordinal);
+                continue;
+            }
+            let number = match numbers.entry(key) {
+                Entry::Occupied(number) => {
+                    keys.add(*number.get(), ordinal);
+                    *number.get()
                 }
+                Entry::Vacant(entry) => *entry.insert(keys.begin(key, ordinal)),
+            };
+            if let Some(known) = before.get_mut(place) {
+                *known = (key, number);
             }
         }
     }

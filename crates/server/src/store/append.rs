@@ -3,13 +3,14 @@
 //!
 //! ```text
 //!   messages ─► room ─► handed over, ─► in flight ─► answers that are there
-//!       ▲                each at once       │         together go together
+//!       ▲                all at once        │         together go together
 //!       └── read no further while too much  ◄┘
 //!           is, or there is no room
 //! ```
 //!
 //! The call is driven by whatever sends its answers: no task and no channel lie
-//! between. It waits for the answer to the first append in flight, because a store
+//! between. The appends of a message go to the store together, and their answers come
+//! to one place. It waits for those of the first message in flight, because a store
 //! answers nearly always in order; the others are looked at when that takes long.
 //!
 //! When the server stops, no further message is looked at, what is in flight is
@@ -17,21 +18,20 @@
 //! then was not recorded.
 
 use std::collections::VecDeque;
-use std::future::ready;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use factum_core::{AppendError, AppendFuture, Bytes, EventStore};
+use factum_core::{Answers as Awaited, Append, AppendError, Bytes, EventStore, Tell};
 use factum_wire::proto::store::{AppendRequest, AppendResponse};
 use factum_wire::store::packed::{PackedAnswers, UnpackedAppends};
 use factum_wire::store::{APPEND_BYTES_MAX, Malformed, status};
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, Stream, StreamExt};
+use futures_util::{FutureExt, StreamExt};
 use tokio::time::{Interval, MissedTickBehavior};
-use tonic::{Status, Streaming};
+use tonic::Status;
 
+use crate::arriving::Arriving;
 use crate::room::{Held, Room};
 use crate::stopping::Stopping;
 
@@ -54,7 +54,7 @@ const LOOK: Duration = Duration::from_millis(5);
 pub fn begin(
     store: Arc<dyn EventStore>,
     room: Room,
-    requests: Streaming<AppendRequest>,
+    requests: Arriving,
     mut stopping: Stopping,
 ) -> Answers<AppendResponse> {
     let mut looks = tokio::time::interval(LOOK);
@@ -66,8 +66,8 @@ pub fn begin(
         stopped: async move { stopping.said().await }.boxed(),
         waiting: None,
         end: None,
-        in_flight: VecDeque::new(),
-        first: 0,
+        in_flight: 0,
+        next: 0,
         messages: VecDeque::new(),
         bytes: 0,
         looks,
@@ -78,11 +78,85 @@ pub fn begin(
 
 /// A message that was handed over.
 struct Message {
-    /// The number after its last append's.
-    end: u64,
+    /// The number of its first append.
+    first: u64,
     bytes: u64,
+    /// Until all have come.
+    answers: Option<Box<dyn Awaited>>,
     #[allow(dead_code, reason = "held, and never looked at")]
     held: Held,
+}
+
+impl Message {
+    /// Tells what has come, of how many appends, and whether it was the last.
+    fn poll(&mut self, context: &mut Context<'_>, answers: &mut PackedAnswers) -> (usize, bool) {
+        let before = answers.count();
+        if let Some(awaited) = &mut self.answers {
+            let mut tell = |place, answer| answers.push(self.first + place as u64, &answer);
+            if awaited.poll_answers(context, &mut tell).is_ready() {
+                self.answers = None;
+            }
+        }
+        (answers.count() - before, self.answers.is_none())
+    }
+}
+
+/// Appends that were not even looked at: there was no room for so many.
+struct TurnedAway {
+    count: usize,
+    queued_bytes: u64,
+    limit_bytes: u64,
+}
+
+impl Awaited for TurnedAway {
+    fn poll_answers(&mut self, _: &mut Context<'_>, tell: &mut Tell<'_>) -> Poll<()> {
+        let Self { count, queued_bytes, limit_bytes } = *self;
+        (0..count).for_each(|place| tell(place, Err(AppendError::Overloaded { queued_bytes, limit_bytes })));
+        Poll::Ready(())
+    }
+}
+
+/// The appends of a message; or, if it is none, all before the place where that
+/// shows.
+struct Told {
+    unpacked: UnpackedAppends,
+    /// How many it says it has.
+    count: usize,
+    /// How many there were yet.
+    taken: usize,
+    malformed: Option<Malformed>,
+}
+
+impl Told {
+    fn of(appends: Bytes, count: usize) -> Self {
+        Self { unpacked: UnpackedAppends::of(appends), count, taken: 0, malformed: None }
+    }
+
+    /// Whether it was a message to its end.
+    fn end(mut self) -> Result<(), Malformed> {
+        match self.malformed.map_or_else(|| self.unpacked.next().transpose(), Err)? {
+            Some(_) => Err(Malformed::new("it has more appends than it says")),
+            None if self.taken < self.count => Err(Malformed::new("it has fewer appends than it says")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Iterator for Told {
+    type Item = Append;
+
+    fn next(&mut self) -> Option<Append> {
+        if self.taken == self.count {
+            return None;
+        }
+        let append = self.unpacked.next()?.map_err(|malformed| self.malformed = Some(malformed)).ok()?;
+        self.taken += 1;
+        Some(append)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, Some(self.count - self.taken))
+    }
 }
 
 /// What comes of waiting for room.
@@ -92,17 +166,17 @@ struct Call {
     store: Arc<dyn EventStore>,
     room: Room,
     /// Until nothing more is looked at.
-    requests: Option<Streaming<AppendRequest>>,
+    requests: Option<Arriving>,
     stopped: BoxFuture<'static, ()>,
     /// A message that waits for room, behind which nothing is read.
     waiting: Option<BoxFuture<'static, Waited>>,
     /// What the call ends with.
     end: Option<Result<AppendResponse, Status>>,
-    /// Answers to come, in the order of their numbers; `None` where one was there
-    /// before its turn.
-    in_flight: VecDeque<Option<AppendFuture>>,
-    /// The number of the first of them.
-    first: u64,
+    /// How many answers are to come.
+    in_flight: usize,
+    /// The number of the next append.
+    next: u64,
+    /// Those that have not all their answers, and some behind them that do.
     messages: VecDeque<Message>,
     /// Of these messages.
     bytes: u64,
@@ -119,14 +193,14 @@ impl Call {
             let answers = answers.into_bytes();
             return Poll::Ready(Some(Ok(AppendResponse { answers, ending: false })));
         }
-        match self.requests.is_none() && self.in_flight.is_empty() {
+        match self.requests.is_none() && self.in_flight == 0 {
             true => Poll::Ready(self.end.take()),
             false => Poll::Pending,
         }
     }
 
     fn has_room(&self) -> bool {
-        self.in_flight.is_empty() || self.in_flight.len() < IN_FLIGHT_MAX && self.bytes < BYTES_MAX
+        self.in_flight == 0 || self.in_flight < IN_FLIGHT_MAX && self.bytes < BYTES_MAX
     }
 
     /// Hands over what has come.
@@ -146,7 +220,7 @@ impl Call {
                 return;
             }
             let Some(requests) = &mut self.requests else { return };
-            match Pin::new(requests).poll_next(context) {
+            match requests.poll_next(context) {
                 Poll::Pending => return,
                 Poll::Ready(Some(Ok(request))) => self.admit(request),
                 Poll::Ready(None) => self.end(None),
@@ -179,61 +253,46 @@ impl Call {
     fn hand_over(&mut self, request: AppendRequest, held: Option<Held>) {
         let bytes = weight(&request);
         let AppendRequest { appends, count } = request;
-        let handed = match (usize::try_from(count), &held) {
-            (Ok(count @ ..=IN_FLIGHT_MAX), Some(_)) => self.hand_over_each(appends, count),
-            (Ok(count @ ..=IN_FLIGHT_MAX), None) => self.turn_away(count),
-            _ => Err(Malformed::new("it has too many appends")),
+        let (answers, taken, handed): (Box<dyn Awaited>, _, _) = match (usize::try_from(count), &held) {
+            (Ok(count @ ..=IN_FLIGHT_MAX), Some(_)) => {
+                let mut told = Told::of(appends, count);
+                let answers = self.store.append_each(&mut told);
+                (answers, told.taken, told.end())
+            }
+            (Ok(count @ ..=IN_FLIGHT_MAX), None) => {
+                let (queued_bytes, limit_bytes) = self.room.taken();
+                (Box::new(TurnedAway { count, queued_bytes, limit_bytes }), count, Ok(()))
+            }
+            _ => {
+                return self.end(Some(Err(status::of_malformed(&Malformed::new("it has too many appends")))));
+            }
         };
         self.bytes += bytes;
-        let end = self.first + self.in_flight.len() as u64;
-        self.messages.push_back(Message { end, bytes, held: held.unwrap_or_default() });
+        self.in_flight += taken;
+        let (first, held) = (self.next, held.unwrap_or_default());
+        self.messages.push_back(Message { first, bytes, answers: Some(answers), held });
+        self.next += taken as u64;
         if let Err(error) = handed {
             self.end(Some(Err(status::of_malformed(&error))));
         }
     }
 
-    /// All of a message, or, if it is none, all before the place where that shows.
-    fn hand_over_each(&mut self, appends: Bytes, count: usize) -> Result<(), Malformed> {
-        let end = self.in_flight.len() + count;
-        for append in UnpackedAppends::of(appends) {
-            let append = append?;
-            if self.in_flight.len() == end {
-                return Err(Malformed::new("it has more appends than it says"));
-            }
-            self.in_flight.push_back(Some(self.store.append_async(&append)));
-        }
-        match self.in_flight.len() == end {
-            true => Ok(()),
-            false => Err(Malformed::new("it has fewer appends than it says")),
-        }
-    }
-
-    /// There was no room for so many.
-    fn turn_away(&mut self, count: usize) -> Result<(), Malformed> {
-        let (queued_bytes, limit_bytes) = self.room.taken();
-        let refused = || ready(Err(AppendError::Overloaded { queued_bytes, limit_bytes }));
-        self.in_flight.extend((0..count).map(|_| Some(Box::pin(refused()) as AppendFuture)));
-        Ok(())
-    }
-
     /// The answers that are there.
     fn take_answers(&mut self, context: &mut Context<'_>, answers: &mut PackedAnswers) {
-        while let Some(next) = self.in_flight.front_mut() {
-            if let Some(appending) = next {
-                if answers.count() >= ANSWERS_MAX {
-                    break;
-                }
-                let Poll::Ready(answer) = appending.as_mut().poll(context) else { break };
-                answers.push(self.first, &answer);
+        while let Some(message) = self.messages.front_mut() {
+            if answers.count() >= ANSWERS_MAX {
+                break;
             }
-            self.in_flight.pop_front();
-            self.first += 1;
-        }
-        while self.messages.front().is_some_and(|message| message.end <= self.first) {
+            let (told, is_over) = message.poll(context, answers);
+            self.in_flight -= told;
+            if !is_over {
+                break;
+            }
             self.bytes -= self.messages.pop_front().map_or(0, |message| message.bytes);
         }
-        while !self.in_flight.is_empty() && self.looks.poll_tick(context).is_ready() {
-            if std::mem::replace(&mut self.first_looked_at, self.first) == self.first {
+        while self.in_flight > 0 && self.looks.poll_tick(context).is_ready() {
+            let first = self.messages.front().map_or(0, |message| message.first);
+            if std::mem::replace(&mut self.first_looked_at, first) == first {
                 self.look_behind(context, answers);
             }
         }
@@ -241,13 +300,8 @@ impl Call {
 
     /// The first has taken long: so need not those behind it.
     fn look_behind(&mut self, context: &mut Context<'_>, answers: &mut PackedAnswers) {
-        for (number, place) in (self.first..).zip(&mut self.in_flight).skip(1) {
-            if let Some(appending) = place
-                && let Poll::Ready(answer) = appending.as_mut().poll(context)
-            {
-                answers.push(number, &answer);
-                *place = None;
-            }
+        for message in self.messages.iter_mut().skip(1) {
+            self.in_flight -= message.poll(context, answers).0;
         }
     }
 }

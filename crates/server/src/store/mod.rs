@@ -22,11 +22,15 @@ use factum_wire::store::{read as messages, status};
 use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::arriving::Arriving;
 use crate::blocking::blocking;
 use crate::room::Room;
 use crate::serve::Services;
 use crate::stopping::Stopping;
 use crate::written;
+
+/// The path of the call whose messages are taken as they come.
+pub const APPEND: &str = "/factum.store.v3.Store/Append";
 
 /// Answers that follow one another.
 type Answers<T> = BoxStream<'static, Result<T, Status>>;
@@ -56,10 +60,12 @@ impl Store for StoreService {
 
     async fn append(
         &self,
-        request: Request<Streaming<AppendRequest>>,
+        mut request: Request<Streaming<AppendRequest>>,
     ) -> Result<Response<Self::AppendStream>, Status> {
         let (store, room) = (Arc::clone(&self.store), self.room.clone());
-        Ok(Response::new(append::begin(store, room, request.into_inner(), self.stopping.clone())))
+        let requests = Arriving::with(&mut request)
+            .ok_or_else(|| Status::internal("the service was set up without what takes its messages"))?;
+        Ok(Response::new(append::begin(store, room, requests, self.stopping.clone())))
     }
 
     async fn read(&self, request: Request<ReadRequest>) -> Result<Response<Self::ReadStream>, Status> {

@@ -24,7 +24,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use factum_core::{Append, AppendError, AppendFuture, Appended, StorageError};
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use tokio::time::{Interval, MissedTickBehavior};
 use tonic::{Status, Streaming};
 
@@ -146,8 +146,8 @@ impl Carrier {
             }
             flying(&flight).poll_send(call, &queue, context)
         });
-        let mut client = self.way.appends();
-        match self.way.in_time(client.append(messages)).await {
+        let mut client = self.way.appends(messages.boxed());
+        match self.way.in_time(client.append(futures_util::stream::empty())).await {
             Ok(answers) => {
                 flying(&self.flight).begin();
                 Ok(answers.into_inner())

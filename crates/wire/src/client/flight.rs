@@ -17,7 +17,6 @@ use bytes::Bytes;
 
 use super::queue::{Parcel, Queue};
 use super::sent::Sent;
-use crate::proto::store::AppendRequest;
 
 /// So many are enough for one message, however many there usually are.
 const FEW: usize = 64;
@@ -78,14 +77,9 @@ impl Flight {
         })
     }
 
-    /// The next message of a call, when it has begun and there is something to
+    /// The next message of a call, as it goes into the connection, when it has begun and there is something to
     /// send; `None` when the call is over, or nothing will come.
-    pub fn poll_send(
-        &mut self,
-        call: u64,
-        queue: &Queue,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<AppendRequest>> {
+    pub fn poll_send(&mut self, call: u64, queue: &Queue, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if call != self.call {
             return Poll::Ready(None);
         }
@@ -103,12 +97,12 @@ impl Flight {
         queue.has_fewer(usual.min(FEW))
     }
 
-    fn send(&mut self, parcel: Parcel) -> AppendRequest {
+    fn send(&mut self, parcel: Parcel) -> Bytes {
         let count = parcel.packed.count();
-        let packed = parcel.packed.into_bytes();
+        let (bytes, packed) = parcel.packed.into_message();
         let message = Message {
             first: self.next,
-            packed: packed.clone(),
+            packed,
             unanswered: parcel.appends.len(),
             appends: parcel.appends.into_iter().map(Some).collect(),
             since: self.ticks,
@@ -116,7 +110,7 @@ impl Flight {
         self.next += count as u64;
         self.last = [count, self.last[0]];
         self.messages.push_back(message);
-        AppendRequest { appends: packed, count: count as u32 }
+        bytes
     }
 
     /// The append with this number, which is answered. One that was overdue is
@@ -155,8 +149,10 @@ impl Flight {
 mod tests {
     use super::*;
     use crate::client::sent::Awaited;
+    use crate::proto::store::AppendRequest;
     use crate::store::packed::UnpackedAppends;
     use factum_core::{Append, AppendError, ExpectedRevision, NewEvent, Position, StreamName};
+    use prost::Message as _;
 
     fn append(stream: &str) -> Append {
         let event = NewEvent::json("A", &().into()).unwrap();
@@ -167,7 +163,7 @@ mod tests {
     fn sent(flight: &mut Flight, call: u64, queue: &Queue) -> Option<Vec<String>> {
         let mut context = Context::from_waker(Waker::noop());
         let Poll::Ready(request) = flight.poll_send(call, queue, &mut context) else { return None };
-        let request = request.unwrap();
+        let request = AppendRequest::decode(request.unwrap().slice(5..)).unwrap();
         let appends: Vec<_> = UnpackedAppends::of(request.appends).collect::<Result<_, _>>().unwrap();
         assert_eq!(appends.len(), request.count as usize);
         Some(appends.into_iter().map(|append| append.writes[0].stream.to_string()).collect())

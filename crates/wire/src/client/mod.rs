@@ -34,6 +34,7 @@ mod read;
 mod sent;
 mod subscription;
 mod way;
+mod written;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -26,8 +26,9 @@ use crate::store::packed::{PackedAppends, packed_bytes};
 const APPENDS_MAX: usize = 512;
 const BYTES: usize = 1024 * 1024;
 
-/// How much room is made before it is needed.
-const ROOM_BYTES_MAX: usize = 64 * 1024;
+/// How much room is made before it is needed, at most. Messages are not of one length,
+/// and one that outgrows its room is copied.
+const ROOM_BYTES_MAX: usize = 96 * 1024;
 
 /// What an append takes besides what it is packed in.
 const KEPT_BYTES: u64 = 64;
@@ -40,11 +41,11 @@ pub struct Parcel {
 }
 
 impl Parcel {
-    /// Empty, with room for about as much as another.
+    /// Empty, with room for more than another has.
     fn beside(other: &Self) -> Self {
         Self {
-            packed: PackedAppends::with_room(other.packed.bytes().min(ROOM_BYTES_MAX)),
-            appends: Vec::with_capacity(other.appends.len()),
+            packed: PackedAppends::with_room((2 * other.packed.bytes()).min(ROOM_BYTES_MAX)),
+            appends: Vec::with_capacity((2 * other.appends.len()).min(APPENDS_MAX)),
         }
     }
 

@@ -7,10 +7,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use factum_core::StorageError;
+use futures_util::stream::BoxStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
+use super::written::Written;
 use super::{Address, RemoteOptions};
 use crate::proto::store::store_client::StoreClient;
 use crate::store::MESSAGE_BYTES_MAX;
@@ -29,7 +32,7 @@ const PIECE_BYTES: u32 = 256 * 1024;
 const PAUSE_FIRST: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
-/// The client as generated.
+/// The client as generated, for all calls but one.
 pub type Client = StoreClient<Channel>;
 
 /// Both connections.
@@ -80,14 +83,17 @@ impl Way {
         Ok(Self { appends: endpoint.connect_lazy(), reads: endpoint.connect_lazy(), place, options })
     }
 
-    /// For the one call with appends.
-    pub fn appends(&self) -> Client {
-        client(&self.appends)
+    /// For the one call with appends, which are these.
+    pub fn appends(&self, messages: BoxStream<'static, Bytes>) -> StoreClient<Written> {
+        StoreClient::new(Written::on(self.appends.clone(), messages))
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// For everything else.
     pub fn reads(&self) -> Client {
-        client(&self.reads)
+        StoreClient::new(self.reads.clone())
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// Tries until it succeeds, or the server says no, or the time to reconnect
@@ -184,12 +190,6 @@ impl Way {
             )),
         }
     }
-}
-
-fn client(channel: &Channel) -> Client {
-    StoreClient::new(channel.clone())
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX)
 }
 
 fn unreachable(says: String) -> StorageError {

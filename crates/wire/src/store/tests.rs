@@ -307,7 +307,11 @@ proptest! {
             prop_assert_eq!((packed.bytes() - begin) as u64, packed_bytes(append));
         }
         prop_assert_eq!(packed.count(), appends.len());
-        let bytes = packed.into_bytes();
+        let (message, bytes) = packed.into_message();
+        let length = u32::from_be_bytes(message[1..5].try_into().unwrap());
+        prop_assert_eq!((message[0], length as usize), (0, message.len() - 5));
+        let request = proto::AppendRequest { appends: bytes.clone(), count: appends.len() as u32 };
+        prop_assert_eq!(proto::AppendRequest::decode(message.slice(5..)).unwrap(), request);
         let mut at = 0;
         for append in &appends {
             let end = at + packed_bytes(append) as usize;

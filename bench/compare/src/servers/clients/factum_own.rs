@@ -4,8 +4,8 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use factum_core::{
-    Append, ContentType, EventStore as _, EventType, ExpectedRevision, NewEvent, Read, Revision, Selection,
-    Signal, StreamName, Subscribe, SubscribeFrom,
+    Append, AppendFuture, ContentType, EventStore as _, EventType, ExpectedRevision, NewEvent, Read,
+    Revision, Selection, Signal, StreamName, Subscribe, SubscribeFrom,
 };
 use factum_wire::client::RemoteStore;
 use tokio::sync::mpsc::UnboundedSender;
@@ -33,6 +33,13 @@ fn append(events: &[Stamp]) -> Result<Append, Failure> {
     Ok(Append::to(StreamName::new(first.stream_name())?, expected, events.iter().map(event)))
 }
 
+impl FactumOwn {
+    /// What was handed over need not be kept until it is answered.
+    fn hand_over(&self, events: &[Stamp]) -> Result<AppendFuture, Failure> {
+        Ok(self.0.append_async(&append(events)?))
+    }
+}
+
 impl Client for FactumOwn {
     async fn connect(port: u16) -> Result<Self, Failure> {
         let url = format!("factum://127.0.0.1:{port}?tls=false");
@@ -40,13 +47,13 @@ impl Client for FactumOwn {
     }
 
     async fn append(&self, event: Stamp, _: Option<u64>) -> Result<u64, Failure> {
-        self.0.append_async(&append(&[event])?).await?;
+        self.hand_over(&[event])?.await?;
         Ok(event.revision)
     }
 
     async fn fill(&self, events: &[Stamp]) -> Result<(), Failure> {
         if !events.is_empty() {
-            self.0.append_async(&append(events)?).await?;
+            self.hand_over(events)?.await?;
         }
         Ok(())
     }

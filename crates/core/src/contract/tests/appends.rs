@@ -15,6 +15,8 @@ use crate::{
     InvalidAppend, MemoryStore, NewEvent, Position, Query, StreamName, Tags,
 };
 
+use crate::answers::Each;
+
 use super::broken::Broken;
 use super::rejects;
 
@@ -724,6 +726,35 @@ fn rejects_wrong_futures() {
         |broken, append| Box::pin(std::future::ready(broken.store.append(anywhere(append)))),
         "of appends in flight with one expectation, exactly one wins",
     );
+}
+
+#[test]
+fn rejects_wrong_answers_to_many() {
+    const EACH: &str = "appends handed over together are judged in their order, each for itself";
+    let together = |fault, append_each| {
+        rejects(fault, Broken { append_each, ..Broken::sound() }, future::check, EACH);
+    };
+    together("takes the last first", |broken, mut appends| {
+        appends.reverse();
+        (Broken::sound().append_each)(broken, appends)
+    });
+    together("takes the first for all", |broken, mut appends| {
+        let first = appends.first().cloned();
+        appends.iter_mut().for_each(|append| *append = first.clone().unwrap());
+        (Broken::sound().append_each)(broken, appends)
+    });
+    together("forgets the last", |broken, mut appends| {
+        appends.pop();
+        (Broken::sound().append_each)(broken, appends)
+    });
+    together("never answers the last", |broken, appends| {
+        let count = appends.len();
+        let answered = appends.into_iter().enumerate().map(|(n, append)| match n + 1 == count {
+            true => Box::pin(std::future::pending()) as crate::AppendFuture,
+            false => (broken.append_async)(broken, append),
+        });
+        Box::new(Each::of(answered))
+    });
 }
 
 fn late(broken: &Broken, append: Append, polls: u32, wakes: bool) -> crate::AppendFuture {

@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::answers::Each;
 use crate::{
-    Append, AppendError, AppendFuture, Appended, EventStore, Events, MemoryStore, Position, Read, ReadError,
-    Signal, Subscribe, SubscribeError, Subscription,
+    Answers, Append, AppendError, AppendFuture, Appended, EventStore, Events, MemoryStore, Position, Read,
+    ReadError, Signal, Subscribe, SubscribeError, Subscription,
 };
 
 pub type Subscribed = Result<Box<dyn Subscription>, SubscribeError>;
@@ -17,6 +18,7 @@ pub struct Broken {
     pub store: MemoryStore,
     pub append: fn(&MemoryStore, Append) -> Result<Appended, AppendError>,
     pub append_async: fn(&Broken, Append) -> AppendFuture,
+    pub append_each: fn(&Broken, Vec<Append>) -> Box<dyn Answers>,
     pub read: fn(&MemoryStore, Read) -> Result<Events, ReadError>,
     pub count: fn(&MemoryStore, Read) -> Result<u64, ReadError>,
     pub subscribe: fn(&MemoryStore, Subscribe) -> Subscribed,
@@ -30,6 +32,9 @@ impl Broken {
             store: MemoryStore::new(),
             append: |store, append| store.append(append),
             append_async: |broken, append| Box::pin(std::future::ready(broken.append(append))),
+            append_each: |broken, appends| {
+                Box::new(Each::of(appends.into_iter().map(|append| (broken.append_async)(broken, append))))
+            },
             read: |store, read| EventStore::read(store, read),
             count: |store, read| store.count(read),
             subscribe: |store, subscribe| store.subscribe(subscribe),
@@ -50,6 +55,10 @@ impl EventStore for Broken {
 
     fn append_async(&self, append: &Append) -> AppendFuture {
         (self.append_async)(self, append.clone())
+    }
+
+    fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Answers> {
+        (self.append_each)(self, appends.collect())
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {

@@ -16,6 +16,9 @@ use super::{Cut, put, u16_at, u32_at, u64_at};
 use crate::proto::store as proto;
 use crate::store::{Malformed, error};
 
+/// Room for some dozens, that it need not be made little by little.
+const ROOM_BYTES: usize = 4 * 1024;
+
 /// Length of what every answer has.
 const HEAD_BYTES: usize = 16;
 /// Length of what every receipt has.
@@ -49,6 +52,9 @@ impl PackedAnswers {
 
     /// Adds the answer to the append with this number.
     pub fn push(&mut self, number: u64, answer: &Result<Appended, AppendError>) {
+        if self.count == 0 {
+            self.bytes.reserve(ROOM_BYTES);
+        }
         self.count += 1;
         match answer {
             Ok(appended) => self.push_receipt(number, appended),

@@ -54,17 +54,34 @@ pub fn packed_bytes(append: &Append) -> u64 {
     (HEAD_BYTES + writes.chain(checks).sum::<usize>() + condition) as u64
 }
 
-/// Appends, packed.
-#[derive(Debug, Clone, Default)]
+/// Before the appends, where they go in a message of their own: whether that is
+/// compressed, its length, and the field they are, with its length.
+const FRONT_BYTES: usize = 5 + 6;
+/// The first byte of the field, and of the one behind it, which says how many there
+/// are.
+const APPENDS_FIELD: u8 = 1 << 3 | 2;
+const COUNT_FIELD: u8 = 2 << 3;
+
+/// Appends, packed, where they go in a message of their own.
+#[derive(Debug, Clone)]
 pub struct PackedAppends {
+    /// Room for what stands before them, and they.
     bytes: Vec<u8>,
     count: u32,
+}
+
+impl Default for PackedAppends {
+    fn default() -> Self {
+        Self::with_room(0)
+    }
 }
 
 impl PackedAppends {
     /// None yet, with room for so many bytes of them.
     pub fn with_room(bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), count: 0 }
+        let mut room = Vec::with_capacity(FRONT_BYTES + bytes + FRONT_BYTES);
+        room.resize(FRONT_BYTES, 0);
+        Self { bytes: room, count: 0 }
     }
 
     /// How many there are.
@@ -74,7 +91,7 @@ impl PackedAppends {
 
     /// How many bytes they take.
     pub fn bytes(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() - FRONT_BYTES
     }
 
     /// Adds an append.
@@ -127,10 +144,33 @@ impl PackedAppends {
         self.bytes.extend_from_slice(name);
     }
 
+    /// An `AppendRequest` with them, as it goes into a connection, and they alone. They
+    /// are in it already: nothing is copied.
+    pub fn into_message(mut self) -> (Bytes, Bytes) {
+        let appends = FRONT_BYTES..self.bytes.len();
+        let length = appends.len() as u32;
+        self.bytes.push(COUNT_FIELD);
+        self.bytes.extend_from_slice(&number(self.count));
+        let whole = (self.bytes.len() - 5) as u32;
+        put(&mut self.bytes, 1, whole.to_be_bytes());
+        put(&mut self.bytes, 5, [APPENDS_FIELD]);
+        put(&mut self.bytes, 6, number(length));
+        let message = Bytes::from(self.bytes);
+        let appends = message.slice(appends);
+        (message, appends)
+    }
+
     /// They alone.
     pub fn into_bytes(self) -> Bytes {
-        self.bytes.into()
+        self.into_message().1
     }
+}
+
+/// A number as Protocol Buffers have it, always in as many bytes as the largest
+/// takes: its place is there before it is known.
+fn number(number: u32) -> [u8; 5] {
+    let more = |at: u32| (number >> (7 * at)) as u8 | 0x80;
+    [more(0), more(1), more(2), more(3), (number >> 28) as u8]
 }
 
 /// Packed appends, one by one. The first that is none is the last.
