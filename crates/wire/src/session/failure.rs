@@ -30,6 +30,10 @@ use super::{Actual, Expected};
 /// How many bytes of violations are told; clients take headers of 8 KiB.
 const VIOLATIONS_BYTES_MAX: usize = 3 * 1024;
 
+/// Whose words the reasons are.
+const STREAMS: &str = "streams";
+const SERVER: &str = "server";
+
 /// A check that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
@@ -128,18 +132,18 @@ impl SessionFailure {
         }
     }
 
-    /// The word for it, and whose it is.
+    /// The word for it, and whose it is: as KurrentDB says them, a value of its
+    /// `StreamsError` or `ServerError` without the name of that.
     fn reason(&self) -> Option<(&'static str, &'static str)> {
-        const STREAMS: &str = "kurrentdb.protocol.v2.streams";
         Some(match self {
-            Self::Invalid(_) => ("SERVER_ERROR_BAD_REQUEST", "kurrent.rpc"),
-            Self::NoRequests => ("STREAMS_ERROR_APPEND_SESSION_NO_REQUESTS", STREAMS),
-            Self::AlreadyInSession { .. } => ("STREAMS_ERROR_STREAM_ALREADY_IN_APPEND_SESSION", STREAMS),
-            Self::Tombstoned { .. } => ("STREAMS_ERROR_STREAM_TOMBSTONED", STREAMS),
-            Self::Conflict { .. } => ("STREAMS_ERROR_STREAM_REVISION_CONFLICT", STREAMS),
-            Self::Violated(_) => ("STREAMS_ERROR_APPEND_CONSISTENCY_VIOLATION", STREAMS),
-            Self::RecordTooLarge { .. } => ("STREAMS_ERROR_APPEND_RECORD_SIZE_EXCEEDED", STREAMS),
-            Self::TooLarge { .. } => ("STREAMS_ERROR_APPEND_TRANSACTION_SIZE_EXCEEDED", STREAMS),
+            Self::Invalid(_) => ("BAD_REQUEST", SERVER),
+            Self::NoRequests => ("APPEND_SESSION_NO_REQUESTS", STREAMS),
+            Self::AlreadyInSession { .. } => ("STREAM_ALREADY_IN_APPEND_SESSION", STREAMS),
+            Self::Tombstoned { .. } => ("STREAM_TOMBSTONED", STREAMS),
+            Self::Conflict { .. } => ("STREAM_REVISION_CONFLICT", STREAMS),
+            Self::Violated(_) => ("APPEND_CONSISTENCY_VIOLATION", STREAMS),
+            Self::RecordTooLarge { .. } => ("APPEND_RECORD_SIZE_EXCEEDED", STREAMS),
+            Self::TooLarge { .. } => ("APPEND_TRANSACTION_SIZE_EXCEEDED", STREAMS),
             Self::Other(_) => return None,
         })
     }
