@@ -279,13 +279,34 @@ fn refusals_have_the_codes_and_details_clients_look_for() {
             );
         }
     }
-    // What can befall every call is told as everywhere.
-    let other = SessionFailure::from(Failure::NotReady).status();
-    assert_eq!(
-        (other.code(), other.message(), other.details()),
-        (Code::Unavailable, "Server Is Not Ready", &[][..])
-    );
     assert!(matches!(SessionFailure::from(Failure::Invalid("no".into())), SessionFailure::Invalid(_)));
+}
+
+#[test]
+fn what_can_befall_every_call_has_its_reason_too() {
+    let text = || "why".to_owned();
+    let rows = [
+        (Failure::AccessDenied(text()), Code::PermissionDenied, "ACCESS_DENIED"),
+        (Failure::NotReady, Code::Unavailable, "SERVER_NOT_READY"),
+        (Failure::Busy, Code::Unavailable, "SERVER_OVERLOADED"),
+        (Failure::TimedOut, Code::DeadlineExceeded, "OPERATION_TIMEOUT"),
+        (Failure::AppendTooLarge { limit: 8 }, Code::InvalidArgument, "BAD_REQUEST"),
+        (Failure::Storage(text()), Code::Internal, "SERVER_MALFUNCTION"),
+        (Failure::Damaged(text()), Code::DataLoss, "SERVER_MALFUNCTION"),
+        (Failure::Full(text()), Code::ResourceExhausted, "SERVER_MALFUNCTION"),
+        (Failure::Unknown(text()), Code::Aborted, "SERVER_MALFUNCTION"),
+    ];
+    for (failure, code, reason) in rows {
+        let everywhere = failure.status();
+        let failure = SessionFailure::from(failure);
+        let (status, kinds) = rich(&failure);
+        assert_eq!((status.code, kinds.as_slice()), (code as i32, ["ErrorInfo".to_owned()].as_slice()));
+        let info = rpc::ErrorInfo::decode(&status.details[0].value[..]).unwrap();
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), (reason, "server"));
+        assert_eq!(failure.status().message(), everywhere.message());
+        let exception = |status: &tonic::Status| status.metadata().get("exception").cloned();
+        assert_eq!(exception(&failure.status()), exception(&everywhere), "{failure}");
+    }
 }
 
 #[test]
