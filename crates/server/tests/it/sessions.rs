@@ -77,6 +77,38 @@ fn one_answer_for_the_whole_session() {
     });
 }
 
+/// An id belongs to its stream: who sends the same events to two gets them in both.
+#[test]
+fn the_same_ids_may_go_to_several_streams() {
+    let host = Host::start();
+    runtime().block_on(async {
+        let mut client = connect(&host).await;
+        let records = request("", None, &[1, 2]).records;
+        let to = |stream: &str| AppendRequest {
+            stream: stream.to_owned(),
+            records: records.clone(),
+            expected_revision: None,
+        };
+        for _ in 0..2 {
+            let session = tokio_stream::iter([to("a"), to("b")]);
+            let answer = client.append_session(session).await.unwrap().into_inner();
+            let told: Vec<_> = answer.output.iter().map(|told| told.stream_revision).collect();
+            assert_eq!((told, answer.position), (vec![1, 1], Some(4)));
+        }
+        let ids = |stream: &str| -> Vec<_> {
+            let stream = factum_core::StreamName::new(stream.to_owned()).unwrap();
+            let events = host.store.read(factum_core::Read::stream(stream)).unwrap();
+            events.map(|event| Some(event.unwrap().id.to_string())).collect()
+        };
+        let sent: Vec<_> = records.iter().map(|record| record.record_id.clone()).collect();
+        assert_eq!((ids("a"), ids("b")), (sent.clone(), sent), "and keep them");
+        let mut twice = to("c");
+        twice.records.extend(records.first().cloned());
+        let status = client.append_session(tokio_stream::iter([twice])).await.unwrap_err();
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::InvalidArgument, "BAD_REQUEST"));
+    });
+}
+
 /// What a session has sent holds its room until the session is done.
 #[test]
 fn sessions_have_the_room_that_all_appends_share() {
