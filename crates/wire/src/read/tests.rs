@@ -100,13 +100,16 @@ fn understands_every_place() {
         let What::Stream { from, count, .. } = from(stream_options(Some(wire))) else { panic!("a stream") };
         assert_eq!((from, count), (expected, u64::MAX));
     }
-    let pair = |n| AllOption::Position(Pair { commit_position: n, prepare_position: n });
+    let differing =
+        |commit_position, prepare_position| AllOption::Position(Pair { commit_position, prepare_position });
+    let pair = |n| differing(n, n);
     let rows = [
         (AllOption::Start(Empty {}), Place::Start),
         (AllOption::End(Empty {}), Place::End),
         (pair(0), Place::Start),
         (pair(u64::MAX), Place::End),
         (pair(3), Place::At(Position::new(2))),
+        (differing(3, 2), Place::Before(Position::new(2))),
     ];
     for (wire, expected) in rows {
         let What::All { from, .. } = from(all_options(Some(wire))) else { panic!("the log") };

@@ -114,12 +114,17 @@ impl Follower {
                 let from = match from {
                     Place::Start => SubscribeFrom::Start,
                     Place::End => SubscribeFrom::Now,
-                    Place::At(position) if last.is_none_or(|last| position > last) => {
+                    Place::At(position) | Place::Before(position)
+                        if last.is_none_or(|last| position > last) =>
+                    {
                         return Err(Failure::FollowBeyondEnd);
                     }
                     Place::At(position) => SubscribeFrom::After(position),
                 };
                 let subscribe = Subscribe::to(index_read::selection(filter.as_ref())?).from(from);
+                    Place::Before(position) => {
+                        position.previous().map_or(SubscribeFrom::Start, SubscribeFrom::After)
+                    }
                 let subscription = store.subscribe(subscribe).map_err(failure::of_subscribe)?;
                 (subscription, Reached::All(last), None, filter.map(Arc::new), None)
             }
