@@ -415,15 +415,16 @@ fn a_slow_subscriber_falls_behind_and_misses_nothing() {
     let host = Host::start();
     runtime().block_on(async {
         let mut client = Client::connect(&host).await;
-        let from_end = read_options(of_all(AllOption::End(Empty {})), follows(), unfiltered(), 1);
+        append(&mut client, "a", &events("A", 1)).await;
+        let from_end = read_options(of_all(AllOption::End(Empty {})), follows(), unfiltered(), 2);
         let mut slow = client.read(from_end).await.unwrap().into_inner();
         assert_eq!(short(slow.message().await.unwrap().unwrap().content.unwrap()), "confirmed");
         assert_eq!(short(slow.message().await.unwrap().unwrap().content.unwrap()), "caught up");
         for _ in 0..COUNT / 1_000 {
             append(&mut client, "a", &events("A", 1_000)).await;
         }
-        let (mut next, mut is_behind, mut fell) = (0, false, 0);
-        while next < COUNT as u64 || is_behind {
+        let (mut next, mut is_behind, mut fell) = (1, false, 0);
+        while next <= COUNT as u64 || is_behind {
             match slow.message().await.unwrap().unwrap().content.unwrap() {
                 Content::Event(event) => {
                     assert_eq!(event.event.unwrap().stream_revision, next);
