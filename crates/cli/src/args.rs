@@ -429,6 +429,13 @@ pub struct ServeArgs {
     /// Begin a store even in a directory that is there and empty
     #[arg(long)]
     pub init: bool,
+    /// How many connections there may be at a time; 512 if left out
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub connections: Option<u32>,
+    /// How long to look for the next request of a client that lately asked again at
+    /// once, before the thread sleeps; 200 if left out, 0 for never
+    #[arg(long, value_name = "MICROSECONDS", value_parser = clap::value_parser!(u64).range(0..=10_000))]
+    pub look: Option<u64>,
 }
 
 /// `stream export`

@@ -10,7 +10,8 @@
 //! With one runtime for all, an append alone woke up to four of its workers: one
 //! for the socket, one in vain as a task was woken, one for the store's answer, and
 //! the one that waits for sockets before the answer could be written. Here what
-//! comes from the store wakes the thread that writes the answer.
+//! comes from the store wakes the thread that writes the answer. A lane whose client
+//! asks again at once does not even sleep before: see [`pace`](crate::pace).
 //!
 //! Work that may wait for a disk is done beside the lanes, on threads of
 //! [`blocking`](crate::blocking). A lane goes on after its last connection for as
@@ -34,6 +35,7 @@ use tonic::transport::Error;
 
 use crate::connections::Place;
 use crate::deadlines::Router;
+use crate::pace::Pace;
 use crate::prompt::Prompt;
 use crate::stopping::Stopping;
 
@@ -45,7 +47,7 @@ const LEFT_OVER: Duration = Duration::from_secs(2);
 const READERS_MAX: usize = 64;
 
 /// What lanes are given: a connection, its place, and its share of the lane.
-type Dealt = (Socket, Place, Arc<()>);
+type Dealt = (Socket, Place, Arc<Pace>);
 
 /// The threads. Dropped, they end, whatever is under way.
 pub struct Lanes(Vec<Lane>);
@@ -53,8 +55,8 @@ pub struct Lanes(Vec<Lane>);
 struct Lane {
     /// Until no more come.
     connections: Option<mpsc::UnboundedSender<Dealt>>,
-    /// Shared by as many connections as it has.
-    load: Arc<()>,
+    /// Shared by as many connections as it has, and the lane.
+    load: Arc<Pace>,
     /// All its connections have ended.
     served: oneshot::Receiver<Result<(), Error>>,
     /// Dropped, it may end.
@@ -65,9 +67,11 @@ struct Lane {
 
 impl Lanes {
     /// One for each core.
-    pub fn start(router: impl Fn() -> Router, stopping: &Stopping) -> io::Result<Self> {
+    pub fn start(router: impl Fn() -> Router, at_once: Duration, stopping: &Stopping) -> io::Result<Self> {
         let lanes = thread::available_parallelism().map_or(1, NonZero::get);
-        let start = |number| Lane::start(number, router(), stopping.clone());
+        // On the only core, looking would keep the client from asking.
+        let at_once = if lanes == 1 { Duration::ZERO } else { at_once };
+        let start = |number| Lane::start(number, router(), Pace::of(at_once), stopping.clone());
         (0..lanes).map(start).collect::<io::Result<_>>().map(Self)
     }
 
@@ -105,19 +109,22 @@ impl Lanes {
 }
 
 impl Lane {
-    fn start(number: usize, router: Router, stopping: Stopping) -> io::Result<Self> {
+    fn start(number: usize, router: Router, pace: Pace, stopping: Stopping) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(READERS_MAX).build()?;
         let (connections, dealt) = mpsc::unbounded_channel();
         let (tell_served, served) = oneshot::channel();
         let (hold, held) = oneshot::channel();
         let (tell_ended, ended) = oneshot::channel();
+        let load = Arc::new(pace);
+        let pace = Arc::clone(&load);
         let run = move || {
+            runtime.spawn(async move { pace.look().await });
             runtime.block_on(run(router, Dealing(dealt), stopping, tell_served, held));
             runtime.shutdown_timeout(LEFT_OVER);
             drop(tell_ended);
         };
         thread::Builder::new().name(format!("factum-lane-{number}")).spawn(run)?;
-        Ok(Self { connections: Some(connections), load: Arc::new(()), served, hold, ended })
+        Ok(Self { connections: Some(connections), load, served, hold, ended })
     }
 }
 
@@ -159,6 +166,7 @@ mod tests {
     use super::*;
     use crate::connections::Connections;
     use crate::deadlines::Deadlines;
+    use crate::pace::AT_ONCE;
     use crate::stopping;
     use tokio::net::TcpListener;
     use tokio::time::timeout;
@@ -178,7 +186,7 @@ mod tests {
             let router =
                 || Server::builder().accept_http1(true).layer(Deadlines).add_routes(Routes::default());
             Self {
-                lanes: Lanes::start(router, stopping).unwrap(),
+                lanes: Lanes::start(router, AT_ONCE, stopping).unwrap(),
                 listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
                 places: Connections::default(),
             }
@@ -192,7 +200,7 @@ mod tests {
         }
 
         fn loads(&self) -> Vec<usize> {
-            self.lanes.0.iter().map(|lane| Arc::strong_count(&lane.load) - 1).collect()
+            self.lanes.0.iter().map(|lane| Arc::strong_count(&lane.load) - 2).collect()
         }
     }
 

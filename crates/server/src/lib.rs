@@ -41,6 +41,7 @@ mod lanes;
 mod monitoring;
 mod node;
 mod operations;
+mod pace;
 mod projections;
 mod prompt;
 mod room;

@@ -23,18 +23,15 @@ use tokio::net::TcpStream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use crate::connections::Place;
+use crate::pace::Pace;
 
 /// A connection that acknowledges at once, and has a place, and a share of its
-/// lane, as long as it lasts.
-pub struct Prompt(
-    TcpStream,
-    #[allow(dead_code, reason = "held, and never looked at")] Place,
-    #[allow(dead_code, reason = "held, and only counted")] Arc<()>,
-);
+/// lane, as long as it lasts. The lane is told what comes and what goes.
+pub struct Prompt(TcpStream, #[allow(dead_code, reason = "held, and never looked at")] Place, Arc<Pace>);
 
 impl Prompt {
-    pub fn new(stream: TcpStream, place: Place, load: Arc<()>) -> Self {
-        Self(stream, place, load)
+    pub fn new(stream: TcpStream, place: Place, lane: Arc<Pace>) -> Self {
+        Self(stream, place, lane)
     }
 }
 
@@ -52,8 +49,10 @@ impl AsyncRead for Prompt {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let read = Pin::new(&mut self.0).poll_read(context, buffer);
         if read.is_ready() {
+            self.2.asked(buffer.filled().len() - before);
             // Where it cannot be had, everything works, only later.
             let _ = set_tcp_quickack(&self.0, true);
         }
@@ -67,7 +66,11 @@ impl AsyncWrite for Prompt {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
+        let written = Pin::new(&mut self.0).poll_write(context, bytes);
+        if written.is_ready() {
+            self.2.answered();
+        }
+        written
     }
 
     fn poll_write_vectored(
@@ -75,7 +78,11 @@ impl AsyncWrite for Prompt {
         context: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(context, bytes)
+        let written = Pin::new(&mut self.0).poll_write_vectored(context, bytes);
+        if written.is_ready() {
+            self.2.answered();
+        }
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -95,6 +102,7 @@ impl AsyncWrite for Prompt {
 mod tests {
     use super::*;
     use crate::connections::Connections;
+    use crate::pace::AT_ONCE;
     use rustix::net::sockopt::tcp_quickack;
     use std::io::Write as _;
     use std::time::Duration;
@@ -106,7 +114,8 @@ mod tests {
         let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         set_tcp_quickack(&stream, false).unwrap();
-        let mut prompt = Prompt::new(stream, Connections::default().place().unwrap(), Arc::new(()));
+        let mut prompt =
+            Prompt::new(stream, Connections::default().place().unwrap(), Arc::new(Pace::of(AT_ONCE)));
         client.write_all(b"headers").unwrap();
         let mut bytes = [0; 16];
         let read = std::future::poll_fn(|context| {

@@ -41,6 +41,7 @@ use crate::lanes::Lanes;
 use crate::monitoring::MonitoringService;
 use crate::node::Node;
 use crate::operations::OperationsService;
+use crate::pace;
 use crate::projections::ProjectionsService;
 use crate::room::Room;
 use crate::sessions::SessionsService;
@@ -88,13 +89,15 @@ pub struct Services {
     pub(crate) room: Room,
     /// For whoever connects.
     pub(crate) connections: Connections,
+    /// How soon after an answer a request is at once.
+    pub(crate) at_once: Duration,
 }
 
 impl Services {
     /// A store, by the machine's clock.
     pub fn of(store: Arc<dyn EventStore>) -> Self {
         let (room, connections) = (Room::default(), Connections::default());
-        Self { store, clock: Arc::new(SystemClock), room, connections }
+        Self { store, clock: Arc::new(SystemClock), room, connections, at_once: pace::AT_ONCE }
     }
 
     /// With room for so many bytes of events that are to be appended, over all
@@ -108,6 +111,13 @@ impl Services {
     /// is closed at once.
     pub fn with_connections(self, connections_max: usize) -> Self {
         Self { connections: Connections::of(connections_max), ..self }
+    }
+
+    /// Looks so long for the next request of a client that lately asked again at
+    /// once, instead of 200 µs, before the thread sleeps that would handle it. Not at
+    /// all if that is no time, or on a machine of one core.
+    pub fn looking_for(self, longest: Duration) -> Self {
+        Self { at_once: longest, ..self }
     }
 }
 
@@ -156,7 +166,8 @@ pub async fn serve(
     let registry = Registry::new(services.clone(), stopping.clone());
     let asking = Asking::default();
     let routes = routes(&services, &registry, address, stopping.clone(), asking.clone());
-    let mut lanes = Lanes::start(|| router(&routes), &stopping).map_err(ServeError::Threads)?;
+    let mut lanes =
+        Lanes::start(|| router(&routes), services.at_once, &stopping).map_err(ServeError::Threads)?;
     tokio::select! {
         never = accept(&listener, &services.connections, &lanes) => match never {},
         () = shutdown => {}

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use factum_core::{EventStore, MemoryStore};
 use factum_server::{ServeError, Services, check_address};
@@ -18,6 +19,9 @@ use crate::open;
 use crate::render::rows::{self, Row};
 use crate::render::{Out, text};
 
+/// How many files a process may have open that are no connections: the store's.
+const FILES: u64 = 512;
+
 /// Serves until it is asked to stop.
 pub fn run(args: ServeArgs, global: &Global, out: &mut Out) -> Result<(), Failure> {
     check_address(args.listen).map_err(refused)?;
@@ -28,11 +32,21 @@ pub fn run(args: ServeArgs, global: &Global, out: &mut Out) -> Result<(), Failur
         )
         .hint("leave one of them out"));
     }
+    if let Some(connections) = args.connections {
+        check_files(connections)?;
+    }
     let log = if args.dev { None } else { Some(open::for_serving(global, args.init)?) };
     let (store, is): (Arc<dyn EventStore>, String) = match &log {
         Some(log) => (Arc::new(log.clone()), global.store_path()?.display().to_string()),
         None => (Arc::new(MemoryStore::new()), "memory".to_owned()),
     };
+    let mut services = Services::of(store);
+    if let Some(connections) = args.connections {
+        services = services.with_connections(connections as usize);
+    }
+    if let Some(micros) = args.look {
+        services = services.looking_for(Duration::from_micros(micros));
+    }
     let stop = Arc::new(Notify::new());
     let asked = Arc::clone(&stop);
     ctrlc::set_handler(move || asked.notify_one())
@@ -45,10 +59,33 @@ pub fn run(args: ServeArgs, global: &Global, out: &mut Out) -> Result<(), Failur
         let address = listener.local_addr().map_err(|error| busy(args.listen, &error))?;
         show(&Serving { listen: address.to_string(), store: is }, out)?;
         let stopped = async move { stop.notified().await };
-        factum_server::serve(listener, Services::of(store), stopped).await.map_err(refused)
+        factum_server::serve(listener, services, stopped).await.map_err(refused)
     });
     let closed = log.map_or(Ok(()), |log| log.close().map_err(Failure::from));
     served.and(closed)
+}
+
+/// Refuses more connections than the process may have files for: they would take
+/// those that the store needs.
+#[cfg(unix)]
+fn check_files(connections: u32) -> Result<(), Failure> {
+    use rustix::process::{Resource, getrlimit};
+
+    match getrlimit(Resource::Nofile).current {
+        Some(most) if u64::from(connections) + FILES > most => Err(Failure::new(
+            Exit::Invalid,
+            format!(
+                "{connections} connections and {FILES} files of the store are more than the {most} files this process may have open"
+            ),
+        )
+        .hint("allow more with `ulimit -n`, or ask for fewer connections")),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn check_files(_: u32) -> Result<(), Failure> {
+    Ok(())
 }
 
 fn refused(error: ServeError) -> Failure {

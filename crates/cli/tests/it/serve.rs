@@ -126,3 +126,31 @@ fn other_machines_are_not_served() {
     }
     assert!(!place.store().exists(), "refused before anything was made");
 }
+
+#[test]
+fn as_many_are_connected_as_it_is_told() {
+    let place = Place::new();
+    let server = Server::start(&place, &["--dev", "--connections", "2", "--look", "0"]);
+    let connect = || {
+        let stream = TcpStream::connect(&server.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        stream
+    };
+    let held = [connect(), connect()];
+    for mut one in &held {
+        assert!(one.read(&mut [0]).is_err(), "it waits for a request");
+    }
+    assert_eq!(connect().read(&mut [0]).unwrap(), 0, "there is no third place");
+    drop(held);
+    assert_eq!(server.stop(Signal::TERM).0, Some(0));
+}
+
+#[test]
+fn connections_leave_the_store_the_files_it_needs() {
+    let place = Place::new();
+    let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let Some(most) = most.filter(|most| *most < 1_000_000) else { return };
+    let said = place.fails(6, ["serve", "--dev", "--connections", &most.to_string()]);
+    assert!(said.contains("ulimit -n") && said.contains("files of the store"), "{said}");
+    assert!(!place.store().exists(), "refused before anything was made");
+}
