@@ -107,12 +107,15 @@ impl Append {
         if let Some(stream) = first_twice(streams) {
             return Err(InvalidAppend::StreamNamedTwice { stream: stream.clone() });
         }
-        let events = || self.writes.iter().flat_map(|write| &write.events);
-        if has_twice(events().map(|event| event.id.as_u128()))
-            && let Some(id) = first_twice(events().map(|event| &event.id))
-        {
-            return Err(InvalidAppend::IdUsedTwice { id: *id });
+        // In another stream it is another event.
+        for StreamWrite { events, .. } in &self.writes {
+            if has_twice(events.iter().map(|event| event.id.as_u128()))
+                && let Some(id) = first_twice(events.iter().map(|event| &event.id))
+            {
+                return Err(InvalidAppend::IdUsedTwice { id: *id });
+            }
         }
+        let events = || self.writes.iter().flat_map(|write| &write.events);
         events().enumerate().try_for_each(|(index, event)| event.validate(index))
     }
 

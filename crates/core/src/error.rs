@@ -142,8 +142,8 @@ pub enum InvalidAppend {
         #[allow(missing_docs)]
         stream: StreamName,
     },
-    /// Two events have the same id.
-    #[error("event id {id} is used twice in one append: give every event its own id")]
+    /// Two events for one stream have the same id.
+    #[error("event id {id} is used twice for one stream: give every event its own id")]
     IdUsedTwice {
         #[allow(missing_docs)]
         id: Uuid,

@@ -261,24 +261,32 @@ impl Log {
         }
     }
 
-    fn read(&self, read: Read) -> Result<Events, ReadError> {
-        let selected: Vec<&RecordedEvent> = match &read.selection {
-            Selection::Stream(stream) => {
-                let places = self
-                    .streams
-                    .get(stream)
-                    .ok_or_else(|| ReadError::StreamNotFound { stream: stream.clone() })?;
-                places.iter().map(|place| &self.events[*place]).collect()
-            }
-            other => self.events.iter().filter(|event| other.selects(event)).collect(),
+    /// What a read has to look at, oldest first.
+    fn looked_at<'a>(
+        &'a self,
+        read: &Read,
+    ) -> Result<Box<dyn DoubleEndedIterator<Item = &'a RecordedEvent> + 'a>, ReadError> {
+        let is_reached = |event: &RecordedEvent| read.from.is_reached_by(event, read.direction);
+        let is_passed = |event: &RecordedEvent| read.until.is_passed_by(event, read.direction);
+        let Selection::Stream(stream) = &read.selection else {
+            return Ok(Box::new(between(&self.events, read.direction, is_reached, is_passed).iter()));
         };
+        let places =
+            self.streams.get(stream).ok_or_else(|| ReadError::StreamNotFound { stream: stream.clone() })?;
+        let at = |place: &usize| &self.events[*place];
+        let places =
+            between(places, read.direction, |place| is_reached(at(place)), |place| is_passed(at(place)));
+        Ok(Box::new(places.iter().map(|place| &self.events[*place])))
+    }
+
+    fn read(&self, read: Read) -> Result<Events, ReadError> {
+        let looked_at = self.looked_at(&read)?;
         let in_direction: Box<dyn Iterator<Item = &RecordedEvent>> = match read.direction {
-            Direction::Forward => Box::new(selected.into_iter()),
-            Direction::Backward => Box::new(selected.into_iter().rev()),
+            Direction::Forward => looked_at,
+            Direction::Backward => Box::new(looked_at.rev()),
         };
         let events: Vec<_> = in_direction
-            .skip_while(|event| !read.from.is_reached_by(event, read.direction))
-            .take_while(|event| !read.until.is_passed_by(event, read.direction))
+            .filter(|event| read.selection.selects(event))
             .skip(count(read.skip))
             .take(read.limit.map_or(usize::MAX, count))
             .cloned()
@@ -286,6 +294,25 @@ impl Log {
             .collect();
         Ok(Box::new(events.into_iter()))
     }
+}
+
+/// Those from the beginning of a read to its end, of events oldest first:
+/// positions, revisions and times never decrease along them.
+fn between<'a, T>(
+    events: &'a [T],
+    direction: Direction,
+    is_reached: impl Fn(&T) -> bool,
+    is_passed: impl Fn(&T) -> bool,
+) -> &'a [T] {
+    let (first, end) = match direction {
+        Direction::Forward => (
+            events.partition_point(|event| !is_reached(event)),
+            events.partition_point(|event| !is_passed(event)),
+        ),
+        Direction::Backward => (events.partition_point(is_passed), events.partition_point(is_reached)),
+    };
+    // An end before the beginning leaves nothing.
+    events.get(first..end).unwrap_or_default()
 }
 
 /// As many as there can be in memory.
@@ -310,9 +337,41 @@ impl CursorSource for MemoryStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{ExpectedRevision, NewEvent, Query, Start, Until};
 
     #[test]
     fn obeys_the_contract() {
         crate::contract::check(&MemoryStore::new);
+    }
+
+    /// Who follows a query reads the log piece by piece.
+    #[test]
+    fn a_read_looks_at_nothing_outside_its_ends() {
+        let store = MemoryStore::new();
+        for name in ["a", "b"] {
+            let events = (0..5_000).map(|_| NewEvent::json("A", &().into()).unwrap());
+            let stream = StreamName::new(name).unwrap();
+            store.append(Append::to(stream, ExpectedRevision::Any, events)).unwrap();
+        }
+        let log = store.0.log.read();
+        let piece = |read: Read| {
+            let (from, until) =
+                (Start::Position(Position::new(6_000)), Until::Position(Position::new(6_099)));
+            let (from, until) = match read.direction {
+                Direction::Forward => (from, until),
+                Direction::Backward => {
+                    (Start::Position(Position::new(6_099)), Until::Position(Position::new(6_000)))
+                }
+            };
+            log.looked_at(&read.from(from).until(until)).unwrap().count()
+        };
+        let stream = || Read::stream(StreamName::new("b").unwrap());
+        for read in [Read::all(), Read::query(Query::all()), stream()] {
+            assert_eq!(piece(read.clone()), 100, "{read:?}");
+            assert_eq!(piece(read.clone().backward()), 100, "{read:?}, backward");
+        }
+        let nothing =
+            Read::all().from(Start::Position(Position::new(7))).until(Until::Position(Position::FIRST));
+        assert_eq!(log.looked_at(&nothing).unwrap().count(), 0);
     }
 }

@@ -12,6 +12,9 @@
 //!                    │                               │
 //!                    before everything               the end
 //! ```
+//!
+//! A prepare that is less than its commit was never given out here, but clients may
+//! make one: it is a place between two events, as it is in KurrentDB.
 
 use factum_core::Position;
 
@@ -26,6 +29,8 @@ pub enum Place {
     End,
     /// At this event.
     At(Position),
+    /// Between this event and the one before it.
+    Before(Position),
 }
 
 /// The number an event's position has on the wire.
@@ -37,10 +42,11 @@ pub fn encode(position: Position) -> u64 {
 pub fn decode(commit: u64, prepare: u64) -> Result<Place, Failure> {
     match (commit, prepare) {
         (u64::MAX, _) => Ok(Place::End),
-        (0, _) => Ok(Place::Start),
-        _ if prepare != commit => Err(Failure::Invalid(format!(
-            "commit position {commit} and prepare position {prepare} differ: use a position that was read from this server"
+        _ if prepare > commit => Err(Failure::Invalid(format!(
+            "prepare position {prepare} is greater than commit position {commit}: use a position that was read from this server"
         ))),
+        (0, _) => Ok(Place::Start),
+        _ if prepare < commit => Ok(Place::Before(Position::new(commit - 1))),
         _ => Ok(Place::At(Position::new(commit - 1))),
     }
 }
@@ -58,6 +64,12 @@ mod tests {
         }
         assert_eq!(decode(0, 0).unwrap(), Place::Start);
         assert_eq!(decode(u64::MAX, u64::MAX).unwrap(), Place::End);
-        assert!(decode(5, 4).is_err());
+        assert_eq!(decode(u64::MAX, 7).unwrap(), Place::End);
+        assert_eq!(decode(5, 4).unwrap(), Place::Before(Position::new(4)));
+        assert_eq!(decode(1, 0).unwrap(), Place::Before(Position::FIRST));
+        for (commit, prepare) in [(4, 5), (0, 1), (7, u64::MAX)] {
+            let failure = decode(commit, prepare).unwrap_err();
+            assert!(failure.to_string().contains("is greater than"), "{failure}");
+        }
     }
 }

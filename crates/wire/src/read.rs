@@ -39,6 +39,8 @@ pub struct ReadRequest {
     pub ids: IdForm,
     /// Whether the client understands where a stream begins and ends.
     pub tells_ends: bool,
+    /// Whether the client asked to be told when it falls behind.
+    pub tells_fell_behind: bool,
 }
 
 /// What is asked for.
@@ -102,10 +104,12 @@ impl ReadRequest {
             Some(IdOption::Structured(_)) => IdForm::Structured,
             None => return Err(invalid("'uuidOption' is a required argument: say structured or string")),
         };
+        let understands = options.control_option.as_ref().map_or(0, |control| control.compatibility);
         Ok(Self {
             ids,
             resolve_links: options.resolve_links,
-            tells_ends: options.control_option.as_ref().is_some_and(|control| control.compatibility >= 1),
+            tells_ends: understands >= 1,
+            tells_fell_behind: understands >= 2,
             what: What::decode(options)?,
         })
     }
@@ -234,6 +238,11 @@ pub enum Reached {
 }
 
 impl Reached {
+    /// Whether that has an event.
+    pub fn is_a_place(self) -> bool {
+        matches!(self, Self::Stream(Some(_)) | Self::All(Some(_)))
+    }
+
     fn parts(self) -> (Option<i64>, Option<read_resp::Position>) {
         let pair = |at: Position| {
             let position = position::encode(at);

@@ -89,6 +89,8 @@ const DOORS: [Door; 10] = [
             // How long a flush takes, for whoever would wait for the next.
             "crates/log/src/lone.rs",
             "crates/log/src/mailbox.rs",
+            // Until when the client of an append waits.
+            "crates/server/src/streams/batch.rs",
             // How soon a client asks again.
             "crates/server/src/pace.rs",
         ],

@@ -398,6 +398,19 @@ fn keeps_ids_apart_by_stream(store: &dyn EventStore) {
             case.answers(store, append, Answer::repeated(positions, &[Some(2)]));
         }
     }
+    // One append may use them for two streams.
+    let both = |first, second| Append::to(name(6), first, same()).and_to(name(7), second, same());
+    let positions = (18, 23);
+    let row = case.row("two streams in one append");
+    row.answers(store, both(NoStream, Any), Answer::recorded(positions, &[Some(2), Some(2)]));
+    for (first, second) in [(NoStream, Any), (Any, NoStream), (Exists, Any), (NoStream, NoStream)] {
+        let row = case.row(format_args!("the two again, expecting {first} and {second}"));
+        row.answers(store, both(first, second), Answer::repeated(positions, &[Some(2), Some(2)]));
+    }
+    for (n, positions) in [(6, (18, 20)), (7, (21, 23))] {
+        let row = case.row(format_args!("only stream {n} of the two again"));
+        row.answers(store, Append::to(name(n), Any, same()), Answer::repeated(positions, &[Some(2)]));
+    }
 }
 
 /// The most events after which an id must still be known where only ids tell.

@@ -26,6 +26,9 @@ use super::config::{Config, GroupConfig};
 use super::ledger;
 use super::runner::{self, Command, LAST_WRITE, LastWrite};
 
+/// In KurrentDB's words.
+const BEYOND_THE_END: &str = "Invalid Start From position: commit position must be less than or equal to the last commit position in the transaction file.";
+
 /// How many commands may wait for a group.
 const COMMANDS_MAX: usize = 1_024;
 
@@ -63,7 +66,7 @@ impl Registry {
             if config.groups.contains_key(&key) {
                 return Err(Failure::GroupExists { group: key.clone() });
             }
-            let begins = begins(store, &key.source, start)?;
+            let begins = begins(store, &key, start)?;
             let (settings, filter) = (settings.clone(), filter.clone());
             let changed = config.next().get();
             config.groups.insert(key.clone(), GroupConfig { settings, start, begins, filter, changed });
@@ -81,7 +84,7 @@ impl Registry {
             let group = config.groups.get_mut(&key).ok_or_else(unknown)?;
             // Counts only as long as there is no checkpoint; the end stays what it was.
             if start != group.start {
-                (group.start, group.begins) = (start, begins(store, &key.source, start)?);
+                (group.start, group.begins) = (start, begins(store, &key, start)?);
             }
             (group.settings, group.changed) = (settings.clone(), changed);
             Ok(Vec::new())
@@ -241,10 +244,18 @@ impl Known {
 }
 
 /// The first event a group gets that begins here.
-fn begins(store: &dyn EventStore, source: &Source, start: GroupStart) -> Result<u64, Failure> {
-    match (start, source) {
+fn begins(store: &dyn EventStore, key: &GroupKey, start: GroupStart) -> Result<u64, Failure> {
+    match (start, &key.source) {
         (GroupStart::First, _) => Ok(0),
-        (GroupStart::At(at), _) => Ok(at),
+        // A revision may be one to come; nobody has read a position that is.
+        (GroupStart::At(at), Source::All) => {
+            let last = store.last_position().map_err(failure::of_read)?;
+            match last.is_some_and(|last| at <= last.get()) {
+                true => Ok(at),
+                false => Err(Failure::GroupFailed { group: key.clone(), reason: BEYOND_THE_END.to_owned() }),
+            }
+        }
+        (GroupStart::At(at), Source::Stream(_)) => Ok(at),
         (GroupStart::End, Source::All) => {
             Ok(store.last_position().map_err(failure::of_read)?.map_or(0, |last| last.get() + 1))
         }

@@ -333,10 +333,16 @@ async fn many_at_once_are_whole_or_absent() {
 }
 
 #[tokio::test]
-async fn ids_may_be_used_once() {
+async fn ids_may_be_used_once_in_each_stream() {
     let case = Case::new();
-    let twice = vec![part("a", Expected::Any, "a"), part("b", Expected::Any, "a")];
-    match case.record(twice).await {
+    let both = |expected| vec![part("a", expected, "xy"), part("b", expected, "xy")];
+    assert_eq!(case.outcome(both(Expected::NoStream)).await, Done(vec![1, 1]));
+    assert_eq!(case.outcome(both(Expected::Any)).await, Done(vec![1, 1]), "the same again");
+    assert_eq!(case.events().len(), 4);
+    // Of one that is new, the other is no repetition.
+    let mixed = vec![part("b", Expected::Any, "xy"), part("c", Expected::Any, "xy")];
+    assert_eq!(case.outcome(mixed).await, Wrong(vec![(0, at(1))]));
+    match case.record(vec![part("a", Expected::Any, "aba")]).await {
         Err(Refusal::Failed(Failure::Invalid(what))) => assert!(what.contains("used twice"), "{what}"),
         other => panic!("{other:?}"),
     }

@@ -110,7 +110,7 @@ mod tests {
     async fn a_session_is_sent_in_time_or_not_at_all() {
         let (room, never) = (Room::default(), futures_util::stream::pending());
         let status = Gathered::session(never, &room, Duration::from_millis(10)).await.unwrap_err();
-        assert_eq!(status.code(), Code::Aborted);
+        assert_eq!(status.code(), Code::DeadlineExceeded);
         assert!(status.message().starts_with("Operation timed out"), "{status}");
     }
 }

@@ -23,6 +23,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 use uuid::Uuid;
@@ -55,6 +56,8 @@ struct Gathering {
     events: Vec<NewEvent>,
     bytes: u64,
     held: Held,
+    /// Until when its client waits, if not for ever: counted from its options on.
+    deadline: Option<Instant>,
     /// Whether it was there already when those that take too long were last
     /// looked for.
     is_old: bool,
@@ -62,7 +65,9 @@ struct Gathering {
 
 impl Gathering {
     fn new(wire_id: WireId, wire_name: StreamIdentifier, target: Target) -> Self {
+        let deadline = target.patience.map(|patience| Instant::now() + patience);
         Self {
+            deadline,
             wire_id,
             wire_name,
             target,
@@ -342,10 +347,11 @@ impl Call {
 
     /// Hands an append to the store, now and in this order.
     fn launch(&mut self, named: Named, complete: Gathering) {
-        let Gathering { wire_id, wire_name: name, target, events, bytes, held, .. } = complete;
-        let Target { expected, patience, .. } = target;
+        let Gathering { wire_id, wire_name: name, target, events, bytes, held, deadline, .. } = complete;
+        let Target { expected, .. } = target;
         self.bytes += bytes;
-        if patience.is_some_and(|patience| patience.is_zero()) {
+        // A timer is not so exact that it would notice the shortest of them.
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             let refusal = batch::refusal(wire_id, name, &Failure::TimedOut);
             return self.in_flight.push(std::future::ready((refusal, None, bytes)).boxed());
         }
@@ -354,9 +360,9 @@ impl Call {
         let write = Write { named, expected, events };
         let writing = write_in_turn(Arc::clone(&self.services.store), write, turn);
         let answer = async move {
-            let written = match patience {
+            let written = match deadline {
                 None => writing.await,
-                Some(patience) => match tokio::time::timeout(patience, writing).await {
+                Some(deadline) => match tokio::time::timeout_at(deadline, writing).await {
                     Ok(written) => written,
                     Err(_) => Err(Refusal::Failed(Failure::TimedOut)),
                 },
@@ -385,10 +391,11 @@ fn weight(request: &BatchAppendReq) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use factum_core::{MemoryStore, StreamName};
+    use factum_core::{EventStore, MemoryStore, StreamName};
     use factum_wire::IdForm;
     use factum_wire::proto::streams::batch_append_req::Options;
-    use factum_wire::proto::streams::batch_append_req::options::ExpectedStreamPosition;
+    use factum_wire::proto::streams::batch_append_req::options::{DeadlineOption, ExpectedStreamPosition};
+    use factum_wire::proto::streams::batch_append_resp::Result as BatchResult;
     use factum_wire::stream;
     use std::time::Duration;
 
@@ -411,6 +418,28 @@ mod tests {
             proposed_messages: vec![message],
             is_final: false,
         }
+    }
+
+    #[tokio::test]
+    async fn a_deadline_of_any_length_is_kept() {
+        let store = std::sync::Arc::new(MemoryStore::new());
+        let mut call = Call::new(Services::of(std::sync::Arc::<MemoryStore>::clone(&store)));
+        let mut answer = async |nanos| {
+            let mut request = begun(1, 10);
+            let deadline = prost_types::Duration { seconds: 0, nanos };
+            if let Some(options) = &mut request.options {
+                options.deadline_option = Some(DeadlineOption::Deadline(deadline));
+            }
+            request.is_final = true;
+            assert_eq!(call.receive(request, Ok(Held::default())).unwrap(), None);
+            call.in_flight.next().await.unwrap().0.result.unwrap()
+        };
+        for nanos in [0, 1, 10] {
+            let BatchResult::Error(status) = answer(nanos).await else { panic!("{nanos} ns") };
+            assert_eq!(status.message, "Timeout");
+        }
+        assert_eq!(store.last_position().unwrap(), None, "nothing was handed over");
+        assert!(matches!(answer(999_999_999).await, BatchResult::Success(_)));
     }
 
     /// One that is never finished does not keep its room.

@@ -15,7 +15,9 @@
 //!
 //! The metadata of a stream is obeyed as it is when a page of the past begins.
 //! That the rest of the log is far ahead means nothing to who follows a stream:
-//! it is told that it fell behind when the next event of that stream comes.
+//! it is told that it fell behind when the next event of that stream comes. Only
+//! who asked for it is told, and never without the place it had come to: there are
+//! clients that cannot do without.
 //!
 //! Streams of links and indexes by name are selected by an index of the log, and
 //! such a follower waits for the store's own word instead of the tail's.
@@ -51,6 +53,7 @@ pub async fn follow(
     stopping: Stopping,
 ) -> Result<Pages, Status> {
     let show = Show { ids: request.ids, resolve_links: request.resolve_links };
+    let tells_fell_behind = request.tells_fell_behind;
     let what = match request.what {
         What::FollowStream { stream, from } => Followed::Stream { source: Source::new(stream)?, from },
         What::FollowAll { from, filter } => Followed::All { from, filter },
@@ -59,8 +62,11 @@ pub async fn follow(
         }
     };
     let (services, tail) = (services.clone(), tail.clone());
-    let follower =
-        blocking(move || Follower::begin(services.store, services.clock, tail, show, what)).await?;
+    let follower = blocking(move || {
+        let follower = Follower::begin(services.store, services.clock, tail, show, what)?;
+        Ok(follower.telling_when_it_falls_behind(tells_fell_behind))
+    })
+    .await?;
     let mut confirmation = WrittenAnswers::default();
     confirmation.push(&read::confirmation(Uuid::new_v4().to_string()));
     let (sender, receiver) = mpsc::channel(1);

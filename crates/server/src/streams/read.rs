@@ -187,7 +187,8 @@ impl Reading {
             (Direction::Forward, Place::Start) => all,
             (Direction::Forward, Place::End) | (Direction::Backward, Place::Start) => return nothing(),
             (Direction::Backward, Place::End) => all.backward(),
-            (_, Place::At(position)) => {
+            // The event itself is what follows either place, and is not before it.
+            (_, Place::At(position) | Place::Before(position)) => {
                 // The place after the last event is one that a client may know.
                 let end =
                     self.store.last_position().map_err(failure::of_read)?.map_or(0, |last| last.get() + 1);

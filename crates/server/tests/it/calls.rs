@@ -295,6 +295,40 @@ fn what_fails_before_the_first_answer_fails_the_call() {
     });
 }
 
+/// Events are there on both sides of it, whichever way it is read.
+#[test]
+fn a_place_between_two_events_is_before_the_later_one() {
+    let host = Host::start();
+    runtime().block_on(async {
+        let mut client = Client::connect(&host).await;
+        append(&mut client, "a", &events("A", 4)).await;
+        let between = |commit_position, prepare_position| {
+            of_all(AllOption::Position(Position { commit_position, prepare_position }))
+        };
+        let count = || CountOption::Count(9);
+        let forward = read_options(between(3, 1), count(), unfiltered(), 1);
+        assert_eq!(told(&mut client, forward.clone()).await, ["event 2", "event 3"]);
+        let mut backward = forward;
+        backward.options.as_mut().unwrap().read_direction = 1;
+        assert_eq!(told(&mut client, backward).await, ["event 1", "event 0"]);
+        for (commit, first) in [(3, 2), (1, 0)] {
+            let follow = read_options(between(commit, commit - 1), follows(), unfiltered(), 1);
+            let mut answers = client.read(follow).await.unwrap().into_inner();
+            let mut told = Vec::new();
+            while told.last().is_none_or(|last| last != "caught up") {
+                told.push(short(answers.message().await.unwrap().unwrap().content.unwrap()));
+            }
+            let shown = (first..4).map(|revision| format!("event {revision}"));
+            let expected = ["confirmed".to_owned()].into_iter().chain(shown).chain(["caught up".to_owned()]);
+            assert_eq!(told, expected.collect::<Vec<_>>(), "after {commit}");
+        }
+        for count in [CountOption::Count(9), follows()] {
+            let status = client.read(read_options(between(2, 3), count, unfiltered(), 1)).await.unwrap_err();
+            assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+        }
+    });
+}
+
 /// Who expects it to exist is told that it is deleted, and not where it stands.
 #[test]
 fn a_deleted_stream_that_has_to_exist_is_told_as_deleted() {
@@ -381,15 +415,16 @@ fn a_slow_subscriber_falls_behind_and_misses_nothing() {
     let host = Host::start();
     runtime().block_on(async {
         let mut client = Client::connect(&host).await;
-        let from_end = read_options(of_all(AllOption::End(Empty {})), follows(), unfiltered(), 1);
+        append(&mut client, "a", &events("A", 1)).await;
+        let from_end = read_options(of_all(AllOption::End(Empty {})), follows(), unfiltered(), 2);
         let mut slow = client.read(from_end).await.unwrap().into_inner();
         assert_eq!(short(slow.message().await.unwrap().unwrap().content.unwrap()), "confirmed");
         assert_eq!(short(slow.message().await.unwrap().unwrap().content.unwrap()), "caught up");
         for _ in 0..COUNT / 1_000 {
             append(&mut client, "a", &events("A", 1_000)).await;
         }
-        let (mut next, mut is_behind, mut fell) = (0, false, 0);
-        while next < COUNT as u64 || is_behind {
+        let (mut next, mut is_behind, mut fell) = (1, false, 0);
+        while next <= COUNT as u64 || is_behind {
             match slow.message().await.unwrap().unwrap().content.unwrap() {
                 Content::Event(event) => {
                     assert_eq!(event.event.unwrap().stream_revision, next);

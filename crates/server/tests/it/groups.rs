@@ -124,6 +124,61 @@ fn a_group_of_a_system_stream_gets_what_its_links_lead_to() {
     });
 }
 
+/// Where nobody has read yet no group of the log begins; KurrentDB's words say so.
+#[test]
+fn a_group_of_the_log_begins_at_a_place_that_was_read() {
+    use factum_wire::proto::persistent_subscriptions::{
+        AllOptions, CreateReq, Position, Settings, UpdateReq, all_options::AllOption, create_req, update_req,
+    };
+    let host = Host::start();
+    runtime().block_on(async {
+        let mut streams = crate::calls::Client::connect(&host).await;
+        let last = crate::calls::append(&mut streams, "a", &crate::calls::events("A", 3)).await;
+        let endpoint = Endpoint::from_shared(format!("http://{}", host.address)).unwrap();
+        let mut groups = PersistentSubscriptionsClient::new(endpoint.connect().await.unwrap());
+        let from = |commit_position, prepare_position| AllOptions {
+            all_option: Some(AllOption::Position(Position { commit_position, prepare_position })),
+            filter_option: None,
+        };
+        let settings =
+            || Some(Settings { read_batch_size: 1, history_buffer_size: 2, ..Settings::default() });
+        let create = |commit, prepare| CreateReq {
+            options: Some(create_req::Options {
+                group_name: "g".to_owned(),
+                settings: settings(),
+                stream_option: Some(create_req::options::StreamOption::All(from(commit, prepare))),
+                ..create_req::Options::default()
+            }),
+        };
+        let update = |commit, prepare| UpdateReq {
+            options: Some(update_req::Options {
+                group_name: "g".to_owned(),
+                settings: settings(),
+                stream_option: Some(update_req::options::StreamOption::All(from(commit, prepare))),
+                ..update_req::Options::default()
+            }),
+        };
+        let refused = |status: tonic::Status, says: &str| {
+            let trailer = |key: &str| status.metadata().get(key).unwrap().to_str().unwrap();
+            assert_eq!(status.code(), tonic::Code::Internal, "{status}");
+            assert_eq!(trailer("exception"), "persistent-subscription-failed");
+            assert_eq!((trailer("stream-name"), trailer("group-name")), ("$all", "g"));
+            let reason = trailer("reason");
+            assert!(reason.starts_with("Invalid Start From position: ") && reason.contains(says), "{reason}");
+        };
+        let (end, pair) = ("last commit position in the transaction file", "equal to the commit position");
+        let rows = [(last + 1, last + 1, end), (last + 1, last, end), (last + 100, 0, end), (1, 2, pair)];
+        for (commit, prepare, says) in rows {
+            refused(groups.create(create(commit, prepare)).await.unwrap_err(), says);
+        }
+        groups.create(create(last, last - 1)).await.unwrap();
+        for (commit, prepare, says) in rows {
+            refused(groups.update(update(commit, prepare)).await.unwrap_err(), says);
+        }
+        groups.update(update(1, 0)).await.unwrap();
+    });
+}
+
 #[test]
 fn a_group_gets_the_past_and_then_what_comes() {
     with_client(|client| async move {

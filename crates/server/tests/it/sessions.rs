@@ -77,6 +77,38 @@ fn one_answer_for_the_whole_session() {
     });
 }
 
+/// An id belongs to its stream: who sends the same events to two gets them in both.
+#[test]
+fn the_same_ids_may_go_to_several_streams() {
+    let host = Host::start();
+    runtime().block_on(async {
+        let mut client = connect(&host).await;
+        let records = request("", None, &[1, 2]).records;
+        let to = |stream: &str| AppendRequest {
+            stream: stream.to_owned(),
+            records: records.clone(),
+            expected_revision: None,
+        };
+        for _ in 0..2 {
+            let session = tokio_stream::iter([to("a"), to("b")]);
+            let answer = client.append_session(session).await.unwrap().into_inner();
+            let told: Vec<_> = answer.output.iter().map(|told| told.stream_revision).collect();
+            assert_eq!((told, answer.position), (vec![1, 1], Some(4)));
+        }
+        let ids = |stream: &str| -> Vec<_> {
+            let stream = factum_core::StreamName::new(stream.to_owned()).unwrap();
+            let events = host.store.read(factum_core::Read::stream(stream)).unwrap();
+            events.map(|event| Some(event.unwrap().id.to_string())).collect()
+        };
+        let sent: Vec<_> = records.iter().map(|record| record.record_id.clone()).collect();
+        assert_eq!((ids("a"), ids("b")), (sent.clone(), sent), "and keep them");
+        let mut twice = to("c");
+        twice.records.extend(records.first().cloned());
+        let status = client.append_session(tokio_stream::iter([twice])).await.unwrap_err();
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::InvalidArgument, "BAD_REQUEST"));
+    });
+}
+
 /// What a session has sent holds its room until the session is done.
 #[test]
 fn sessions_have_the_room_that_all_appends_share() {
@@ -117,10 +149,7 @@ fn a_deleted_stream_that_has_to_exist_is_told_as_ended() {
         let gone = factum_core::NewEvent::json("$metadata", &serde_json::json!({ "$tb": i64::MAX })).unwrap();
         append(&mut streams, "$$a", &[gone]).await;
         let mut client = connect(&host).await;
-        for (expected, told) in [
-            (Some(-4), "STREAMS_ERROR_STREAM_TOMBSTONED"),
-            (Some(7), "STREAMS_ERROR_STREAM_REVISION_CONFLICT"),
-        ] {
+        for (expected, told) in [(Some(-4), "STREAM_TOMBSTONED"), (Some(7), "STREAM_REVISION_CONFLICT")] {
             let session = vec![request("a", expected, &[1])];
             let status = client.append_session(tokio_stream::iter(session)).await.unwrap_err();
             assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, told));
@@ -135,34 +164,34 @@ fn sessions_that_cannot_be_are_told_why() {
         let mut client = connect(&host).await;
         let megabytes = 1 << 20;
         let rows = [
-            (vec![], Code::FailedPrecondition, "STREAMS_ERROR_APPEND_SESSION_NO_REQUESTS"),
-            (vec![request("a", None, &[])], Code::InvalidArgument, "SERVER_ERROR_BAD_REQUEST"),
-            (vec![request("$$", None, &[1])], Code::InvalidArgument, "SERVER_ERROR_BAD_REQUEST"),
-            (vec![request("$$$$a", None, &[1])], Code::InvalidArgument, "SERVER_ERROR_BAD_REQUEST"),
+            (vec![], Code::FailedPrecondition, "APPEND_SESSION_NO_REQUESTS"),
+            (vec![request("a", None, &[])], Code::InvalidArgument, "BAD_REQUEST"),
+            (vec![request("$$", None, &[1])], Code::InvalidArgument, "BAD_REQUEST"),
+            (vec![request("$$$$a", None, &[1])], Code::InvalidArgument, "BAD_REQUEST"),
             (
                 vec![request("a", None, &[1]), request("a", None, &[1])],
                 Code::Aborted,
-                "STREAMS_ERROR_STREAM_ALREADY_IN_APPEND_SESSION",
+                "STREAM_ALREADY_IN_APPEND_SESSION",
             ),
             (
                 vec![request("a", Some(3), &[1]), request("b", None, &[1])],
                 Code::FailedPrecondition,
-                "STREAMS_ERROR_STREAM_REVISION_CONFLICT",
+                "STREAM_REVISION_CONFLICT",
             ),
             (
                 vec![request("a", None, &[16 * megabytes])],
                 Code::InvalidArgument,
-                "STREAMS_ERROR_APPEND_RECORD_SIZE_EXCEEDED",
+                "APPEND_RECORD_SIZE_EXCEEDED",
             ),
             (
                 (0..5).map(|n| request(&format!("s-{n}"), None, &[8 * megabytes])).collect(),
                 Code::Aborted,
-                "STREAMS_ERROR_APPEND_TRANSACTION_SIZE_EXCEEDED",
+                "APPEND_TRANSACTION_SIZE_EXCEEDED",
             ),
             (
                 (0..1_025).map(|n| request(&format!("s-{n}"), None, &[1])).collect(),
                 Code::InvalidArgument,
-                "SERVER_ERROR_BAD_REQUEST",
+                "BAD_REQUEST",
             ),
         ];
         for (session, code, expected) in rows {
@@ -174,11 +203,11 @@ fn sessions_that_cannot_be_are_told_why() {
             checks: Vec::new(),
         };
         let status = client.append_records(large).await.unwrap_err();
-        assert_eq!(reason(&status), "STREAMS_ERROR_APPEND_TRANSACTION_SIZE_EXCEEDED");
+        assert_eq!(reason(&status), "APPEND_TRANSACTION_SIZE_EXCEEDED");
         let refused =
             AppendRecordsRequest { records: vec![record(Some("a"), 1)], checks: vec![check("a", 0)] };
         let status = client.append_records(refused).await.unwrap_err();
-        assert_eq!(reason(&status), "STREAMS_ERROR_APPEND_CONSISTENCY_VIOLATION");
+        assert_eq!(reason(&status), "APPEND_CONSISTENCY_VIOLATION");
         assert_eq!(host.store.last_position().unwrap(), None, "nothing of any of them is recorded");
     });
 }

@@ -103,6 +103,10 @@ pub struct Definition {
     pub settings: GroupSettings,
 }
 
+/// In KurrentDB's words.
+const PREPARE_BEYOND_COMMIT: &str =
+    "Invalid Start From position: prepare position must be less than or equal to the commit position.";
+
 /// A group is to be made.
 pub fn create(request: CreateReq) -> Result<Definition, Failure> {
     use create_req::options::StreamOption;
@@ -110,7 +114,7 @@ pub fn create(request: CreateReq) -> Result<Definition, Failure> {
     let settings = options.settings.unwrap_or_default();
     let (source, start, filter) = match options.stream_option {
         Some(StreamOption::Stream(of)) => of_stream(of)?,
-        Some(StreamOption::All(of)) => of_all(of)?,
+        Some(StreamOption::All(of)) => of_all(of, &options.group_name)?,
         None => (Source::decode(options.stream_identifier)?, at_revision(settings.revision), None),
     };
     Definition::of(source, options.group_name, start, filter, settings)
@@ -123,7 +127,7 @@ pub fn update(request: UpdateReq) -> Result<Definition, Failure> {
     let settings = options.settings.unwrap_or_default();
     let (source, start, _) = match options.stream_option {
         Some(StreamOption::Stream(of)) => of_stream(of)?,
-        Some(StreamOption::All(of)) => of_all(of)?,
+        Some(StreamOption::All(of)) => of_all(of, &options.group_name)?,
         None => (Source::decode(options.stream_identifier)?, at_revision(settings.revision), None),
     };
     Definition::of(source, options.group_name, start, None, settings)
@@ -153,14 +157,19 @@ fn of_stream(options: StreamOptions) -> Result<(Source, GroupStart, Option<Filte
     Ok((Source::decode(options.stream_identifier)?, start, None))
 }
 
-fn of_all(options: AllOptions) -> Result<(Source, GroupStart, Option<FilterOptions>), Failure> {
+fn of_all(options: AllOptions, name: &str) -> Result<(Source, GroupStart, Option<FilterOptions>), Failure> {
     let start = match options.all_option {
         Some(AllOption::Start(_)) => GroupStart::First,
         Some(AllOption::End(_)) => GroupStart::End,
-        Some(AllOption::Position(at)) => match position::decode(at.commit_position, at.prepare_position)? {
-            Place::Start => GroupStart::First,
-            Place::End => GroupStart::End,
-            Place::At(position) => GroupStart::At(position.get()),
+        Some(AllOption::Position(at)) => match position::decode(at.commit_position, at.prepare_position) {
+            Ok(Place::Start) => GroupStart::First,
+            Ok(Place::End) => GroupStart::End,
+            // A group begins with the event itself, wherever before it that is said to be.
+            Ok(Place::At(position) | Place::Before(position)) => GroupStart::At(position.get()),
+            Err(_) => {
+                let group = GroupKey::new(Source::All, name.to_owned())?;
+                return Err(Failure::GroupFailed { group, reason: PREPARE_BEYOND_COMMIT.to_owned() });
+            }
         },
         None => return Err(invalid("the request does not say where to begin in the log")),
     };

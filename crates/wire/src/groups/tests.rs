@@ -65,7 +65,10 @@ fn of_all(from: AllOption, filter: Option<FilterOption>) -> Option<create_req::o
 
 #[test]
 fn a_group_begins_where_its_maker_says() {
-    let at = |n| AllOption::Position(Position { commit_position: n, prepare_position: n });
+    let pair = |commit_position, prepare_position| {
+        AllOption::Position(Position { commit_position, prepare_position })
+    };
+    let at = |n| pair(n, n);
     let rows = [
         (of_stream(RevisionOption::Start(Empty {})), "orders-1::g", GroupStart::First, "0"),
         (of_stream(RevisionOption::End(Empty {})), "orders-1::g", GroupStart::End, "-1"),
@@ -75,6 +78,8 @@ fn a_group_begins_where_its_maker_says() {
         (of_all(AllOption::End(Empty {}), None), "$all::g", GroupStart::End, "C:-1/P:-1"),
         // On the wire a position is one more.
         (of_all(at(8), None), "$all::g", GroupStart::At(7), "C:8/P:8"),
+        // Between two events: the later one is the first it gets.
+        (of_all(pair(8, 3), None), "$all::g", GroupStart::At(7), "C:8/P:8"),
         (None, "old::g", GroupStart::First, "0"),
     ];
     for (of, key, start, text) in rows {
@@ -83,6 +88,10 @@ fn a_group_begins_where_its_maker_says() {
         let info = GroupInfo { start, ..info_of(made.key, made.settings) };
         assert_eq!(encode(&info).start_from, text);
     }
+    let failure = create(request(of_all(pair(8, 9), None), settings())).unwrap_err();
+    let Failure::GroupFailed { group, reason } = failure else { panic!("{failure:?}") };
+    assert_eq!(group.to_string(), "$all::g");
+    assert!(reason.ends_with("prepare position must be less than or equal to the commit position."));
 }
 
 fn info_of(key: GroupKey, settings: super::GroupSettings) -> GroupInfo {

@@ -100,13 +100,16 @@ fn understands_every_place() {
         let What::Stream { from, count, .. } = from(stream_options(Some(wire))) else { panic!("a stream") };
         assert_eq!((from, count), (expected, u64::MAX));
     }
-    let pair = |n| AllOption::Position(Pair { commit_position: n, prepare_position: n });
+    let differing =
+        |commit_position, prepare_position| AllOption::Position(Pair { commit_position, prepare_position });
+    let pair = |n| differing(n, n);
     let rows = [
         (AllOption::Start(Empty {}), Place::Start),
         (AllOption::End(Empty {}), Place::End),
         (pair(0), Place::Start),
         (pair(u64::MAX), Place::End),
         (pair(3), Place::At(Position::new(2))),
+        (differing(3, 2), Place::Before(Position::new(2))),
     ];
     for (wire, expected) in rows {
         let What::All { from, .. } = from(all_options(Some(wire))) else { panic!("the log") };
@@ -128,6 +131,12 @@ fn refuses_what_lacks_a_part_and_says_which() {
         ReadRequest::decode(request).unwrap_err().to_string()
     };
     assert!(ReadRequest::decode(good.clone()).is_ok());
+    for (compatibility, ends, fell_behind) in [(0, false, false), (1, true, false), (2, true, true)] {
+        let mut request = good.clone();
+        request.options.as_mut().unwrap().control_option = Some(ControlOption { compatibility });
+        let request = ReadRequest::decode(request).unwrap();
+        assert_eq!((request.tells_ends, request.tells_fell_behind), (ends, fell_behind));
+    }
     assert!(with(|o| o.uuid_option = None).starts_with("'uuidOption' is a required argument"));
     assert!(with(|o| o.count_option = Some(CountOption::Count(0))).contains("count is 0"));
     assert!(with(|o| o.count_option = None).contains("combination of"));

@@ -12,6 +12,7 @@
 use factum_core::StreamName;
 use prost::Message;
 use prost_types::Any;
+use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
@@ -29,6 +30,10 @@ use super::{Actual, Expected};
 
 /// How many bytes of violations are told; clients take headers of 8 KiB.
 const VIOLATIONS_BYTES_MAX: usize = 3 * 1024;
+
+/// Whose words the reasons are.
+const STREAMS: &str = "streams";
+const SERVER: &str = "server";
 
 /// A check that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,24 +129,31 @@ impl SessionFailure {
                 Code::FailedPrecondition
             }
             Self::AlreadyInSession { .. } | Self::TooLarge { .. } => Code::Aborted,
+            // A deadline that passed while a session was sent.
+            Self::Other(Failure::TimedOut) => Code::DeadlineExceeded,
             Self::Other(failure) => failure.code(),
         }
     }
 
-    /// The word for it, and whose it is.
-    fn reason(&self) -> Option<(&'static str, &'static str)> {
-        const STREAMS: &str = "kurrentdb.protocol.v2.streams";
-        Some(match self {
-            Self::Invalid(_) => ("SERVER_ERROR_BAD_REQUEST", "kurrent.rpc"),
-            Self::NoRequests => ("STREAMS_ERROR_APPEND_SESSION_NO_REQUESTS", STREAMS),
-            Self::AlreadyInSession { .. } => ("STREAMS_ERROR_STREAM_ALREADY_IN_APPEND_SESSION", STREAMS),
-            Self::Tombstoned { .. } => ("STREAMS_ERROR_STREAM_TOMBSTONED", STREAMS),
-            Self::Conflict { .. } => ("STREAMS_ERROR_STREAM_REVISION_CONFLICT", STREAMS),
-            Self::Violated(_) => ("STREAMS_ERROR_APPEND_CONSISTENCY_VIOLATION", STREAMS),
-            Self::RecordTooLarge { .. } => ("STREAMS_ERROR_APPEND_RECORD_SIZE_EXCEEDED", STREAMS),
-            Self::TooLarge { .. } => ("STREAMS_ERROR_APPEND_TRANSACTION_SIZE_EXCEEDED", STREAMS),
-            Self::Other(_) => return None,
-        })
+    /// The word for it, and whose it is: as KurrentDB says them, a value of its
+    /// `StreamsError` or `ServerError` without the name of that.
+    fn reason(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Invalid(_) => ("BAD_REQUEST", SERVER),
+            Self::NoRequests => ("APPEND_SESSION_NO_REQUESTS", STREAMS),
+            Self::AlreadyInSession { .. } => ("STREAM_ALREADY_IN_APPEND_SESSION", STREAMS),
+            Self::Tombstoned { .. } => ("STREAM_TOMBSTONED", STREAMS),
+            Self::Conflict { .. } => ("STREAM_REVISION_CONFLICT", STREAMS),
+            Self::Violated(_) => ("APPEND_CONSISTENCY_VIOLATION", STREAMS),
+            Self::RecordTooLarge { .. } => ("APPEND_RECORD_SIZE_EXCEEDED", STREAMS),
+            Self::TooLarge { .. } => ("APPEND_TRANSACTION_SIZE_EXCEEDED", STREAMS),
+            Self::Other(Failure::AccessDenied(_)) => ("ACCESS_DENIED", SERVER),
+            Self::Other(Failure::NotReady) => ("SERVER_NOT_READY", SERVER),
+            Self::Other(Failure::Busy) => ("SERVER_OVERLOADED", SERVER),
+            Self::Other(Failure::TimedOut) => ("OPERATION_TIMEOUT", SERVER),
+            Self::Other(failure) if failure.code() == Code::InvalidArgument => ("BAD_REQUEST", SERVER),
+            Self::Other(_) => ("SERVER_MALFUNCTION", SERVER),
+        }
     }
 
     /// What exactly, where there is more to say than the reason.
@@ -172,21 +184,23 @@ impl SessionFailure {
         })
     }
 
-    /// As the status of a call.
+    /// As the status of a call. What can befall every call keeps the trailers
+    /// that it has everywhere.
     pub fn status(&self) -> Status {
-        if let Self::Other(failure) = self {
-            return failure.status();
-        }
-        let info = self.reason().map(|(reason, domain)| {
-            any(&rpc::ErrorInfo { reason: reason.to_owned(), domain: domain.to_owned() })
-        });
+        let (reason, domain) = self.reason();
+        let info = any(&rpc::ErrorInfo { reason: reason.to_owned(), domain: domain.to_owned() });
         let message = self.to_string();
         let status = rpc::Status {
             code: self.code() as i32,
             message: message.clone(),
-            details: info.into_iter().chain(self.detail()).collect(),
+            details: std::iter::once(info).chain(self.detail()).collect(),
         };
-        Status::with_details(self.code(), message, status.encode_to_vec().into())
+        let trailers = match self {
+            Self::Other(failure) => failure.status().metadata().clone(),
+            _ => MetadataMap::new(),
+        };
+        let details = status.encode_to_vec().into();
+        Status::with_details_and_metadata(self.code(), message, details, trailers)
     }
 }
 

@@ -225,47 +225,42 @@ fn refusals_have_the_codes_and_details_clients_look_for() {
     let violation = Violation { check: 2, stream: stream.clone(), expected, actual };
     type Row = (SessionFailure, Code, &'static str, Option<&'static str>);
     let rows: Vec<Row> = vec![
-        (SessionFailure::Invalid("no".into()), Code::InvalidArgument, "SERVER_ERROR_BAD_REQUEST", None),
-        (
-            SessionFailure::NoRequests,
-            Code::FailedPrecondition,
-            "STREAMS_ERROR_APPEND_SESSION_NO_REQUESTS",
-            None,
-        ),
+        (SessionFailure::Invalid("no".into()), Code::InvalidArgument, "BAD_REQUEST", None),
+        (SessionFailure::NoRequests, Code::FailedPrecondition, "APPEND_SESSION_NO_REQUESTS", None),
         (
             SessionFailure::AlreadyInSession { stream: stream.clone() },
             Code::Aborted,
-            "STREAMS_ERROR_STREAM_ALREADY_IN_APPEND_SESSION",
+            "STREAM_ALREADY_IN_APPEND_SESSION",
             Some("StreamAlreadyInAppendSessionErrorDetails"),
         ),
         (
             SessionFailure::Tombstoned { stream: stream.clone() },
             Code::FailedPrecondition,
-            "STREAMS_ERROR_STREAM_TOMBSTONED",
+            "STREAM_TOMBSTONED",
             Some("StreamTombstonedErrorDetails"),
         ),
         (
             SessionFailure::Conflict { stream: stream.clone(), expected, actual },
             Code::FailedPrecondition,
-            "STREAMS_ERROR_STREAM_REVISION_CONFLICT",
+            "STREAM_REVISION_CONFLICT",
             Some("StreamRevisionConflictErrorDetails"),
         ),
         (
             SessionFailure::Violated(vec![violation]),
             Code::FailedPrecondition,
-            "STREAMS_ERROR_APPEND_CONSISTENCY_VIOLATION",
+            "APPEND_CONSISTENCY_VIOLATION",
             Some("AppendConsistencyViolationErrorDetails"),
         ),
         (
             SessionFailure::RecordTooLarge { stream, id: Uuid::nil(), bytes: 9, limit: 8 },
             Code::InvalidArgument,
-            "STREAMS_ERROR_APPEND_RECORD_SIZE_EXCEEDED",
+            "APPEND_RECORD_SIZE_EXCEEDED",
             Some("AppendRecordSizeExceededErrorDetails"),
         ),
         (
             SessionFailure::TooLarge { bytes: 9, limit: 8 },
             Code::Aborted,
-            "STREAMS_ERROR_APPEND_TRANSACTION_SIZE_EXCEEDED",
+            "APPEND_TRANSACTION_SIZE_EXCEEDED",
             Some("AppendTransactionSizeExceededErrorDetails"),
         ),
     ];
@@ -274,7 +269,8 @@ fn refusals_have_the_codes_and_details_clients_look_for() {
         assert_eq!(status.code, code as i32, "{failure}");
         assert_eq!(kinds, [Some("ErrorInfo"), detail].into_iter().flatten().collect::<Vec<_>>());
         let info = rpc::ErrorInfo::decode(&status.details[0].value[..]).unwrap();
-        assert_eq!(info.reason, reason);
+        let domain = if reason == "BAD_REQUEST" { "server" } else { "streams" };
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), (reason, domain));
         if let Some(detail) = status.details.get(1) {
             assert!(
                 detail.type_url.starts_with("type.googleapis.com/kurrentdb.protocol.v2.streams.errors."),
@@ -283,13 +279,34 @@ fn refusals_have_the_codes_and_details_clients_look_for() {
             );
         }
     }
-    // What can befall every call is told as everywhere.
-    let other = SessionFailure::from(Failure::NotReady).status();
-    assert_eq!(
-        (other.code(), other.message(), other.details()),
-        (Code::Unavailable, "Server Is Not Ready", &[][..])
-    );
     assert!(matches!(SessionFailure::from(Failure::Invalid("no".into())), SessionFailure::Invalid(_)));
+}
+
+#[test]
+fn what_can_befall_every_call_has_its_reason_too() {
+    let text = || "why".to_owned();
+    let rows = [
+        (Failure::AccessDenied(text()), Code::PermissionDenied, "ACCESS_DENIED"),
+        (Failure::NotReady, Code::Unavailable, "SERVER_NOT_READY"),
+        (Failure::Busy, Code::Unavailable, "SERVER_OVERLOADED"),
+        (Failure::TimedOut, Code::DeadlineExceeded, "OPERATION_TIMEOUT"),
+        (Failure::AppendTooLarge { limit: 8 }, Code::InvalidArgument, "BAD_REQUEST"),
+        (Failure::Storage(text()), Code::Internal, "SERVER_MALFUNCTION"),
+        (Failure::Damaged(text()), Code::DataLoss, "SERVER_MALFUNCTION"),
+        (Failure::Full(text()), Code::ResourceExhausted, "SERVER_MALFUNCTION"),
+        (Failure::Unknown(text()), Code::Aborted, "SERVER_MALFUNCTION"),
+    ];
+    for (failure, code, reason) in rows {
+        let everywhere = failure.status();
+        let failure = SessionFailure::from(failure);
+        let (status, kinds) = rich(&failure);
+        assert_eq!((status.code, kinds.as_slice()), (code as i32, ["ErrorInfo".to_owned()].as_slice()));
+        let info = rpc::ErrorInfo::decode(&status.details[0].value[..]).unwrap();
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), (reason, "server"));
+        assert_eq!(failure.status().message(), everywhere.message());
+        let exception = |status: &tonic::Status| status.metadata().get("exception").cloned();
+        assert_eq!(exception(&failure.status()), exception(&everywhere), "{failure}");
+    }
 }
 
 #[test]

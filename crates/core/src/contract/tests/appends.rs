@@ -446,6 +446,18 @@ fn rejects_wrong_repetition() {
         "an id belongs to its stream: in another stream it is new",
     );
     repeating(
+        "takes an id once in an append, for whatever stream",
+        |store, append| {
+            let mut ids = append.writes.iter().flat_map(|write| &write.events).map(|event| event.id);
+            let mut seen = std::collections::HashSet::new();
+            match ids.find(|id| !seen.insert(*id)) {
+                Some(id) => Err(InvalidAppend::IdUsedTwice { id }.into()),
+                None => store.append(append),
+            }
+        },
+        "an id belongs to its stream: in another stream it is new",
+    );
+    repeating(
         "takes one repeated write for all",
         |store, append| match store.append(append.clone()) {
             Err(AppendError::PartlyRepeated { .. }) if append.writes.len() > 1 => {

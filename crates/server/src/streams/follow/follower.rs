@@ -73,6 +73,8 @@ pub struct Follower {
     is_live: bool,
     /// It fell behind, and the client was not told yet.
     fell_behind: bool,
+    /// Whether the client wants to be told that.
+    tells_fell_behind: bool,
     reached: Reached,
     /// The last event looked at, and how many were since the last checkpoint.
     looked_at: Option<Position>,
@@ -114,10 +116,15 @@ impl Follower {
                 let from = match from {
                     Place::Start => SubscribeFrom::Start,
                     Place::End => SubscribeFrom::Now,
-                    Place::At(position) if last.is_none_or(|last| position > last) => {
+                    Place::At(position) | Place::Before(position)
+                        if last.is_none_or(|last| position > last) =>
+                    {
                         return Err(Failure::FollowBeyondEnd);
                     }
                     Place::At(position) => SubscribeFrom::After(position),
+                    Place::Before(position) => {
+                        position.previous().map_or(SubscribeFrom::Start, SubscribeFrom::After)
+                    }
                 };
                 let subscribe = Subscribe::to(index_read::selection(filter.as_ref())?).from(from);
                 let subscription = store.subscribe(subscribe).map_err(failure::of_subscribe)?;
@@ -146,11 +153,17 @@ impl Follower {
             seen,
             is_live: false,
             fell_behind: false,
+            tells_fell_behind: false,
             reached,
             looked_at: None,
             since_checkpoint: 0,
             unchecked: 0,
         })
+    }
+
+    /// Whether its client asked for that.
+    pub fn telling_when_it_falls_behind(self, tells_fell_behind: bool) -> Self {
+        Self { tells_fell_behind, ..self }
     }
 
     /// Waits for what comes next, unless something is there already.
@@ -390,7 +403,8 @@ impl Follower {
     }
 
     fn tell_that_it_fell_behind(&mut self, page: &mut Page) {
-        if std::mem::take(&mut self.fell_behind) {
+        let fell_behind = std::mem::take(&mut self.fell_behind);
+        if fell_behind && self.tells_fell_behind && self.reached.is_a_place() {
             self.is_live = false;
             page.answers.push(&read::fell_behind(self.reached, self.clock.now()));
         }

@@ -35,7 +35,8 @@ fn append(store: &MemoryStore, to: &str, count: usize) {
 fn follower(store: &Arc<MemoryStore>, tail: &Tail, resolve_links: bool, followed: Followed) -> Follower {
     let show = Show { ids: IdForm::Text, resolve_links };
     let (store, clock) = (Arc::<MemoryStore>::clone(store), Arc::new(SystemClock));
-    Follower::begin(store, clock, tail.clone(), show, followed).unwrap()
+    let follower = Follower::begin(store, clock, tail.clone(), show, followed).unwrap();
+    follower.telling_when_it_falls_behind(true)
 }
 
 /// Others on this thread have their turns.
@@ -117,6 +118,35 @@ async fn nobody_falls_behind_because_of_other_streams() {
     append(&case.store, "s", 2);
     tokio::time::timeout(LONG, case.follower.wait()).await.unwrap();
     assert_eq!(case.told(), ["fell behind", "2", "3", "caught up"]);
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_falling_behind_who_did_not_ask_or_has_no_place() {
+    let late = async |mut case: Case| {
+        assert_eq!(case.told().last().unwrap(), "caught up");
+        pause().await;
+        append(&case.store, "other", 10_000);
+        append(&case.store, "s", 1);
+        tokio::time::timeout(LONG, case.follower.wait()).await.unwrap();
+        case.told()
+    };
+    let store = || {
+        let store = MemoryStore::new();
+        append(&store, "s", 1);
+        store
+    };
+    assert_eq!(late(Case::follow(store(), From::Start)).await, ["fell behind", "1", "caught up"]);
+    let mut case = Case::follow(store(), From::Start);
+    case.follower = case.follower.telling_when_it_falls_behind(false);
+    assert_eq!(late(case).await, ["1"]);
+    // Nothing of the stream was there to have come to.
+    assert_eq!(late(Case::follow(MemoryStore::new(), From::Start)).await, ["0"]);
+    // An empty log has no place either, until something of it was shown.
+    let store = Arc::new(MemoryStore::new());
+    let all = Followed::All { from: Place::Start, filter: None };
+    let follower = follower(&store, &Tail::default(), false, all);
+    let told = late(Case { store, follower }).await;
+    assert_eq!((told[0].as_str(), told.len()), ("0", EVENTS_MAX));
 }
 
 #[tokio::test]
@@ -214,7 +244,7 @@ async fn a_revision_to_come_is_waited_for() {
     append(&case.store, "other", 10_000);
     append(&case.store, "s", 4);
     tokio::time::timeout(LONG, case.follower.wait()).await.unwrap();
-    assert_eq!(case.told(), ["fell behind", "3", "caught up"]);
+    assert_eq!(case.told(), ["3"]);
 }
 
 #[tokio::test]
