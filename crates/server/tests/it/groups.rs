@@ -167,7 +167,10 @@ fn a_group_of_the_log_begins_at_a_place_that_was_read() {
             assert!(reason.starts_with("Invalid Start From position: ") && reason.contains(says), "{reason}");
         };
         let (end, pair) = ("last commit position in the transaction file", "equal to the commit position");
-        let rows = [(last + 1, last + 1, end), (last + 1, last, end), (last + 100, 0, end), (1, 2, pair)];
+        refused(groups.create(create(last + 1, last + 1)).await.unwrap_err(), end);
+        // What groups there are is written into the log as well.
+        let beyond = last + 100;
+        let rows = [(beyond, beyond, end), (beyond, last, end), (beyond, 0, end), (1, 2, pair)];
         for (commit, prepare, says) in rows {
             refused(groups.create(create(commit, prepare)).await.unwrap_err(), says);
         }
