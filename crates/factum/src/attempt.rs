@@ -124,27 +124,28 @@ where
 
     pub fn decide(&mut self) -> Result<Step, DecideError<R>> {
         let state = self.state.as_deref().expect("it was read before");
-        let deciding = &mut self.deciding;
+        let (deciding, boundary) = (&mut self.deciding, &self.slot.boundary);
         let emitted = match (deciding.decide)(&state.model) {
             Ok(events) => Emitted::of(events),
             Err(rejection) if self.is_fresh => {
                 let record = deciding.terms.on_rejection();
                 let emitted = record.map(|record| record(&state.model, &rejection));
                 let context = deciding.terms.context();
-                let draft = emitted.map(|emitted| Draft::new(&deciding.store, emitted, context));
+                let draft = emitted.map(|emitted| Draft::new(&deciding.store, emitted, boundary, context));
                 self.draft = draft.transpose()?;
                 self.rejection = Some(rejection);
                 return Ok(Step::Reject);
             }
             Err(_) => Emitted::default(),
         };
-        if emitted.events.is_empty() && emitted.error.is_none() {
+        if emitted.is_empty() {
             // No guard would notice if the state is old.
             self.is_old = !self.is_fresh;
             return Ok(if self.is_fresh { Step::Nothing } else { Step::Read });
         }
-        let draft = self.draft.insert(Draft::new(&deciding.store, emitted, deciding.terms.context())?);
-        draft.guard(&self.slot.boundary, state, deciding.terms.key(), &deciding.store);
+        let draft = Draft::new(&deciding.store, emitted, boundary, deciding.terms.context())?;
+        let draft = self.draft.insert(draft);
+        draft.guard(boundary, state, deciding.terms.key(), &deciding.store);
         Ok(Step::Append)
     }
 

@@ -9,8 +9,18 @@
 //!                                                            up to which was read
 //!   (Balance, Seats)             both, in one atomic append
 //! ```
+//!
+//! It also knows names: what is decided about a subject is mostly an event of that
+//! subject, whose stream and tag are then those of the boundary, shared and not made
+//! again:
+//!
+//! ```text
+//!   one piece of memory     account:ada │ account-ada
+//!                           tag           stream
+//! ```
 
-use factum_core::{EventType, Query, QueryItem, Selection, StreamName, Tags};
+use factum_core::name::TagSet;
+use factum_core::{EventType, NameError, Query, QueryItem, Selection, StreamName, Tags};
 use smallvec::{SmallVec, smallvec};
 
 use crate::event::Id;
@@ -28,6 +38,9 @@ pub struct Boundary {
 pub(crate) struct Part {
     pub read: Selection,
     pub guard: Guard,
+    /// Of a stream: the tag of the id that names it. None if that is too long for
+    /// one.
+    pub id_tag: Tags,
 }
 
 /// What must not change while a decision is made.
@@ -61,7 +74,7 @@ impl Boundary {
     /// The stream of one subject.
     pub fn stream(category: &str, id: &impl Id, selected: &Selected) -> Result<Self, BoundaryError> {
         let types = selected.get();
-        let name = StreamName::from_utf8(StreamText::of(category, id).0.into_vec())?;
+        let (name, id_tag) = names(category, id)?;
         let guard = if types.commute() {
             Guard::Condition(Box::new(QueryItem {
                 types: types.guarded.clone(),
@@ -71,7 +84,7 @@ impl Boundary {
         } else {
             Guard::Revision
         };
-        Ok(Self { parts: smallvec![Part { read: Selection::Stream(name), guard }] })
+        Ok(Self { parts: smallvec![Part { read: Selection::Stream(name), guard, id_tag }] })
     }
 
     /// The events that carry all of these keys as tags.
@@ -87,7 +100,20 @@ impl Boundary {
             ..QueryItem::default()
         };
         let read = Selection::Query(Query::item(item(&types.folded)));
-        Ok(Self { parts: smallvec![Part { read, guard: Guard::Condition(Box::new(item(&types.guarded))) }] })
+        let guard = Guard::Condition(Box::new(item(&types.guarded)));
+        Ok(Self { parts: smallvec![Part { read, guard, id_tag: Tags::none() }] })
+    }
+
+    /// The stream and the tag of an event with this id, if it is one of those that
+    /// are read here.
+    pub(crate) fn names_of(&self, category: &str, key: &str, id: &[u8]) -> Option<(&StreamName, &Tags)> {
+        self.parts.iter().find_map(|part| {
+            let Selection::Stream(name) = &part.read else { return None };
+            let tag = part.id_tag.texts().next()?;
+            let is_it =
+                is_joined(name.as_str().as_bytes(), category, b'-', id) && is_joined(tag, key, b':', id);
+            is_it.then_some((name, &part.id_tag))
+        })
     }
 
     /// The stream, if it is one and nothing else.
@@ -125,6 +151,25 @@ impl Boundary {
     pub fn reads(&self, stream: &StreamName, event_type: &EventType, tags: &Tags) -> bool {
         self.parts.iter().any(|part| part.reads(stream, event_type, tags))
     }
+}
+
+/// What an event with this id is stored under.
+fn names<I: Id>(category: &str, id: &I) -> Result<(StreamName, Tags), NameError> {
+    let text = IdText::of(id);
+    let (key, text) = (I::KEY.as_bytes(), text.as_bytes());
+    let mut tags = TagSet::with_room(2 + key.len() + category.len() + 2 * (1 + text.len()));
+    // What has so long an id cannot be recorded, but it can be asked for.
+    let _ = tags.insert(&[key, b":", text]);
+    let (tags, name) = tags.tags_and_stream(&[category.as_bytes(), b"-", text]);
+    Ok((name?, tags.unwrap_or_default()))
+}
+
+fn is_joined(text: &[u8], before: &str, joint: u8, after: &[u8]) -> bool {
+    let middle = before.len();
+    text.len() == middle + 1 + after.len()
+        && text[middle] == joint
+        && text.ends_with(after)
+        && text.starts_with(before.as_bytes())
 }
 
 /// Whether they are the same name; one that stands in the same place is, which is

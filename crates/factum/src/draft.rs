@@ -18,9 +18,10 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::Model;
-use crate::boundary::Boundary;
+use crate::boundary::{Boundary, is_same};
 use crate::command::Context;
 use crate::emitted::{Emitted, Made, ReadBack};
+use crate::event::EncodeError;
 use crate::fold::Folded;
 use crate::idempotency::{CommandDone, Span};
 use crate::store::{Store, StoreError};
@@ -38,15 +39,20 @@ pub struct NewEvents {
 pub type AllReadBack = SmallVec<[ReadBack; 1]>;
 
 impl NewEvents {
-    /// With ids and with what surrounds the command.
-    pub fn of(store: &Store, emitted: Emitted, context: &Context) -> Result<Self, StoreError> {
+    /// Of a decision on this boundary, with ids and with what surrounds the command.
+    pub fn of(
+        store: &Store,
+        emitted: Emitted,
+        boundary: &Boundary,
+        context: &Context,
+    ) -> Result<Self, StoreError> {
         let mut stamp = Stamp::new(store, context);
         let (mut events, mut read_back) = (SmallVec::new(), AllReadBack::new());
-        for made in in_order(emitted)? {
+        make_in_order(emitted, boundary, |made| {
             let (stream, new, read) = stamp.put_on(made);
             events.push((stream, new));
             read_back.push(read);
-        }
+        })?;
         Ok(Self { events, read_back, correlation_id: stamp.correlation_id })
     }
 }
@@ -56,7 +62,8 @@ struct Stamp<'a> {
     store: &'a Store,
     context: &'a Context,
     correlation_id: Option<Uuid>,
-    /// The metadata of the event before, and what its maker says of itself.
+    /// What the maker of the event before says of itself, and the metadata that came
+    /// of it, if there is more to that.
     metadata: Option<(&'static str, Bytes)>,
 }
 
@@ -67,11 +74,6 @@ impl<'a> Stamp<'a> {
 
     fn put_on(&mut self, made: Made) -> (StreamName, NewEvent, ReadBack) {
         let Made { encoded: event, producer_metadata, read_back } = made;
-        let metadata = match self.metadata.take() {
-            Some((same, metadata)) if same == producer_metadata => metadata,
-            _ => self.context.metadata_bytes(producer_metadata),
-        };
-        self.metadata = Some((producer_metadata, metadata.clone()));
         let id = self.store.new_id();
         // The first event of a flow mints its id.
         let flow = *self.correlation_id.get_or_insert(id);
@@ -81,7 +83,7 @@ impl<'a> Stamp<'a> {
             schema_version: event.schema_version,
             content_type: event.content_type,
             data: event.data.into(),
-            metadata,
+            metadata: self.metadata(producer_metadata),
             tags: event.tags,
             occurred_at: self.context.occurred_at,
             correlation_id: Some(flow),
@@ -89,13 +91,34 @@ impl<'a> Stamp<'a> {
         };
         (event.stream, new, read_back)
     }
+
+    fn metadata(&mut self, producer: &'static str) -> Bytes {
+        if self.context.metadata.is_empty() {
+            return self.context.metadata_bytes(producer);
+        }
+        match &self.metadata {
+            Some((same, metadata)) if *same == producer => metadata.clone(),
+            _ => {
+                let metadata = self.context.metadata_bytes(producer);
+                self.metadata = Some((producer, metadata.clone()));
+                metadata
+            }
+        }
+    }
 }
 
-/// What was emitted, in the order of the log.
-fn in_order(emitted: Emitted) -> Result<Vec<Made>, StoreError> {
-    let mut made = emitted.made()?;
+/// What was emitted, each ready to be stored, in the order of the log.
+fn make_in_order(emitted: Emitted, boundary: &Boundary, mut take: impl FnMut(Made)) -> Result<(), EncodeError> {
+    let mut events = emitted.events;
+    if let (1, Some(event)) = (events.len(), events.pop()) {
+        take(event.made(boundary)?);
+        return Ok(());
+    }
+    let made = events.into_iter().map(|event| event.made(boundary));
+    let mut made = made.collect::<Result<Vec<_>, _>>()?;
     by_stream(&mut made);
-    Ok(made)
+    made.into_iter().for_each(take);
+    Ok(())
 }
 
 /// Brings the events of a stream together, the streams in the order in which they
@@ -122,24 +145,48 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// What was emitted, by stream, with nothing that guards it.
-    pub fn new(store: &Store, emitted: Emitted, context: &Context) -> Result<Self, StoreError> {
+    /// What was emitted by a decision on this boundary, by stream, with nothing that
+    /// guards it.
+    pub fn new(
+        store: &Store,
+        emitted: Emitted,
+        boundary: &Boundary,
+        context: &Context,
+    ) -> Result<Self, StoreError> {
+        let mut draft = Self::empty();
         let mut stamp = Stamp::new(store, context);
-        let (mut append, mut read_back) = (Append::default(), AllReadBack::new());
-        for made in in_order(emitted)? {
-            let (stream, new, read) = stamp.put_on(made);
-            read_back.push(read);
-            match append.writes.last_mut() {
-                Some(write) if write.stream == stream => write.events.push(new),
-                _ => append.writes.push(StreamWrite {
-                    stream,
-                    expected: ExpectedRevision::Any,
-                    events: vec![new],
-                }),
+        make_in_order(emitted, boundary, |made| draft.push(stamp.put_on(made)))?;
+        draft.correlation_id = stamp.correlation_id;
+        Ok(draft)
+    }
+
+    /// The same of what is in the order of the log already.
+    pub fn of_made(store: &Store, made: Vec<Made>, context: &Context) -> Self {
+        let mut draft = Self::empty();
+        let mut stamp = Stamp::new(store, context);
+        made.into_iter().for_each(|made| draft.push(stamp.put_on(made)));
+        draft.correlation_id = stamp.correlation_id;
+        draft
+    }
+
+    fn empty() -> Self {
+        Self {
+            append: Append::default(),
+            read_back: AllReadBack::new(),
+            correlation_id: None,
+            outside_boundary: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, (stream, new, read_back): (StreamName, NewEvent, ReadBack)) {
+        self.read_back.push(read_back);
+        match self.append.writes.last_mut() {
+            Some(write) if write.stream == stream => write.events.push(new),
+            _ => {
+                let expected = ExpectedRevision::Any;
+                self.append.writes.push(StreamWrite { stream, expected, events: vec![new] });
             }
         }
-        let correlation_id = stamp.correlation_id;
-        Ok(Self { append, read_back, correlation_id, outside_boundary: Vec::new() })
     }
 
     /// Adds everything that the decision rests on as its guard.
@@ -155,12 +202,8 @@ impl Draft {
             else {
                 continue;
             };
-            match self.append.writes.iter_mut().find(|write| write.stream == *stream) {
-                Some(write) => {
-                    write.expected = expected;
-                    // The same text, once in memory for as long as it is warm.
-                    write.stream = stream.clone();
-                }
+            match self.append.writes.iter_mut().find(|write| is_same(&write.stream, stream)) {
+                Some(write) => write.expected = expected,
                 None if self.append.checks.iter().any(|check| check.stream == *stream) => {}
                 None => {
                     let check = StreamCheck { stream: stream.clone(), expected };
@@ -182,14 +225,12 @@ impl Draft {
 
     /// The types of the events that the boundary does not read.
     fn outside(&self, boundary: &Boundary) -> Vec<EventType> {
-        let events = self
-            .append
-            .writes
-            .iter()
-            .flat_map(|write| write.events.iter().map(|event| (&write.stream, event)));
-        let outside =
-            events.filter(|(stream, event)| !boundary.reads(stream, &event.event_type, &event.tags));
-        outside.map(|(_, event)| event.event_type.clone()).collect()
+        let mut outside = Vec::new();
+        for StreamWrite { stream, events, .. } in &self.append.writes {
+            let events = events.iter().filter(|event| !boundary.reads(stream, &event.event_type, &event.tags));
+            outside.extend(events.map(|event| event.event_type.clone()));
+        }
+        outside
     }
 }
 

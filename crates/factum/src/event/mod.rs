@@ -29,6 +29,7 @@ use std::sync::OnceLock;
 use factum_core::name::TagSet;
 use factum_core::{ContentType, EventType, NewEvent, RecordedEvent, StreamName, Tags};
 
+use crate::Boundary;
 use crate::evolution::Specimen;
 
 pub use codec::Codec;
@@ -69,6 +70,13 @@ pub trait Event: Clone + Send + Sync + 'static {
 
     /// What is to be stored; `category` is for events without their own.
     fn encode_in(&self, category: &str) -> Result<Encoded, EncodeError>;
+
+    /// The same, of an event that comes of a decision on this boundary, whose names
+    /// it may share.
+    fn encode_within(&self, category: &str, boundary: &Boundary) -> Result<Encoded, EncodeError> {
+        let _ = boundary;
+        self.encode_in(category)
+    }
 
     /// The event in stored bytes, brought to today's shape.
     fn decode(stored: Stored<'_>) -> Result<Decoded<Self>, DecodeError>;
@@ -196,14 +204,35 @@ impl TypeName {
 }
 
 /// Collects what the derived code finds in an event's fields.
-#[derive(Debug, Default)]
-pub struct Labels {
-    subject: Option<IdText>,
+#[derive(Debug)]
+pub struct Labels<'a> {
+    category: &'a str,
+    boundary: &'a Boundary,
+    subject: Subject<'a>,
+    /// Besides that of a subject whose names are known.
     tags: TagSet,
     error: Option<EncodeError>,
 }
 
-impl Labels {
+/// Whose stream it is.
+#[derive(Debug)]
+enum Subject<'a> {
+    /// That of all events of the category.
+    Nobody,
+    New(IdText),
+    /// The boundary has the names.
+    Known {
+        stream: &'a StreamName,
+        tag: &'a Tags,
+    },
+}
+
+impl<'a> Labels<'a> {
+    /// Of an event of this category that comes of a decision on this boundary.
+    pub fn within(category: &'a str, boundary: &'a Boundary) -> Self {
+        Self { category, boundary, subject: Subject::Nobody, tags: TagSet::default(), error: None }
+    }
+
     /// A field marked `#[tag]`: a tag for each id in it.
     pub fn tag(&mut self, ids: &impl Ids) -> &mut Self {
         ids.each(&mut |key: &str, id: &dyn Display| self.insert(key, id.to_string().as_bytes()));
@@ -212,13 +241,23 @@ impl Labels {
 
     /// The field marked `#[id]`: a tag, and the end of the stream's name.
     pub fn id<I: Id>(&mut self, id: &I) -> &mut Self {
-        let subject = IdText::of(id);
-        self.insert(I::KEY, subject.as_bytes());
-        self.subject = Some(subject);
+        let text = IdText::of(id);
+        match self.boundary.names_of(self.category, I::KEY, text.as_bytes()) {
+            Some((stream, tag)) if self.tags.is_empty() => self.subject = Subject::Known { stream, tag },
+            _ => {
+                self.insert(I::KEY, text.as_bytes());
+                self.subject = Subject::New(text);
+            }
+        }
         self
     }
 
     fn insert(&mut self, key: &str, id: &[u8]) {
+        if let Subject::Known { tag, .. } = self.subject
+            && self.tags.is_empty()
+        {
+            self.tags = TagSet::beginning_with(tag);
+        }
         if let Err(source) = self.tags.insert(&[key.as_bytes(), b":", id]) {
             self.error = Some(EncodeError::Name(source));
         }
@@ -226,20 +265,27 @@ impl Labels {
 
     /// Joins what was found with what is stored.
     pub fn encoded(
-        &mut self,
-        category: &str,
+        self,
         event_type: EventType,
         schema_version: u32,
         (content_type, data): (ContentType, Vec<u8>),
     ) -> Result<Encoded, EncodeError> {
-        if let Some(error) = self.error.take() {
+        if let Some(error) = self.error {
             return Err(error);
         }
-        let tags = std::mem::take(&mut self.tags);
-        let (tags, stream) = match &self.subject {
-            None => tags.tags_and_stream(&[category.as_bytes()]),
-            Some(subject) => tags.tags_and_stream(&[category.as_bytes(), b"-", subject.as_bytes()]),
+        let category = self.category.as_bytes();
+        let (tags, stream) = match self.subject {
+            Subject::Known { stream, tag } if self.tags.is_empty() => (tag.clone(), stream.clone()),
+            Subject::Known { stream, .. } => (self.tags.tags()?, stream.clone()),
+            Subject::Nobody => joined(self.tags, &[category])?,
+            Subject::New(subject) => joined(self.tags, &[category, b"-", subject.as_bytes()])?,
         };
-        Ok(Encoded { stream: stream?, event_type, schema_version, content_type, data, tags: tags? })
+        Ok(Encoded { stream, event_type, schema_version, content_type, data, tags })
     }
+}
+
+fn joined(tags: TagSet, stream: &[&[u8]]) -> Result<(Tags, StreamName), EncodeError> {
+    let (tags, stream) = tags.tags_and_stream(stream);
+    let stream = stream?;
+    Ok((tags?, stream))
 }
