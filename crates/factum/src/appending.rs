@@ -9,63 +9,84 @@
 //! Only who holds the append can ask: a decision made once more has other ids. So
 //! it is lent.
 
-use factum_core::{Append, AppendError, Appended, Durability};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use factum_core::{Append, AppendError, AppendFuture, Appended, Durability};
 
 use crate::store::Store;
 
 /// How often an append of unknown outcome is handed over at most.
 pub const ASKED_MAX: u32 = 3;
 
+/// An append that was handed over, until it is known what became of it. Written by
+/// hand: nothing lies between a command and the answer of its store.
+pub struct Appending<'a> {
+    store: &'a Store,
+    append: &'a Append,
+    answer: AppendFuture,
+    asked: u32,
+    /// What the first answer was, if that left it unknown; apart, so that the many
+    /// that do not come here carry nothing of it.
+    unknown: Option<Box<AppendError>>,
+}
+
+impl Future for Appending<'_> {
+    type Output = Result<Appended, AppendError>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            match ready!(self.answer.as_mut().poll(context)) {
+                Err(error @ AppendError::Unknown(_)) if self.asked < ASKED_MAX => {
+                    self.asked += 1;
+                    self.unknown.get_or_insert_with(|| Box::new(error));
+                    self.answer = self.store.events().append_async(self.append);
+                }
+                answer => {
+                    let unknown = self.unknown.take();
+                    return Poll::Ready(self.store.learn(answer, unknown.map(|unknown| *unknown)));
+                }
+            }
+        }
+    }
+}
+
 impl Store {
     /// Records it, blocking.
     pub(crate) fn append(&self, append: &Append) -> Result<Appended, AppendError> {
-        let first = match self.events().append(append.clone()) {
-            Err(error @ AppendError::Unknown(_)) => error,
-            answer => return self.learn(answer, None),
-        };
-        for _ in 2..ASKED_MAX {
+        let mut unknown = None;
+        for _ in 1..ASKED_MAX {
             match self.events().append(append.clone()) {
-                Err(AppendError::Unknown(_)) => {}
-                answer => return self.learn(answer, Some(first)),
+                Err(error @ AppendError::Unknown(_)) => {
+                    unknown.get_or_insert(error);
+                }
+                answer => return self.learn(answer, unknown),
             }
         }
-        self.learn(self.events().append(append.clone()), Some(first))
+        self.learn(self.events().append(append.clone()), unknown)
     }
 
-    /// The same, as a future.
-    pub(crate) async fn append_async(&self, append: &Append) -> Result<Appended, AppendError> {
-        let first = match self.events().append_async(append).await {
-            Err(error @ AppendError::Unknown(_)) => error,
-            answer => return self.learn(answer, None),
-        };
-        // Apart, so that the many that do not come here carry nothing of it.
-        Box::pin(self.ask_again(append, first)).await
+    /// The same, as a future. It is handed over by this call.
+    pub(crate) fn append_async<'a>(&'a self, append: &'a Append) -> Appending<'a> {
+        let answer = self.events().append_async(append);
+        Appending { store: self, append, answer, asked: 1, unknown: None }
     }
 
-    async fn ask_again(&self, append: &Append, first: AppendError) -> Result<Appended, AppendError> {
-        for _ in 2..ASKED_MAX {
-            match self.events().append_async(append).await {
-                Err(AppendError::Unknown(_)) => {}
-                answer => return self.learn(answer, Some(first)),
-            }
-        }
-        self.learn(self.events().append_async(append).await, Some(first))
-    }
-
+    #[inline]
     fn learn(
         &self,
         answer: Result<Appended, AppendError>,
         unknown: Option<AppendError>,
     ) -> Result<Appended, AppendError> {
-        match (answer, unknown) {
-            (Ok(appended), _) => {
-                self.note_durability(appended.durability);
-                Ok(appended)
-            }
+        match &answer {
+            Ok(appended) => self.note_durability(appended.durability),
             // Judged, so it was not recorded before.
-            (Err(error), _) if is_conflict(&error) => Err(error),
-            (Err(error), unknown) => Err(unknown.unwrap_or(error)),
+            Err(error) if is_conflict(error) => {}
+            Err(_) => return unknown.map_or(answer, Err),
         }
+        answer
     }
 
     /// What events are safe against here, as its receipts say; an append of

@@ -151,8 +151,8 @@ where
 
     /// Decides and records, blocking.
     pub fn run(self) -> Result<Receipt, DecideError<R>> {
-        let mut attempt = Attempt::new(self)?;
-        attempt.begin();
+        let mut attempt = Attempt::new(self);
+        attempt.begin()?;
         loop {
             if attempt.needs_reading() {
                 attempt.read()?;
@@ -189,9 +189,9 @@ where
 
     /// Decides where it is polled, and reads on a thread meant for blocking.
     fn into_future(self) -> Self::IntoFuture {
+        let mut attempt = Attempt::new(self);
         Box::pin(async move {
-            let mut attempt = Attempt::new(self)?;
-            attempt.begin();
+            attempt.begin()?;
             loop {
                 if attempt.needs_reading() {
                     let read;
