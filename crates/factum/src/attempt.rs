@@ -265,3 +265,44 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Store;
+
+    #[derive(crate::Id, Clone, Debug)]
+    struct JarId(u8);
+    #[derive(crate::Event, Clone, Debug)]
+    enum Jar {
+        Filled {
+            #[id]
+            id: JarId,
+        },
+    }
+    #[derive(crate::Aggregate, Clone, Debug)]
+    #[folds(Jar)]
+    struct Full {
+        #[key]
+        id: JarId,
+    }
+    impl crate::Evolve<Jar> for Full {
+        fn evolve(&mut self, _: &Jar) {}
+    }
+
+    #[test]
+    fn what_is_handed_over_has_the_names_of_the_warm_state() {
+        let store = Store::memory();
+        let fill = |full: &Full| Ok::<_, ()>(Jar::Filled { id: full.id.clone() });
+        store.decide(Full::of(1), fill).run().unwrap();
+        let mut attempt = Attempt::new(store.decide(Full::of(1), fill));
+        attempt.begin().unwrap();
+        assert!(!attempt.needs_reading());
+        attempt.decide().unwrap();
+        let boundary = &store.warm_of(&Full::of(1)).unwrap().boundary;
+        let write = &attempt.append().unwrap().writes[0];
+        assert!(std::ptr::eq(write.stream.as_str(), boundary.one_stream().unwrap().as_str()));
+        let tags = write.events[0].tags.as_stored();
+        assert!(std::ptr::eq(&tags[..], &boundary.parts[0].id_tag.as_stored()[..]));
+    }
+}

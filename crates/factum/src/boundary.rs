@@ -24,7 +24,7 @@ use factum_core::{EventType, NameError, Query, QueryItem, Selection, StreamName,
 use smallvec::{SmallVec, smallvec};
 
 use crate::event::Id;
-use crate::event::id::IdText;
+use crate::event::id::{IdText, is_text_of};
 use crate::model::{BoundaryError, Key, Selected};
 
 /// Which events a decision rests on.
@@ -54,19 +54,16 @@ pub(crate) enum Guard {
 
 /// What a subject's stream would be called: not checked, and where it stands.
 #[derive(Debug)]
-pub struct StreamText(SmallVec<[u8; 64]>);
+pub struct StreamText(IdText);
 
 impl StreamText {
     /// Category and id.
     pub fn of(category: &str, id: &impl Id) -> Self {
-        let mut text = SmallVec::from_slice(category.as_bytes());
-        text.push(b'-');
-        text.extend_from_slice(IdText::of(id).as_bytes());
-        Self(text)
+        Self(IdText::after(category, id))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.0.as_bytes()
     }
 }
 
@@ -106,14 +103,8 @@ impl Boundary {
 
     /// The stream and the tag of an event with this id, if it is one of those that
     /// are read here.
-    pub(crate) fn names_of(&self, category: &str, key: &str, id: &[u8]) -> Option<(&StreamName, &Tags)> {
-        self.parts.iter().find_map(|part| {
-            let Selection::Stream(name) = &part.read else { return None };
-            let tag = part.id_tag.texts().next()?;
-            let is_it =
-                is_joined(name.as_str().as_bytes(), category, b'-', id) && is_joined(tag, key, b':', id);
-            is_it.then_some((name, &part.id_tag))
-        })
+    pub(crate) fn names_of<I: Id>(&self, category: &str, id: &I) -> Option<(&StreamName, &Tags)> {
+        self.parts.iter().find_map(|part| part.names_of(category, id))
     }
 
     /// The stream, if it is one and nothing else.
@@ -164,12 +155,12 @@ fn names<I: Id>(category: &str, id: &I) -> Result<(StreamName, Tags), NameError>
     Ok((name?, tags.unwrap_or_default()))
 }
 
-fn is_joined(text: &[u8], before: &str, joint: u8, after: &[u8]) -> bool {
-    let middle = before.len();
-    text.len() == middle + 1 + after.len()
-        && text[middle] == joint
-        && text.ends_with(after)
-        && text.starts_with(before.as_bytes())
+/// What comes after this and a joint.
+fn strip<'a>(text: &'a [u8], before: &str, joint: u8) -> Option<&'a [u8]> {
+    match text.strip_prefix(before.as_bytes())? {
+        [first, rest @ ..] if *first == joint => Some(rest),
+        _ => None,
+    }
 }
 
 /// Whether they are the same name; one that stands in the same place is, which is
@@ -179,6 +170,15 @@ pub(crate) fn is_same(one: &StreamName, other: &StreamName) -> bool {
 }
 
 impl Part {
+    fn names_of<I: Id>(&self, category: &str, id: &I) -> Option<(&StreamName, &Tags)> {
+        let Selection::Stream(name) = &self.read else { return None };
+        let [_, _, tag @ ..] = &self.id_tag.as_stored()[..] else { return None };
+        let known = strip(name.as_str().as_bytes(), category, b'-')?;
+        let is_it = strip(tag, I::KEY, b':') == Some(known) && is_text_of(known, id);
+        is_it.then_some((name, &self.id_tag))
+    }
+
+    #[inline]
     pub(crate) fn reads(&self, stream: &StreamName, event_type: &EventType, tags: &Tags) -> bool {
         match &self.read {
             Selection::All => true,

@@ -9,6 +9,7 @@
 //! folded is what will be read.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use factum_core::{
     Append, AppendCondition, Bytes, EventType, ExpectedRevision, NewEvent, Position, RecordedEvent, Revision,
@@ -18,9 +19,9 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::Model;
-use crate::boundary::{Boundary, is_same};
+use crate::boundary::{Boundary, Guard, is_same};
 use crate::command::Context;
-use crate::emitted::{Emitted, Made, ReadBack};
+use crate::emitted::{AnyEvent, Emitted, Made, ReadBack};
 use crate::event::EncodeError;
 use crate::fold::Folded;
 use crate::idempotency::{CommandDone, Span};
@@ -72,6 +73,7 @@ impl<'a> Stamp<'a> {
         Self { store, context, correlation_id: context.correlation_id, metadata: None }
     }
 
+    #[inline(always)]
     fn put_on(&mut self, made: Made) -> (StreamName, NewEvent, ReadBack) {
         let Made { encoded: event, producer_metadata, read_back } = made;
         let id = self.store.new_id();
@@ -108,12 +110,26 @@ impl<'a> Stamp<'a> {
 }
 
 /// What was emitted, each ready to be stored, in the order of the log.
-fn make_in_order(emitted: Emitted, boundary: &Boundary, mut take: impl FnMut(Made)) -> Result<(), EncodeError> {
+fn make_in_order(
+    emitted: Emitted,
+    boundary: &Boundary,
+    mut take: impl FnMut(Made),
+) -> Result<(), EncodeError> {
     let mut events = emitted.events;
-    if let (1, Some(event)) = (events.len(), events.pop()) {
+    if events.len() == 1
+        && let Some(event) = events.pop()
+    {
         take(event.made(boundary)?);
         return Ok(());
     }
+    make_several(events, boundary, &mut take)
+}
+
+fn make_several(
+    events: SmallVec<[Arc<dyn AnyEvent>; 1]>,
+    boundary: &Boundary,
+    take: &mut dyn FnMut(Made),
+) -> Result<(), EncodeError> {
     let made = events.into_iter().map(|event| event.made(boundary));
     let mut made = made.collect::<Result<Vec<_>, _>>()?;
     by_stream(&mut made);
@@ -178,6 +194,7 @@ impl Draft {
         }
     }
 
+    #[inline(always)]
     fn push(&mut self, (stream, new, read_back): (StreamName, NewEvent, ReadBack)) {
         self.read_back.push(read_back);
         match self.append.writes.last_mut() {
@@ -197,9 +214,10 @@ impl Draft {
         key: Option<&str>,
         store: &Store,
     ) {
+        let mut has_condition = false;
         for (at, part) in boundary.parts.iter().enumerate() {
-            let (Selection::Stream(stream), Some(expected)) = (&part.read, state.expected(boundary, at))
-            else {
+            has_condition |= matches!(part.guard, Guard::Condition(_));
+            let (Selection::Stream(stream), Some(expected)) = (&part.read, state.expected(part, at)) else {
                 continue;
             };
             match self.append.writes.iter_mut().find(|write| is_same(&write.stream, stream)) {
@@ -211,7 +229,7 @@ impl Draft {
                 }
             }
         }
-        if let Some(query) = boundary.condition() {
+        if has_condition && let Some(query) = boundary.condition() {
             self.append.condition = Some(AppendCondition { query, after: state.up_to });
         }
         self.outside_boundary = self.outside(boundary);
@@ -226,9 +244,12 @@ impl Draft {
     /// The types of the events that the boundary does not read.
     fn outside(&self, boundary: &Boundary) -> Vec<EventType> {
         let mut outside = Vec::new();
-        for StreamWrite { stream, events, .. } in &self.append.writes {
-            let events = events.iter().filter(|event| !boundary.reads(stream, &event.event_type, &event.tags));
-            outside.extend(events.map(|event| event.event_type.clone()));
+        for write in &self.append.writes {
+            for event in &write.events {
+                if !boundary.reads(&write.stream, &event.event_type, &event.tags) {
+                    outside.push(event.event_type.clone());
+                }
+            }
         }
         outside
     }

@@ -15,7 +15,7 @@ use factum_core::{
 };
 use smallvec::{SmallVec, smallvec};
 
-use crate::boundary::{Boundary, Guard};
+use crate::boundary::{Boundary, Guard, Part};
 use crate::draft::{Draft, unplaced};
 use crate::emitted::ReadBack;
 use crate::model::FoldError;
@@ -239,11 +239,11 @@ impl<M: Model> Folded<M> {
     }
 
     /// What the stream of a part is expected to be at, if its revision guards it.
-    pub(crate) fn expected(&self, boundary: &Boundary, part: usize) -> Option<ExpectedRevision> {
-        match boundary.parts[part].guard {
+    pub(crate) fn expected(&self, part: &Part, at: usize) -> Option<ExpectedRevision> {
+        match part.guard {
             Guard::Condition(_) => None,
             Guard::Revision => {
-                Some(self.revisions[part].map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact))
+                Some(self.revisions[at].map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact))
             }
         }
     }

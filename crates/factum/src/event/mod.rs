@@ -19,14 +19,13 @@ pub mod codec;
 pub mod error;
 pub mod faithful;
 pub mod id;
+mod labels;
 pub mod shape;
 pub(crate) mod unwind;
 pub mod upcast;
 
-use std::fmt::Display;
 use std::sync::OnceLock;
 
-use factum_core::name::TagSet;
 use factum_core::{ContentType, EventType, NewEvent, RecordedEvent, StreamName, Tags};
 
 use crate::Boundary;
@@ -34,8 +33,8 @@ use crate::evolution::Specimen;
 
 pub use codec::Codec;
 pub use error::{DecodeError, EncodeError, WhyUnreadable};
-use id::IdText;
 pub use id::{Id, Ids};
+pub use labels::Labels;
 pub use shape::{FieldShape, Shape};
 
 /// A fact of the domain, or an enum of them. Made by
@@ -201,91 +200,4 @@ impl TypeName {
         let name = EventType::from_static(self.text)?;
         Ok(self.checked.get_or_init(|| name).clone())
     }
-}
-
-/// Collects what the derived code finds in an event's fields.
-#[derive(Debug)]
-pub struct Labels<'a> {
-    category: &'a str,
-    boundary: &'a Boundary,
-    subject: Subject<'a>,
-    /// Besides that of a subject whose names are known.
-    tags: TagSet,
-    error: Option<EncodeError>,
-}
-
-/// Whose stream it is.
-#[derive(Debug)]
-enum Subject<'a> {
-    /// That of all events of the category.
-    Nobody,
-    New(IdText),
-    /// The boundary has the names.
-    Known {
-        stream: &'a StreamName,
-        tag: &'a Tags,
-    },
-}
-
-impl<'a> Labels<'a> {
-    /// Of an event of this category that comes of a decision on this boundary.
-    pub fn within(category: &'a str, boundary: &'a Boundary) -> Self {
-        Self { category, boundary, subject: Subject::Nobody, tags: TagSet::default(), error: None }
-    }
-
-    /// A field marked `#[tag]`: a tag for each id in it.
-    pub fn tag(&mut self, ids: &impl Ids) -> &mut Self {
-        ids.each(&mut |key: &str, id: &dyn Display| self.insert(key, id.to_string().as_bytes()));
-        self
-    }
-
-    /// The field marked `#[id]`: a tag, and the end of the stream's name.
-    pub fn id<I: Id>(&mut self, id: &I) -> &mut Self {
-        let text = IdText::of(id);
-        match self.boundary.names_of(self.category, I::KEY, text.as_bytes()) {
-            Some((stream, tag)) if self.tags.is_empty() => self.subject = Subject::Known { stream, tag },
-            _ => {
-                self.insert(I::KEY, text.as_bytes());
-                self.subject = Subject::New(text);
-            }
-        }
-        self
-    }
-
-    fn insert(&mut self, key: &str, id: &[u8]) {
-        if let Subject::Known { tag, .. } = self.subject
-            && self.tags.is_empty()
-        {
-            self.tags = TagSet::beginning_with(tag);
-        }
-        if let Err(source) = self.tags.insert(&[key.as_bytes(), b":", id]) {
-            self.error = Some(EncodeError::Name(source));
-        }
-    }
-
-    /// Joins what was found with what is stored.
-    pub fn encoded(
-        self,
-        event_type: EventType,
-        schema_version: u32,
-        (content_type, data): (ContentType, Vec<u8>),
-    ) -> Result<Encoded, EncodeError> {
-        if let Some(error) = self.error {
-            return Err(error);
-        }
-        let category = self.category.as_bytes();
-        let (tags, stream) = match self.subject {
-            Subject::Known { stream, tag } if self.tags.is_empty() => (tag.clone(), stream.clone()),
-            Subject::Known { stream, .. } => (self.tags.tags()?, stream.clone()),
-            Subject::Nobody => joined(self.tags, &[category])?,
-            Subject::New(subject) => joined(self.tags, &[category, b"-", subject.as_bytes()])?,
-        };
-        Ok(Encoded { stream, event_type, schema_version, content_type, data, tags })
-    }
-}
-
-fn joined(tags: TagSet, stream: &[&[u8]]) -> Result<(Tags, StreamName), EncodeError> {
-    let (tags, stream) = tags.tags_and_stream(stream);
-    let stream = stream?;
-    Ok((tags?, stream))
 }

@@ -365,8 +365,8 @@ impl<M: Model> Aggregate<M> {
             }
         };
         if self.open.is_empty() {
-            let parts = 0..self.boundary.parts.len();
-            let guards = parts.map(|part| ahead.expected(&self.boundary, part)).collect();
+            let parts = self.boundary.parts.iter().enumerate();
+            let guards = parts.map(|(at, part)| ahead.expected(part, at)).collect();
             self.open.begin(guards, ahead.up_to, self.is_fresh);
         }
         if emitted.is_empty() {
