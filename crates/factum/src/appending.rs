@@ -38,34 +38,53 @@ impl Future for Appending<'_> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            match ready!(self.answer.as_mut().poll(context)) {
-                Err(error @ AppendError::Unknown(_)) if self.asked < ASKED_MAX => {
-                    self.asked += 1;
-                    self.unknown.get_or_insert_with(|| Box::new(error));
-                    self.answer = self.store.events().append_async(self.append);
+            let refused = match ready!(self.answer.as_mut().poll(context)) {
+                Ok(appended) => {
+                    self.store.note_durability(appended.durability);
+                    return Poll::Ready(Ok(appended));
                 }
-                answer => {
-                    let unknown = self.unknown.take();
-                    return Poll::Ready(self.store.learn(answer, unknown.map(|unknown| *unknown)));
-                }
+                Err(error) => self.refused(error),
+            };
+            if let Some(error) = refused {
+                return Poll::Ready(Err(error));
             }
         }
+    }
+}
+
+impl Appending<'_> {
+    /// Hands it over again, or says what to answer.
+    #[cold]
+    fn refused(&mut self, error: AppendError) -> Option<AppendError> {
+        if let AppendError::Unknown(_) = error
+            && self.asked < ASKED_MAX
+        {
+            self.asked += 1;
+            self.unknown.get_or_insert_with(|| Box::new(error));
+            self.answer = self.store.events().append_async(self.append);
+            return None;
+        }
+        Some(told(error, self.unknown.take().map(|unknown| *unknown)))
     }
 }
 
 impl Store {
     /// Records it, blocking.
     pub(crate) fn append(&self, append: &Append) -> Result<Appended, AppendError> {
-        let mut unknown = None;
-        for _ in 1..ASKED_MAX {
+        let (mut asked, mut unknown) = (1, None);
+        loop {
             match self.events().append(append.clone()) {
-                Err(error @ AppendError::Unknown(_)) => {
+                Ok(appended) => {
+                    self.note_durability(appended.durability);
+                    return Ok(appended);
+                }
+                Err(error @ AppendError::Unknown(_)) if asked < ASKED_MAX => {
+                    asked += 1;
                     unknown.get_or_insert(error);
                 }
-                answer => return self.learn(answer, unknown),
+                Err(error) => return Err(told(error, unknown)),
             }
         }
-        self.learn(self.events().append(append.clone()), unknown)
     }
 
     /// The same, as a future. It is handed over by this call.
@@ -74,27 +93,21 @@ impl Store {
         Appending { store: self, append, answer, asked: 1, unknown: None }
     }
 
-    #[inline]
-    fn learn(
-        &self,
-        answer: Result<Appended, AppendError>,
-        unknown: Option<AppendError>,
-    ) -> Result<Appended, AppendError> {
-        match &answer {
-            Ok(appended) => self.note_durability(appended.durability),
-            // Judged, so it was not recorded before.
-            Err(error) if is_conflict(error) => {}
-            Err(_) => return unknown.map_or(answer, Err),
-        }
-        answer
-    }
-
     /// What events are safe against here, as its receipts say; an append of
     /// nothing asks it if it was never asked. Nothing is promised by a store that
     /// accepts none.
     pub(crate) fn durability(&self) -> Durability {
         let ask = || self.append(&Append::default()).map(|appended| appended.durability);
         self.known_durability().or_else(|| ask().ok()).unwrap_or(Durability::Memory)
+    }
+}
+
+/// What is told after an error that came when it was `unknown` whether it had been
+/// recorded: that, unless this one was judged, so that it had not been.
+fn told(error: AppendError, unknown: Option<AppendError>) -> AppendError {
+    match is_conflict(&error) {
+        true => error,
+        false => unknown.unwrap_or(error),
     }
 }
 
