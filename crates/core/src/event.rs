@@ -4,10 +4,8 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use uuid::Uuid;
 
-use crate::{
-    Clock as _, EventType, InvalidAppend, NameError, Position, Revision, StreamName, SystemClock, Tag, Tags,
-    Timestamp,
-};
+use crate::clock::unix_millis;
+use crate::{EventType, InvalidAppend, NameError, Position, Revision, StreamName, Tag, Tags, Timestamp};
 
 /// How the bytes of [`NewEvent::data`] are to be understood. The store never
 /// looks inside them.
@@ -166,9 +164,8 @@ impl NewEvent {
 pub fn fresh_id() -> Uuid {
     // One with a counter within the millisecond takes a lock that all threads share.
     // Without, version 7 is version 4 with the time in front.
-    let millis = SystemClock.now().as_micros().max(0) as u64 / 1_000;
     let [.., a, b, c, d, e, f, g, h, i, j] = Uuid::new_v4().into_bytes();
-    uuid::Builder::from_unix_timestamp_millis(millis, &[a, b, c, d, e, f, g, h, i, j]).into_uuid()
+    uuid::Builder::from_unix_timestamp_millis(unix_millis(), &[a, b, c, d, e, f, g, h, i, j]).into_uuid()
 }
 
 /// A fact with its place in the log: what a store gives back.
@@ -278,7 +275,7 @@ mod tests {
         std::thread::sleep(std::time::Duration::from_millis(2));
         assert!(earlier < fresh_id(), "in the order of their milliseconds");
         let (seconds, _) = fresh_id().get_timestamp().unwrap().to_unix();
-        let now = SystemClock.now().as_micros() as u64 / 1_000_000;
+        let now = unix_millis() / 1_000;
         assert!((now - 60..=now).contains(&seconds), "{seconds} of {now}");
     }
 }

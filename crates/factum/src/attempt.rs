@@ -135,10 +135,10 @@ where
             Ok(events) => Emitted::of(events),
             Err(rejection) if self.is_fresh => {
                 let record = deciding.terms.on_rejection();
-                let emitted = record.map(|record| record(&state.model, &rejection));
-                let context = deciding.terms.context();
-                let draft = emitted.map(|emitted| Draft::new(&deciding.store, emitted, boundary, context));
-                self.draft = draft.transpose()?;
+                if let Some(emitted) = record.map(|record| record(&state.model, &rejection)) {
+                    let draft = self.draft.insert(Draft::default());
+                    draft.emit(&deciding.store, emitted, boundary, deciding.terms.context())?;
+                }
                 self.rejection = Some(rejection);
                 return Ok(Step::Reject);
             }
@@ -149,8 +149,8 @@ where
             self.is_old = !self.is_fresh;
             return Ok(if self.is_fresh { Step::Nothing } else { Step::Read });
         }
-        let draft = Draft::new(&deciding.store, emitted, boundary, deciding.terms.context())?;
-        let draft = self.draft.insert(draft);
+        let draft = self.draft.insert(Draft::default());
+        draft.emit(&deciding.store, emitted, boundary, deciding.terms.context())?;
         draft.guard(boundary, state, deciding.terms.key(), &deciding.store);
         Ok(Step::Append)
     }

@@ -119,7 +119,7 @@ fn make_in_order(
     if events.len() == 1
         && let Some(event) = events.pop()
     {
-        take(event.made(boundary)?);
+        take(Made::of(event, boundary)?);
         return Ok(());
     }
     make_several(events, boundary, &mut take)
@@ -130,7 +130,7 @@ fn make_several(
     boundary: &Boundary,
     take: &mut dyn FnMut(Made),
 ) -> Result<(), EncodeError> {
-    let made = events.into_iter().map(|event| event.made(boundary));
+    let made = events.into_iter().map(|event| Made::of(event, boundary));
     let mut made = made.collect::<Result<Vec<_>, _>>()?;
     by_stream(&mut made);
     made.into_iter().for_each(take);
@@ -152,6 +152,7 @@ pub fn by_stream(events: &mut [Made]) {
 }
 
 /// What is to be handed over, and what is kept of it for the answer.
+#[derive(Default)]
 pub struct Draft {
     pub append: Append,
     /// For each of its events.
@@ -161,37 +162,26 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// What was emitted by a decision on this boundary, by stream, with nothing that
-    /// guards it.
-    pub fn new(
+    /// Adds what was emitted by a decision on this boundary, by stream, with nothing
+    /// that guards it.
+    pub fn emit(
+        &mut self,
         store: &Store,
         emitted: Emitted,
         boundary: &Boundary,
         context: &Context,
-    ) -> Result<Self, StoreError> {
-        let mut draft = Self::empty();
+    ) -> Result<(), StoreError> {
         let mut stamp = Stamp::new(store, context);
-        make_in_order(emitted, boundary, |made| draft.push(stamp.put_on(made)))?;
-        draft.correlation_id = stamp.correlation_id;
-        Ok(draft)
+        make_in_order(emitted, boundary, |made| self.push(stamp.put_on(made)))?;
+        self.correlation_id = stamp.correlation_id;
+        Ok(())
     }
 
-    /// The same of what is in the order of the log already.
-    pub fn of_made(store: &Store, made: Vec<Made>, context: &Context) -> Self {
-        let mut draft = Self::empty();
+    /// Adds what is in the order of the log already.
+    pub fn add(&mut self, store: &Store, made: Vec<Made>, context: &Context) {
         let mut stamp = Stamp::new(store, context);
-        made.into_iter().for_each(|made| draft.push(stamp.put_on(made)));
-        draft.correlation_id = stamp.correlation_id;
-        draft
-    }
-
-    fn empty() -> Self {
-        Self {
-            append: Append::default(),
-            read_back: AllReadBack::new(),
-            correlation_id: None,
-            outside_boundary: Vec::new(),
-        }
+        made.into_iter().for_each(|made| self.push(stamp.put_on(made)));
+        self.correlation_id = stamp.correlation_id;
     }
 
     #[inline(always)]
@@ -214,14 +204,17 @@ impl Draft {
         key: Option<&str>,
         store: &Store,
     ) {
-        let mut has_condition = false;
+        let (mut has_condition, mut unread) = (false, self.append.writes.len());
         for (at, part) in boundary.parts.iter().enumerate() {
             has_condition |= matches!(part.guard, Guard::Condition(_));
             let (Selection::Stream(stream), Some(expected)) = (&part.read, state.expected(part, at)) else {
                 continue;
             };
             match self.append.writes.iter_mut().find(|write| is_same(&write.stream, stream)) {
-                Some(write) => write.expected = expected,
+                Some(write) => {
+                    unread -= usize::from(write.expected == ExpectedRevision::Any);
+                    write.expected = expected;
+                }
                 None if self.append.checks.iter().any(|check| check.stream == *stream) => {}
                 None => {
                     let check = StreamCheck { stream: stream.clone(), expected };
@@ -232,7 +225,10 @@ impl Draft {
         if has_condition && let Some(query) = boundary.condition() {
             self.append.condition = Some(AppendCondition { query, after: state.up_to });
         }
-        self.outside_boundary = self.outside(boundary);
+        // A stream that is read is read whole.
+        if unread > 0 {
+            self.outside_boundary = self.outside(boundary);
+        }
         if let Some(key) = key {
             let events = self.append.event_count() as u64;
             let first = self.append.writes.first().map_or(0, |write| write.events.len()) as u64;

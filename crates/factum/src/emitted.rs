@@ -31,9 +31,13 @@ pub struct Emitted {
 
 /// An event of any type.
 pub(crate) trait AnyEvent: Send + Sync {
-    /// Ready to be stored, if it can be read then. It comes of a decision on this
-    /// boundary.
-    fn made(self: Arc<Self>, boundary: &Boundary) -> Result<Made, EncodeError>;
+    /// What is stored of it. It comes of a decision on this boundary.
+    fn encode(&self, boundary: &Boundary) -> Result<Encoded, EncodeError>;
+
+    fn producer_metadata(&self) -> &'static str;
+
+    /// The event as that will be read; an error if it cannot be.
+    fn read_back(self: Arc<Self>, encoded: &Encoded) -> Result<ReadBack, EncodeError>;
 }
 
 /// An event, ready to be stored, and what it says of its maker: the events of one
@@ -68,7 +72,7 @@ impl Emitted {
 
     /// What each is stored as, if it can be.
     pub(crate) fn each_made(&self, boundary: &Boundary) -> impl Iterator<Item = Result<Made, EncodeError>> {
-        self.events.iter().map(move |event| event.clone().made(boundary))
+        self.events.iter().map(move |event| Made::of(event.clone(), boundary))
     }
 }
 
@@ -78,18 +82,35 @@ impl fmt::Debug for Emitted {
     }
 }
 
+impl Made {
+    /// Only what can be read may be stored.
+    #[inline]
+    pub fn of(event: Arc<dyn AnyEvent>, boundary: &Boundary) -> Result<Self, EncodeError> {
+        let encoded = event.encode(boundary)?;
+        let producer_metadata = event.producer_metadata();
+        let read_back = event.read_back(&encoded)?;
+        Ok(Self { encoded, producer_metadata, read_back })
+    }
+}
+
 impl<E: Event> AnyEvent for E {
-    fn made(self: Arc<Self>, boundary: &Boundary) -> Result<Made, EncodeError> {
-        let encoded = self.encode_within(E::OWN_CATEGORY, boundary)?;
-        let read_back: ReadBack = match E::IS_FAITHFUL {
-            true => Some(self),
-            false => match E::decode(Stored::from(&encoded)) {
-                Ok(Decoded::Event(event)) => Some(Arc::new(event)),
-                Ok(Decoded::UnknownType | Decoded::SkippedVersion) => None,
-                Err(error) => return Err(EncodeError::NotReadBack(error)),
-            },
-        };
-        Ok(Made { encoded, producer_metadata: E::PRODUCER_METADATA, read_back })
+    fn encode(&self, boundary: &Boundary) -> Result<Encoded, EncodeError> {
+        self.encode_within(E::OWN_CATEGORY, boundary)
+    }
+
+    fn producer_metadata(&self) -> &'static str {
+        E::PRODUCER_METADATA
+    }
+
+    fn read_back(self: Arc<Self>, encoded: &Encoded) -> Result<ReadBack, EncodeError> {
+        if E::IS_FAITHFUL {
+            return Ok(Some(self));
+        }
+        match E::decode(Stored::from(encoded)) {
+            Ok(Decoded::Event(event)) => Ok(Some(Arc::new(event))),
+            Ok(Decoded::UnknownType | Decoded::SkippedVersion) => Ok(None),
+            Err(error) => Err(EncodeError::NotReadBack(error)),
+        }
     }
 }
 

@@ -29,7 +29,8 @@ impl Recording {
     }
 
     fn draft(self) -> Result<(Store, Draft), StoreError> {
-        let draft = Draft::new(&self.store, self.emitted, &Boundary::default(), &self.context)?;
+        let mut draft = Draft::default();
+        draft.emit(&self.store, self.emitted, &Boundary::default(), &self.context)?;
         Ok((self.store, draft))
     }
 

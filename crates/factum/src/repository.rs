@@ -257,7 +257,8 @@ impl<M: Model> Saving<M> {
         if let Some(error) = error {
             return Err(error.into());
         }
-        let mut draft = Draft::of_made(&self.store, uncommitted, &self.context);
+        let mut draft = Draft::default();
+        draft.add(&self.store, uncommitted, &self.context);
         draft.guard(&boundary, &folded, None, &self.store);
         Ok(draft)
     }

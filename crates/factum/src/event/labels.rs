@@ -91,24 +91,31 @@ impl<'a> Labels<'a> {
         schema_version: u32,
         (content_type, data): (ContentType, Vec<u8>),
     ) -> Result<Encoded, EncodeError> {
+        if let (Subject::Known { stream, tag }, true) = (&self.subject, self.tags.is_empty())
+            && self.error.is_none()
+        {
+            let (stream, tags) = ((*stream).clone(), (*tag).clone());
+            return Ok(Encoded { stream, event_type, schema_version, content_type, data, tags });
+        }
+        let (tags, stream) = self.made()?;
+        Ok(Encoded { stream, event_type, schema_version, content_type, data, tags })
+    }
+
+    /// What is not shared.
+    fn made(self) -> Result<(Tags, StreamName), EncodeError> {
         if let Some(error) = self.error {
             return Err(error);
         }
         let category = self.category.as_bytes();
-        let (tags, stream) = match self.subject {
-            Subject::Known { stream, tag } if self.tags.is_empty() => (tag.clone(), stream.clone()),
-            Subject::Known { stream, .. } => (self.tags.tags()?, stream.clone()),
-            Subject::Nobody => joined(self.tags, &[category])?,
-            Subject::New(subject) => joined(self.tags, &[category, b"-", subject.as_bytes()])?,
+        let stream: &[&[u8]] = match &self.subject {
+            Subject::Known { stream, .. } => return Ok((self.tags.tags()?, (*stream).clone())),
+            Subject::Nobody => &[category],
+            Subject::New(subject) => &[category, b"-", subject.as_bytes()],
         };
-        Ok(Encoded { stream, event_type, schema_version, content_type, data, tags })
+        let (tags, stream) = self.tags.tags_and_stream(stream);
+        let stream = stream?;
+        Ok((tags?, stream))
     }
-}
-
-fn joined(tags: TagSet, stream: &[&[u8]]) -> Result<(Tags, StreamName), EncodeError> {
-    let (tags, stream) = tags.tags_and_stream(stream);
-    let stream = stream?;
-    Ok((tags?, stream))
 }
 
 #[cfg(test)]
