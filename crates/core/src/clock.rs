@@ -26,6 +26,12 @@ impl Clock for SystemClock {
     }
 }
 
+/// Milliseconds of the wall clock since 1970; 0 before.
+pub(crate) fn unix_millis() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs() * 1_000 + u64::from(since.subsec_millis())
+}
+
 /// A clock that a test moves by hand.
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicI64);

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use uuid::Uuid;
 
+use crate::clock::unix_millis;
 use crate::{EventType, InvalidAppend, NameError, Position, Revision, StreamName, Tag, Tags, Timestamp};
 
 /// How the bytes of [`NewEvent::data`] are to be understood. The store never
@@ -162,7 +163,9 @@ impl NewEvent {
 /// milliseconds.
 pub fn fresh_id() -> Uuid {
     // One with a counter within the millisecond takes a lock that all threads share.
-    Uuid::new_v7(uuid::Timestamp::now(uuid::NoContext))
+    // Without, version 7 is version 4 with the time in front.
+    let [.., a, b, c, d, e, f, g, h, i, j] = Uuid::new_v4().into_bytes();
+    uuid::Builder::from_unix_timestamp_millis(unix_millis(), &[a, b, c, d, e, f, g, h, i, j]).into_uuid()
 }
 
 /// A fact with its place in the log: what a store gives back.
@@ -263,9 +266,16 @@ mod tests {
     fn fresh_ids_are_version_7_and_never_the_same() {
         let ids: HashSet<Uuid> = (0..100_000).map(|_| fresh_id()).collect();
         assert_eq!(ids.len(), 100_000);
-        assert!(ids.iter().all(|id| id.get_version_num() == 7));
+        assert!(ids.iter().all(|id| id.get_version_num() == 7 && id.get_variant() == uuid::Variant::RFC4122));
+        let random =
+            ids.iter().fold((u128::MAX, 0), |(all, any), id| (all & id.as_u128(), any | id.as_u128()));
+        let fixed = !(random.0 ^ random.1) & (u128::MAX >> 48);
+        assert_eq!(fixed, 0xf << 76 | 0b11 << 62, "the version and the variant, and 74 random bits");
         let earlier = fresh_id();
         std::thread::sleep(std::time::Duration::from_millis(2));
         assert!(earlier < fresh_id(), "in the order of their milliseconds");
+        let (seconds, _) = fresh_id().get_timestamp().unwrap().to_unix();
+        let now = unix_millis() / 1_000;
+        assert!((now - 60..=now).contains(&seconds), "{seconds} of {now}");
     }
 }

@@ -331,6 +331,25 @@ impl TagSet {
     /// Room for a few short tags, and the name of a stream.
     const BYTES_LIKELY: usize = 96;
 
+    /// With room for so much text and no more, for what is kept.
+    pub fn with_room(bytes: usize) -> Self {
+        Self { stored: Vec::with_capacity(bytes), count: 0 }
+    }
+
+    /// These, and whatever is inserted.
+    pub fn beginning_with(tags: &Tags) -> Self {
+        let mut set = Self::default();
+        set.make_room(tags.0.len());
+        set.stored.extend_from_slice(&tags.0);
+        set.count = tags.texts().count();
+        set
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// One more, of these parts joined, checked as [`Tag::from_utf8`] does; one
     /// that is there already counts once.
     pub fn insert(&mut self, parts: &[&[u8]]) -> Result<(), NameError> {
@@ -347,11 +366,16 @@ impl TagSet {
     fn write(&mut self, parts: &[&[u8]]) -> usize {
         let begin = self.stored.len();
         let bytes = parts.iter().map(|part| part.len()).sum::<usize>();
-        self.stored.reserve((2 + bytes).max(Self::BYTES_LIKELY - begin.min(Self::BYTES_LIKELY)));
+        self.make_room(2 + bytes);
         // A length that does not fit is refused, or was.
         self.stored.extend_from_slice(&(bytes as u16).to_le_bytes());
         parts.iter().for_each(|part| self.stored.extend_from_slice(part));
         begin
+    }
+
+    fn make_room(&mut self, bytes: usize) {
+        let likely = if self.stored.capacity() == 0 { Self::BYTES_LIKELY } else { 0 };
+        self.stored.reserve(bytes.max(likely));
     }
 
     /// Keeps the one that begins there, unless it is one of the others.
@@ -478,7 +502,14 @@ mod tests {
         assert_eq!(tags, set.clone().tags());
         assert_eq!(stream, StreamName::new("course-c1"));
         let (tags, stream) = set.clone().tags_and_stream(&[b"a\nb"]);
-        assert_eq!((tags, stream), (set.clone().tags(), StreamName::new("a\nb")));
+        assert_eq!((tags.clone(), stream), (set.clone().tags(), StreamName::new("a\nb")));
+        let tags = tags.unwrap();
+        let mut more = TagSet::beginning_with(&tags);
+        assert_eq!((more.clone().tags(), more.is_empty()), (Ok(tags), false));
+        more.insert(&[b"course:c1"]).unwrap();
+        assert_eq!(more.clone().tags(), set.clone().tags(), "it was there already");
+        (0..63).for_each(|n: u32| more.insert(&[b"t", n.to_string().as_bytes()]).unwrap());
+        assert_eq!(more.tags().unwrap_err(), TooManyTags { count: 65 });
         (0..63).for_each(|n: u32| set.insert(&[b"t", n.to_string().as_bytes()]).unwrap());
         assert_eq!(set.clone().tags_and_stream(&[b"s"]).0, set.clone().tags());
         assert_eq!(set.tags().unwrap_err(), TooManyTags { count: 65 });

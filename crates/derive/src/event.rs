@@ -59,6 +59,7 @@ fn expand_struct(input: &DeriveInput, data: &DataStruct) -> Result<TokenStream> 
         ),
     };
     let (labels, codec, shape) = (stored.labels(), stored.codec(), stored.shape());
+    let encode_in = encode_in();
     let (name, newest) = (&stored.name, stored.settings.newest());
     let into_event = quote! { |read: FactumRead| read.0 };
     let decode = stored.decode(&quote! { FactumRead }, &into_event);
@@ -114,17 +115,21 @@ fn expand_struct(input: &DeriveInput, data: &DataStruct) -> Result<TokenStream> 
                     #specimens
                 }
 
-                #[allow(unused_variables)]
-                fn encode_in(
+                #encode_in
+
+                fn encode_within(
                     &self,
                     category: &str,
+                    boundary: &::factum::Boundary,
                 ) -> ::core::result::Result<::factum::event::Encoded, ::factum::event::EncodeError> {
                     static TYPE: ::factum::event::TypeName = ::factum::event::TypeName::new(#name);
-                    let mut labels = ::factum::event::Labels::default();
+                    let category = <Self as ::factum::Event>::CATEGORY.unwrap_or(category);
+                    #[allow(unused_mut)]
+                    let mut labels = ::factum::event::Labels::within(category, boundary);
+                    #[allow(unused_variables)]
                     let #pattern = self;
                     #labels
-                    let category = <Self as ::factum::Event>::CATEGORY.unwrap_or(category);
-                    labels.encoded(category, TYPE.get()?, #newest, #codec.encode(&FactumWritten(self))?)
+                    labels.encoded(TYPE.get()?, #newest, #codec.encode(&FactumWritten(self))?)
                 }
 
                 fn decode(
@@ -191,6 +196,7 @@ fn expand_enum(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream> {
     let readers = stored.iter().map(reader);
     let chain_checks = stored.iter().filter_map(StoredType::chain_check);
     let encoders = stored.iter().map(encoder);
+    let encode_in = encode_in();
     let decoders = stored.iter().map(decoder);
     let shapes = stored.iter().map(StoredType::shape);
     let specimens = stored.iter().map(|stored| {
@@ -249,15 +255,22 @@ fn expand_enum(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream> {
                     all
                 }
 
-                #[allow(unused_variables)]
-                fn encode_in(
+                #encode_in
+
+                #[allow(unused_variables, unused_mut)]
+                fn encode_within(
                     &self,
                     _: &str,
+                    boundary: &::factum::Boundary,
                 ) -> ::core::result::Result<::factum::event::Encoded, ::factum::event::EncodeError> {
-                    let mut labels = ::factum::event::Labels::default();
+                    let mut labels = ::factum::event::Labels::within(#category, boundary);
                     match self {
                         #(#encoders)*
-                        #(Self::#variants(inner) => <#inners as ::factum::Event>::encode_in(inner, #category),)*
+                        #(
+                            Self::#variants(inner) => {
+                                <#inners as ::factum::Event>::encode_within(inner, #category, boundary)
+                            }
+                        )*
                     }
                 }
 
@@ -352,8 +365,20 @@ fn encoder(stored: &StoredType<'_>) -> TokenStream {
         Self::#ident { #(#names),* } => {
             static TYPE: ::factum::event::TypeName = ::factum::event::TypeName::new(#name);
             #labels
-            let category = <Self as ::factum::Event>::OWN_CATEGORY;
-            labels.encoded(category, TYPE.get()?, #newest, #codec.encode(&FactumWritten(self))?)
+            labels.encoded(TYPE.get()?, #newest, #codec.encode(&FactumWritten(self))?)
+        }
+    }
+}
+
+/// Encoding where nothing was decided on.
+fn encode_in() -> TokenStream {
+    quote! {
+        fn encode_in(
+            &self,
+            category: &str,
+        ) -> ::core::result::Result<::factum::event::Encoded, ::factum::event::EncodeError> {
+            let nothing = <::factum::Boundary as ::core::default::Default>::default();
+            <Self as ::factum::Event>::encode_within(self, category, &nothing)
         }
     }
 }

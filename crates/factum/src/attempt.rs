@@ -31,8 +31,8 @@ use crate::{Model, Moment};
 /// A command on its way, the same for both forms of waiting.
 pub struct Attempt<M, F, R> {
     pub deciding: Deciding<M, F, R>,
-    /// Where the state is kept for the next decision.
-    slot: Arc<Slot<M>>,
+    /// Where the state is kept for the next decision; found when it begins.
+    slot: Option<Arc<Slot<M>>>,
     state: Option<Arc<Folded<M>>>,
     /// Whether the state was read for this command.
     is_fresh: bool,
@@ -44,6 +44,8 @@ pub struct Attempt<M, F, R> {
     /// A snapshot of what it came to.
     due: Due<M>,
 }
+
+const BEGUN: &str = "it begins before anything else";
 
 #[derive(Clone, Copy)]
 pub enum Step {
@@ -70,11 +72,10 @@ where
     F: FnMut(&M) -> Result<I, R>,
     I: IntoEvents,
 {
-    pub fn new(deciding: Deciding<M, F, R>) -> Result<Self, StoreError> {
-        let slot = deciding.store.warm_of(&deciding.model)?;
-        Ok(Self {
+    pub fn new(deciding: Deciding<M, F, R>) -> Self {
+        Self {
             deciding,
-            slot,
+            slot: None,
             state: None,
             is_fresh: false,
             is_old: false,
@@ -82,12 +83,15 @@ where
             draft: None,
             rejection: None,
             due: Due::default(),
-        })
+        }
     }
 
     /// Takes the state as it was left by the last decision, if it is there.
-    pub fn begin(&mut self) {
-        self.state = self.slot.state.lock().clone();
+    pub fn begin(&mut self) -> Result<(), StoreError> {
+        let slot = self.deciding.store.warm_of(&self.deciding.model)?;
+        self.state = slot.state.lock().clone();
+        self.slot = Some(slot);
+        Ok(())
     }
 
     pub fn needs_reading(&self) -> bool {
@@ -97,7 +101,8 @@ where
     /// Folds what is missing. An error if a command with this key was carried out
     /// before: looked at after the fold, which may show what that came to.
     pub fn read(&mut self) -> Result<(), DecideError<R>> {
-        let (store, boundary) = (&self.deciding.store, &self.slot.boundary);
+        let (store, slot) = (&self.deciding.store, self.slot.as_deref().expect(BEGUN));
+        let boundary = &slot.boundary;
         let state = match self.state.take() {
             Some(warm) => {
                 let mut state = Arc::unwrap_or_clone(warm);
@@ -108,7 +113,7 @@ where
             None => store.fold(self.deciding.model.clone(), boundary, Moment::Now)?,
         };
         let state = Arc::new(state);
-        *self.slot.state.lock() = Some(state.clone());
+        *slot.state.lock() = Some(state.clone());
         self.state = Some(state);
         (self.is_fresh, self.is_old) = (true, false);
         self.check_key()
@@ -124,27 +129,29 @@ where
 
     pub fn decide(&mut self) -> Result<Step, DecideError<R>> {
         let state = self.state.as_deref().expect("it was read before");
-        let deciding = &mut self.deciding;
+        let (deciding, slot) = (&mut self.deciding, self.slot.as_deref().expect(BEGUN));
+        let boundary = &slot.boundary;
         let emitted = match (deciding.decide)(&state.model) {
             Ok(events) => Emitted::of(events),
             Err(rejection) if self.is_fresh => {
                 let record = deciding.terms.on_rejection();
-                let emitted = record.map(|record| record(&state.model, &rejection));
-                let context = deciding.terms.context();
-                let draft = emitted.map(|emitted| Draft::new(&deciding.store, emitted, context));
-                self.draft = draft.transpose()?;
+                if let Some(emitted) = record.map(|record| record(&state.model, &rejection)) {
+                    let draft = self.draft.insert(Draft::default());
+                    draft.emit(&deciding.store, emitted, boundary, deciding.terms.context())?;
+                }
                 self.rejection = Some(rejection);
                 return Ok(Step::Reject);
             }
             Err(_) => Emitted::default(),
         };
-        if emitted.events.is_empty() && emitted.error.is_none() {
+        if emitted.is_empty() {
             // No guard would notice if the state is old.
             self.is_old = !self.is_fresh;
             return Ok(if self.is_fresh { Step::Nothing } else { Step::Read });
         }
-        let draft = self.draft.insert(Draft::new(&deciding.store, emitted, deciding.terms.context())?);
-        draft.guard(&self.slot.boundary, state, deciding.terms.key(), &deciding.store);
+        let draft = self.draft.insert(Draft::default());
+        draft.emit(&deciding.store, emitted, boundary, deciding.terms.context())?;
+        draft.guard(boundary, state, deciding.terms.key(), &deciding.store);
         Ok(Step::Append)
     }
 
@@ -234,7 +241,7 @@ where
         if appended.repeated {
             return;
         }
-        let Slot { boundary, state: slot } = &*self.slot;
+        let Slot { boundary, state: slot } = self.slot.as_deref().expect(BEGUN);
         let mut slot = slot.lock();
         // Usually nobody else holds it: then it is changed, not copied.
         if slot.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, &state)) {
@@ -256,5 +263,46 @@ where
             self.due = store.snapshot_if_due(boundary, before.as_ref(), folded);
             *slot = Some(state);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Store;
+
+    #[derive(crate::Id, Clone, Debug)]
+    struct JarId(u8);
+    #[derive(crate::Event, Clone, Debug)]
+    enum Jar {
+        Filled {
+            #[id]
+            id: JarId,
+        },
+    }
+    #[derive(crate::Aggregate, Clone, Debug)]
+    #[folds(Jar)]
+    struct Full {
+        #[key]
+        id: JarId,
+    }
+    impl crate::Evolve<Jar> for Full {
+        fn evolve(&mut self, _: &Jar) {}
+    }
+
+    #[test]
+    fn what_is_handed_over_has_the_names_of_the_warm_state() {
+        let store = Store::memory();
+        let fill = |full: &Full| Ok::<_, ()>(Jar::Filled { id: full.id.clone() });
+        store.decide(Full::of(1), fill).run().unwrap();
+        let mut attempt = Attempt::new(store.decide(Full::of(1), fill));
+        attempt.begin().unwrap();
+        assert!(!attempt.needs_reading());
+        attempt.decide().unwrap();
+        let boundary = &store.warm_of(&Full::of(1)).unwrap().boundary;
+        let write = &attempt.append().unwrap().writes[0];
+        assert!(std::ptr::eq(write.stream.as_str(), boundary.one_stream().unwrap().as_str()));
+        let tags = write.events[0].tags.as_stored();
+        assert!(std::ptr::eq(&tags[..], &boundary.parts[0].id_tag.as_stored()[..]));
     }
 }

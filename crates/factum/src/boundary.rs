@@ -9,12 +9,22 @@
 //!                                                            up to which was read
 //!   (Balance, Seats)             both, in one atomic append
 //! ```
+//!
+//! It also knows names: what is decided about a subject is mostly an event of that
+//! subject, whose stream and tag are then those of the boundary, shared and not made
+//! again:
+//!
+//! ```text
+//!   one piece of memory     account:ada │ account-ada
+//!                           tag           stream
+//! ```
 
-use factum_core::{EventType, Query, QueryItem, Selection, StreamName, Tags};
+use factum_core::name::TagSet;
+use factum_core::{EventType, NameError, Query, QueryItem, Selection, StreamName, Tags};
 use smallvec::{SmallVec, smallvec};
 
 use crate::event::Id;
-use crate::event::id::IdText;
+use crate::event::id::{IdText, is_text_of};
 use crate::model::{BoundaryError, Key, Selected};
 
 /// Which events a decision rests on.
@@ -28,6 +38,9 @@ pub struct Boundary {
 pub(crate) struct Part {
     pub read: Selection,
     pub guard: Guard,
+    /// Of a stream: the tag of the id that names it. None if that is too long for
+    /// one.
+    pub id_tag: Tags,
 }
 
 /// What must not change while a decision is made.
@@ -41,19 +54,16 @@ pub(crate) enum Guard {
 
 /// What a subject's stream would be called: not checked, and where it stands.
 #[derive(Debug)]
-pub struct StreamText(SmallVec<[u8; 64]>);
+pub struct StreamText(IdText);
 
 impl StreamText {
     /// Category and id.
     pub fn of(category: &str, id: &impl Id) -> Self {
-        let mut text = SmallVec::from_slice(category.as_bytes());
-        text.push(b'-');
-        text.extend_from_slice(IdText::of(id).as_bytes());
-        Self(text)
+        Self(IdText::after(category, id))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.0.as_bytes()
     }
 }
 
@@ -61,7 +71,7 @@ impl Boundary {
     /// The stream of one subject.
     pub fn stream(category: &str, id: &impl Id, selected: &Selected) -> Result<Self, BoundaryError> {
         let types = selected.get();
-        let name = StreamName::from_utf8(StreamText::of(category, id).0.into_vec())?;
+        let (name, id_tag) = names(category, id)?;
         let guard = if types.commute() {
             Guard::Condition(Box::new(QueryItem {
                 types: types.guarded.clone(),
@@ -71,7 +81,7 @@ impl Boundary {
         } else {
             Guard::Revision
         };
-        Ok(Self { parts: smallvec![Part { read: Selection::Stream(name), guard }] })
+        Ok(Self { parts: smallvec![Part { read: Selection::Stream(name), guard, id_tag }] })
     }
 
     /// The events that carry all of these keys as tags.
@@ -87,7 +97,14 @@ impl Boundary {
             ..QueryItem::default()
         };
         let read = Selection::Query(Query::item(item(&types.folded)));
-        Ok(Self { parts: smallvec![Part { read, guard: Guard::Condition(Box::new(item(&types.guarded))) }] })
+        let guard = Guard::Condition(Box::new(item(&types.guarded)));
+        Ok(Self { parts: smallvec![Part { read, guard, id_tag: Tags::none() }] })
+    }
+
+    /// The stream and the tag of an event with this id, if it is one of those that
+    /// are read here.
+    pub(crate) fn names_of<I: Id>(&self, category: &str, id: &I) -> Option<(&StreamName, &Tags)> {
+        self.parts.iter().find_map(|part| part.names_of(category, id))
     }
 
     /// The stream, if it is one and nothing else.
@@ -127,6 +144,25 @@ impl Boundary {
     }
 }
 
+/// What an event with this id is stored under.
+fn names<I: Id>(category: &str, id: &I) -> Result<(StreamName, Tags), NameError> {
+    let text = IdText::of(id);
+    let (key, text) = (I::KEY.as_bytes(), text.as_bytes());
+    let mut tags = TagSet::with_room(2 + key.len() + category.len() + 2 * (1 + text.len()));
+    // What has so long an id cannot be recorded, but it can be asked for.
+    let _ = tags.insert(&[key, b":", text]);
+    let (tags, name) = tags.tags_and_stream(&[category.as_bytes(), b"-", text]);
+    Ok((name?, tags.unwrap_or_default()))
+}
+
+/// What comes after this and a joint.
+fn strip<'a>(text: &'a [u8], before: &str, joint: u8) -> Option<&'a [u8]> {
+    match text.strip_prefix(before.as_bytes())? {
+        [first, rest @ ..] if *first == joint => Some(rest),
+        _ => None,
+    }
+}
+
 /// Whether they are the same name; one that stands in the same place is, which is
 /// known without looking at it.
 pub(crate) fn is_same(one: &StreamName, other: &StreamName) -> bool {
@@ -134,6 +170,15 @@ pub(crate) fn is_same(one: &StreamName, other: &StreamName) -> bool {
 }
 
 impl Part {
+    fn names_of<I: Id>(&self, category: &str, id: &I) -> Option<(&StreamName, &Tags)> {
+        let Selection::Stream(name) = &self.read else { return None };
+        let [_, _, tag @ ..] = &self.id_tag.as_stored()[..] else { return None };
+        let known = strip(name.as_str().as_bytes(), category, b'-')?;
+        let is_it = strip(tag, I::KEY, b':') == Some(known) && is_text_of(known, id);
+        is_it.then_some((name, &self.id_tag))
+    }
+
+    #[inline]
     pub(crate) fn reads(&self, stream: &StreamName, event_type: &EventType, tags: &Tags) -> bool {
         match &self.read {
             Selection::All => true,

@@ -151,8 +151,8 @@ where
 
     /// Decides and records, blocking.
     pub fn run(self) -> Result<Receipt, DecideError<R>> {
-        let mut attempt = Attempt::new(self)?;
-        attempt.begin();
+        let mut attempt = Attempt::new(self);
+        attempt.begin()?;
         loop {
             if attempt.needs_reading() {
                 attempt.read()?;
@@ -189,9 +189,9 @@ where
 
     /// Decides where it is polled, and reads on a thread meant for blocking.
     fn into_future(self) -> Self::IntoFuture {
+        let mut attempt = Attempt::new(self);
         Box::pin(async move {
-            let mut attempt = Attempt::new(self)?;
-            attempt.begin();
+            attempt.begin()?;
             loop {
                 if attempt.needs_reading() {
                     let read;
@@ -212,11 +212,16 @@ where
                     return Ok(aside(attempt, (), |attempt, ()| attempt.nothing()).await.1);
                 };
                 let answer = attempt.deciding.store.append_async(append).await;
-                let settled = attempt.settle(answer)?;
-                let pause = match settled {
+                // No receipt is in scope while it waits.
+                let pause = match attempt.settle(answer)? {
                     Settled::Again(pause) => pause,
-                    Settled::Done(receipt) if !attempt.has_due() => return Ok(receipt),
-                    settled => return aside(attempt, settled, Attempt::end).await.1,
+                    Settled::Done(receipt) => {
+                        if !attempt.has_due() {
+                            return Ok(receipt);
+                        }
+                        return aside(attempt, Settled::Done(receipt), Attempt::end).await.1;
+                    }
+                    Settled::GiveUp => return aside(attempt, Settled::GiveUp, Attempt::end).await.1,
                 };
                 retry::wait(pause).await;
             }

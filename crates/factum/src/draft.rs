@@ -9,6 +9,7 @@
 //! folded is what will be read.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use factum_core::{
     Append, AppendCondition, Bytes, EventType, ExpectedRevision, NewEvent, Position, RecordedEvent, Revision,
@@ -18,9 +19,10 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::Model;
-use crate::boundary::Boundary;
+use crate::boundary::{Boundary, Guard, is_same};
 use crate::command::Context;
-use crate::emitted::{Emitted, Made, ReadBack};
+use crate::emitted::{AnyEvent, Emitted, Made, ReadBack};
+use crate::event::EncodeError;
 use crate::fold::Folded;
 use crate::idempotency::{CommandDone, Span};
 use crate::store::{Store, StoreError};
@@ -38,15 +40,20 @@ pub struct NewEvents {
 pub type AllReadBack = SmallVec<[ReadBack; 1]>;
 
 impl NewEvents {
-    /// With ids and with what surrounds the command.
-    pub fn of(store: &Store, emitted: Emitted, context: &Context) -> Result<Self, StoreError> {
+    /// Of a decision on this boundary, with ids and with what surrounds the command.
+    pub fn of(
+        store: &Store,
+        emitted: Emitted,
+        boundary: &Boundary,
+        context: &Context,
+    ) -> Result<Self, StoreError> {
         let mut stamp = Stamp::new(store, context);
         let (mut events, mut read_back) = (SmallVec::new(), AllReadBack::new());
-        for made in in_order(emitted)? {
+        make_in_order(emitted, boundary, |made| {
             let (stream, new, read) = stamp.put_on(made);
             events.push((stream, new));
             read_back.push(read);
-        }
+        })?;
         Ok(Self { events, read_back, correlation_id: stamp.correlation_id })
     }
 }
@@ -56,7 +63,8 @@ struct Stamp<'a> {
     store: &'a Store,
     context: &'a Context,
     correlation_id: Option<Uuid>,
-    /// The metadata of the event before, and what its maker says of itself.
+    /// What the maker of the event before says of itself, and the metadata that came
+    /// of it, if there is more to that.
     metadata: Option<(&'static str, Bytes)>,
 }
 
@@ -65,13 +73,9 @@ impl<'a> Stamp<'a> {
         Self { store, context, correlation_id: context.correlation_id, metadata: None }
     }
 
+    #[inline(always)]
     fn put_on(&mut self, made: Made) -> (StreamName, NewEvent, ReadBack) {
         let Made { encoded: event, producer_metadata, read_back } = made;
-        let metadata = match self.metadata.take() {
-            Some((same, metadata)) if same == producer_metadata => metadata,
-            _ => self.context.metadata_bytes(producer_metadata),
-        };
-        self.metadata = Some((producer_metadata, metadata.clone()));
         let id = self.store.new_id();
         // The first event of a flow mints its id.
         let flow = *self.correlation_id.get_or_insert(id);
@@ -81,7 +85,7 @@ impl<'a> Stamp<'a> {
             schema_version: event.schema_version,
             content_type: event.content_type,
             data: event.data.into(),
-            metadata,
+            metadata: self.metadata(producer_metadata),
             tags: event.tags,
             occurred_at: self.context.occurred_at,
             correlation_id: Some(flow),
@@ -89,13 +93,48 @@ impl<'a> Stamp<'a> {
         };
         (event.stream, new, read_back)
     }
+
+    fn metadata(&mut self, producer: &'static str) -> Bytes {
+        if self.context.metadata.is_empty() {
+            return self.context.metadata_bytes(producer);
+        }
+        match &self.metadata {
+            Some((same, metadata)) if *same == producer => metadata.clone(),
+            _ => {
+                let metadata = self.context.metadata_bytes(producer);
+                self.metadata = Some((producer, metadata.clone()));
+                metadata
+            }
+        }
+    }
 }
 
-/// What was emitted, in the order of the log.
-fn in_order(emitted: Emitted) -> Result<Vec<Made>, StoreError> {
-    let mut made = emitted.made()?;
+/// What was emitted, each ready to be stored, in the order of the log.
+fn make_in_order(
+    emitted: Emitted,
+    boundary: &Boundary,
+    mut take: impl FnMut(Made),
+) -> Result<(), EncodeError> {
+    let mut events = emitted.events;
+    if events.len() == 1
+        && let Some(event) = events.pop()
+    {
+        take(Made::of(event, boundary)?);
+        return Ok(());
+    }
+    make_several(events, boundary, &mut take)
+}
+
+fn make_several(
+    events: SmallVec<[Arc<dyn AnyEvent>; 1]>,
+    boundary: &Boundary,
+    take: &mut dyn FnMut(Made),
+) -> Result<(), EncodeError> {
+    let made = events.into_iter().map(|event| Made::of(event, boundary));
+    let mut made = made.collect::<Result<Vec<_>, _>>()?;
     by_stream(&mut made);
-    Ok(made)
+    made.into_iter().for_each(take);
+    Ok(())
 }
 
 /// Brings the events of a stream together, the streams in the order in which they
@@ -113,6 +152,7 @@ pub fn by_stream(events: &mut [Made]) {
 }
 
 /// What is to be handed over, and what is kept of it for the answer.
+#[derive(Default)]
 pub struct Draft {
     pub append: Append,
     /// For each of its events.
@@ -122,24 +162,38 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// What was emitted, by stream, with nothing that guards it.
-    pub fn new(store: &Store, emitted: Emitted, context: &Context) -> Result<Self, StoreError> {
+    /// Adds what was emitted by a decision on this boundary, by stream, with nothing
+    /// that guards it.
+    pub fn emit(
+        &mut self,
+        store: &Store,
+        emitted: Emitted,
+        boundary: &Boundary,
+        context: &Context,
+    ) -> Result<(), StoreError> {
         let mut stamp = Stamp::new(store, context);
-        let (mut append, mut read_back) = (Append::default(), AllReadBack::new());
-        for made in in_order(emitted)? {
-            let (stream, new, read) = stamp.put_on(made);
-            read_back.push(read);
-            match append.writes.last_mut() {
-                Some(write) if write.stream == stream => write.events.push(new),
-                _ => append.writes.push(StreamWrite {
-                    stream,
-                    expected: ExpectedRevision::Any,
-                    events: vec![new],
-                }),
+        make_in_order(emitted, boundary, |made| self.push(stamp.put_on(made)))?;
+        self.correlation_id = stamp.correlation_id;
+        Ok(())
+    }
+
+    /// Adds what is in the order of the log already.
+    pub fn add(&mut self, store: &Store, made: Vec<Made>, context: &Context) {
+        let mut stamp = Stamp::new(store, context);
+        made.into_iter().for_each(|made| self.push(stamp.put_on(made)));
+        self.correlation_id = stamp.correlation_id;
+    }
+
+    #[inline(always)]
+    fn push(&mut self, (stream, new, read_back): (StreamName, NewEvent, ReadBack)) {
+        self.read_back.push(read_back);
+        match self.append.writes.last_mut() {
+            Some(write) if write.stream == stream => write.events.push(new),
+            _ => {
+                let expected = ExpectedRevision::Any;
+                self.append.writes.push(StreamWrite { stream, expected, events: vec![new] });
             }
         }
-        let correlation_id = stamp.correlation_id;
-        Ok(Self { append, read_back, correlation_id, outside_boundary: Vec::new() })
     }
 
     /// Adds everything that the decision rests on as its guard.
@@ -150,16 +204,16 @@ impl Draft {
         key: Option<&str>,
         store: &Store,
     ) {
+        let (mut has_condition, mut unread) = (false, self.append.writes.len());
         for (at, part) in boundary.parts.iter().enumerate() {
-            let (Selection::Stream(stream), Some(expected)) = (&part.read, state.expected(boundary, at))
-            else {
+            has_condition |= matches!(part.guard, Guard::Condition(_));
+            let (Selection::Stream(stream), Some(expected)) = (&part.read, state.expected(part, at)) else {
                 continue;
             };
-            match self.append.writes.iter_mut().find(|write| write.stream == *stream) {
+            match self.append.writes.iter_mut().find(|write| is_same(&write.stream, stream)) {
                 Some(write) => {
+                    unread -= usize::from(write.expected == ExpectedRevision::Any);
                     write.expected = expected;
-                    // The same text, once in memory for as long as it is warm.
-                    write.stream = stream.clone();
                 }
                 None if self.append.checks.iter().any(|check| check.stream == *stream) => {}
                 None => {
@@ -168,10 +222,13 @@ impl Draft {
                 }
             }
         }
-        if let Some(query) = boundary.condition() {
+        if has_condition && let Some(query) = boundary.condition() {
             self.append.condition = Some(AppendCondition { query, after: state.up_to });
         }
-        self.outside_boundary = self.outside(boundary);
+        // A stream that is read is read whole.
+        if unread > 0 {
+            self.outside_boundary = self.outside(boundary);
+        }
         if let Some(key) = key {
             let events = self.append.event_count() as u64;
             let first = self.append.writes.first().map_or(0, |write| write.events.len()) as u64;
@@ -182,14 +239,15 @@ impl Draft {
 
     /// The types of the events that the boundary does not read.
     fn outside(&self, boundary: &Boundary) -> Vec<EventType> {
-        let events = self
-            .append
-            .writes
-            .iter()
-            .flat_map(|write| write.events.iter().map(|event| (&write.stream, event)));
-        let outside =
-            events.filter(|(stream, event)| !boundary.reads(stream, &event.event_type, &event.tags));
-        outside.map(|(_, event)| event.event_type.clone()).collect()
+        let mut outside = Vec::new();
+        for write in &self.append.writes {
+            for event in &write.events {
+                if !boundary.reads(&write.stream, &event.event_type, &event.tags) {
+                    outside.push(event.event_type.clone());
+                }
+            }
+        }
+        outside
     }
 }
 

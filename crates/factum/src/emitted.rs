@@ -1,4 +1,11 @@
-//! What a decision comes to: events, ready to be stored.
+//! What a decision comes to: events, to be stored.
+//!
+//! ```text
+//!   decided     Emitted   events, as they are
+//!                  │      encoded when it is known what they were decided on
+//!                  ▼
+//!   drafted     Made      what is stored │ the event, as it will be read
+//! ```
 //!
 //! What is stored must be read for ever, and an event that is in the log cannot be
 //! taken back. Where the types of its fields do not [promise](crate::event::faithful)
@@ -8,15 +15,29 @@
 //! is kept for the model that folds it next.
 
 use std::any::Any;
+use std::fmt;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
+use crate::Boundary;
 use crate::event::{Decoded, EncodeError, Encoded, Event, Stored};
 
-/// Events, ready to be stored.
-#[derive(Debug, Clone, Default)]
+/// Events, to be stored.
+#[derive(Clone, Default)]
 pub struct Emitted {
-    pub(crate) events: Vec<Made>,
-    pub(crate) error: Option<EncodeError>,
+    pub(crate) events: SmallVec<[Arc<dyn AnyEvent>; 1]>,
+}
+
+/// An event of any type.
+pub(crate) trait AnyEvent: Send + Sync {
+    /// What is stored of it. It comes of a decision on this boundary.
+    fn encode(&self, boundary: &Boundary) -> Result<Encoded, EncodeError>;
+
+    fn producer_metadata(&self) -> &'static str;
+
+    /// The event as that will be read; an error if it cannot be.
+    fn read_back(self: Arc<Self>, encoded: &Encoded) -> Result<ReadBack, EncodeError>;
 }
 
 /// An event, ready to be stored, and what it says of its maker: the events of one
@@ -42,34 +63,54 @@ impl Emitted {
 
     /// One more.
     pub fn push<E: Event>(&mut self, event: E) {
-        match Made::of(event) {
-            Ok(made) => self.events.push(made),
-            Err(error) => self.error = self.error.take().or(Some(error)),
-        }
+        self.events.push(Arc::new(event));
     }
 
-    /// What they are stored as.
-    pub(crate) fn made(mut self) -> Result<Vec<Made>, EncodeError> {
-        match self.error.take() {
-            Some(error) => Err(error),
-            None => Ok(self.events),
-        }
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// What each is stored as, if it can be.
+    pub(crate) fn each_made(&self, boundary: &Boundary) -> impl Iterator<Item = Result<Made, EncodeError>> {
+        self.events.iter().map(move |event| Made::of(event.clone(), boundary))
+    }
+}
+
+impl fmt::Debug for Emitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.each_made(&Boundary::default())).finish()
     }
 }
 
 impl Made {
     /// Only what can be read may be stored.
-    fn of<E: Event>(event: E) -> Result<Self, EncodeError> {
-        let encoded = event.encode()?;
-        let read_back: ReadBack = match E::IS_FAITHFUL {
-            true => Some(Arc::new(event)),
-            false => match E::decode(Stored::from(&encoded)) {
-                Ok(Decoded::Event(event)) => Some(Arc::new(event)),
-                Ok(Decoded::UnknownType | Decoded::SkippedVersion) => None,
-                Err(error) => return Err(EncodeError::NotReadBack(error)),
-            },
-        };
-        Ok(Self { encoded, producer_metadata: E::PRODUCER_METADATA, read_back })
+    #[inline]
+    pub fn of(event: Arc<dyn AnyEvent>, boundary: &Boundary) -> Result<Self, EncodeError> {
+        let encoded = event.encode(boundary)?;
+        let producer_metadata = event.producer_metadata();
+        let read_back = event.read_back(&encoded)?;
+        Ok(Self { encoded, producer_metadata, read_back })
+    }
+}
+
+impl<E: Event> AnyEvent for E {
+    fn encode(&self, boundary: &Boundary) -> Result<Encoded, EncodeError> {
+        self.encode_within(E::OWN_CATEGORY, boundary)
+    }
+
+    fn producer_metadata(&self) -> &'static str {
+        E::PRODUCER_METADATA
+    }
+
+    fn read_back(self: Arc<Self>, encoded: &Encoded) -> Result<ReadBack, EncodeError> {
+        if E::IS_FAITHFUL {
+            return Ok(Some(self));
+        }
+        match E::decode(Stored::from(encoded)) {
+            Ok(Decoded::Event(event)) => Ok(Some(Arc::new(event))),
+            Ok(Decoded::UnknownType | Decoded::SkippedVersion) => Ok(None),
+            Err(error) => Err(EncodeError::NotReadBack(error)),
+        }
     }
 }
 
@@ -131,6 +172,5 @@ impl<A: IntoEvents, B: IntoEvents, C: IntoEvents> IntoEvents for (A, B, C) {
 impl IntoEvents for Emitted {
     fn into_events(mut self, emitted: &mut Emitted) {
         emitted.events.append(&mut self.events);
-        emitted.error = emitted.error.take().or(self.error);
     }
 }

@@ -15,7 +15,7 @@ use factum_core::{
 };
 use smallvec::{SmallVec, smallvec};
 
-use crate::boundary::{Boundary, Guard};
+use crate::boundary::{Boundary, Guard, Part};
 use crate::draft::{Draft, unplaced};
 use crate::emitted::ReadBack;
 use crate::model::FoldError;
@@ -157,20 +157,18 @@ impl<M: Model> Folded<M> {
         draft: &mut Draft,
         appended: &Appended,
     ) -> Result<(), FoldError> {
-        let mut read_back = draft.read_back.drain(..);
+        let mut read_back = draft.read_back.iter();
         let (Some(mut position), Some(recorded_at)) = (appended.first_position(), appended.recorded_at)
         else {
             return Ok(());
         };
         for (write, last) in draft.append.writes.iter_mut().zip(&appended.revisions) {
-            let mut revision =
-                last.map_or(0, |last| last.next().get()).saturating_sub(write.events.len() as u64);
-            for event in write.events.drain(..) {
-                let mut event = unplaced(event, write.stream.clone());
-                event.position = position;
-                event.revision = Revision::new(revision);
-                event.recorded_at = recorded_at;
-                self.fold_event(boundary, &event, &read_back.next().flatten())?;
+            let events = std::mem::take(&mut write.events);
+            let mut revision = last.map_or(0, |last| last.next().get()).saturating_sub(events.len() as u64);
+            for event in events {
+                let event =
+                    event.recorded(write.stream.clone(), position, Revision::new(revision), recorded_at);
+                self.fold_event(boundary, &event, read_back.next().unwrap_or(&None))?;
                 (position, revision) = (position.next(), revision + 1);
             }
         }
@@ -239,11 +237,11 @@ impl<M: Model> Folded<M> {
     }
 
     /// What the stream of a part is expected to be at, if its revision guards it.
-    pub(crate) fn expected(&self, boundary: &Boundary, part: usize) -> Option<ExpectedRevision> {
-        match boundary.parts[part].guard {
+    pub(crate) fn expected(&self, part: &Part, at: usize) -> Option<ExpectedRevision> {
+        match part.guard {
             Guard::Condition(_) => None,
             Guard::Revision => {
-                Some(self.revisions[part].map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact))
+                Some(self.revisions[at].map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact))
             }
         }
     }

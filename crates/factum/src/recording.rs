@@ -3,6 +3,7 @@
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
+use crate::Boundary;
 use crate::command::Context;
 use crate::draft::Draft;
 use crate::emitted::Emitted;
@@ -28,7 +29,8 @@ impl Recording {
     }
 
     fn draft(self) -> Result<(Store, Draft), StoreError> {
-        let draft = Draft::new(&self.store, self.emitted, &self.context)?;
+        let mut draft = Draft::default();
+        draft.emit(&self.store, self.emitted, &Boundary::default(), &self.context)?;
         Ok((self.store, draft))
     }
 

@@ -40,7 +40,7 @@ pub struct Root<M> {
     boundary: Boundary,
     /// Before anything was raised, once something was.
     found: Option<M>,
-    uncommitted: Emitted,
+    uncommitted: Vec<Made>,
     error: Option<StoreError>,
 }
 
@@ -107,7 +107,7 @@ impl<M: Model> Repository<M> {
 
 impl<M: Model> Root<M> {
     fn new(folded: Folded<M>, boundary: Boundary) -> Self {
-        Self { folded, boundary, found: None, uncommitted: Emitted::default(), error: None }
+        Self { folded, boundary, found: None, uncommitted: Vec::new(), error: None }
     }
 
     /// The state, with everything raised so far.
@@ -124,24 +124,31 @@ impl<M: Model> Root<M> {
     /// What was raised and is not saved, in the order in which it will be
     /// recorded: the events of a stream stand together.
     pub fn uncommitted(&self) -> impl ExactSizeIterator<Item = &Encoded> {
-        self.uncommitted.events.iter().map(|made| &made.encoded)
+        self.uncommitted.iter().map(|made| &made.encoded)
     }
 
     /// Applies events and keeps them to be saved. One that cannot be stored or
     /// applied is told of when it is saved.
     pub fn raise(&mut self, events: impl IntoEvents) {
-        let raised = self.uncommitted.events.len();
-        events.into_events(&mut self.uncommitted);
+        let raised = self.uncommitted.len();
+        for made in Emitted::of(events).each_made(&self.boundary) {
+            match made {
+                Ok(made) => self.uncommitted.push(made),
+                Err(error) => {
+                    self.error.get_or_insert(error.into());
+                }
+            }
+        }
         let found = self.found.get_or_insert_with(|| self.folded.model.clone());
         let mut first = raised;
-        if !is_in_order(&self.uncommitted.events, raised) {
+        if !is_in_order(&self.uncommitted, raised) {
             // They will not stand behind what was raised before: all of it once
             // more, in the order of the log.
-            draft::by_stream(&mut self.uncommitted.events);
+            draft::by_stream(&mut self.uncommitted);
             self.folded.model = found.clone();
             first = 0;
         }
-        for event in first..self.uncommitted.events.len() {
+        for event in first..self.uncommitted.len() {
             if let Err(error) = self.apply(event) {
                 self.error.get_or_insert(error);
             }
@@ -150,7 +157,7 @@ impl<M: Model> Root<M> {
 
     /// What saving comes to if nothing was raised.
     fn unchanged(&self) -> Option<Receipt> {
-        let is_unchanged = self.uncommitted.events.is_empty() && self.uncommitted.error.is_none();
+        let is_unchanged = self.uncommitted.is_empty() && self.error.is_none();
         is_unchanged.then(|| Receipt {
             positions: None,
             revision: self.revision(),
@@ -162,7 +169,7 @@ impl<M: Model> Root<M> {
     }
 
     fn apply(&mut self, event: usize) -> Result<(), StoreError> {
-        let Made { encoded: event, read_back, .. } = &self.uncommitted.events[event];
+        let Made { encoded: event, read_back, .. } = &self.uncommitted[event];
         let new = NewEvent {
             schema_version: event.schema_version,
             content_type: event.content_type.clone(),
@@ -250,7 +257,8 @@ impl<M: Model> Saving<M> {
         if let Some(error) = error {
             return Err(error.into());
         }
-        let mut draft = Draft::new(&self.store, uncommitted, &self.context)?;
+        let mut draft = Draft::default();
+        draft.add(&self.store, uncommitted, &self.context);
         draft.guard(&boundary, &folded, None, &self.store);
         Ok(draft)
     }

@@ -82,7 +82,7 @@ impl WarmStates {
 
 #[cfg(test)]
 mod tests {
-    use factum_core::{Selection, StreamName};
+    use factum_core::{Selection, StreamName, Tags};
     use smallvec::smallvec;
 
     use super::*;
@@ -90,7 +90,7 @@ mod tests {
 
     fn stream(name: &str) -> Boundary {
         let read = Selection::Stream(StreamName::new(name).unwrap());
-        Boundary { parts: smallvec![Part { read, guard: Guard::Revision }] }
+        Boundary { parts: smallvec![Part { read, guard: Guard::Revision, id_tag: Tags::none() }] }
     }
 
     #[test]

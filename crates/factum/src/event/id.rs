@@ -2,8 +2,6 @@
 
 use std::fmt::{self, Display, Write};
 
-use smallvec::SmallVec;
-
 /// An id with a type of its own, such as `AccountId`. Made by
 /// [`#[derive(Id)]`](macro@crate::Id) on a struct with one unnamed field.
 ///
@@ -26,27 +24,76 @@ pub trait Id: Display + Clone + Send + Sync + 'static {
     }
 }
 
-/// The text of an id; a short one where it stands.
-#[derive(Debug, Default)]
-pub(crate) struct IdText(SmallVec<[u8; 36]>);
+const HAS_TEXT: &str = "an id has a text, or its `Display` is wrong";
+
+/// A text that ends with an id; a short one where it stands.
+#[derive(Debug)]
+pub(crate) struct IdText {
+    near: [u8; Self::NEAR_MAX],
+    /// All of a longer one.
+    far: Vec<u8>,
+    bytes: usize,
+}
 
 impl IdText {
+    const NEAR_MAX: usize = 64;
+
+    /// Of the id alone.
     pub fn of(id: &impl Id) -> Self {
-        let mut text = Self::default();
-        id.write_text(&mut text).expect("an id has a text, or its `Display` is wrong");
+        Self::after("", id)
+    }
+
+    /// Of this and the id.
+    #[inline]
+    pub fn after(before: &str, id: &impl Id) -> Self {
+        let mut text = Self { near: [0; Self::NEAR_MAX], far: Vec::new(), bytes: 0 };
+        text.push(before.as_bytes());
+        if !before.is_empty() {
+            text.push(b"-");
+        }
+        id.write_text(&mut text).expect(HAS_TEXT);
         text
     }
 
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.near.get(..self.bytes).unwrap_or(&self.far)
+    }
+
+    #[inline]
+    fn push(&mut self, piece: &[u8]) {
+        let end = self.bytes + piece.len();
+        match self.near.get_mut(self.bytes..end) {
+            Some(room) => room.copy_from_slice(piece),
+            None => {
+                if self.far.is_empty() {
+                    self.far.extend_from_slice(&self.near[..self.bytes]);
+                }
+                self.far.extend_from_slice(piece);
+            }
+        }
+        self.bytes = end;
     }
 }
 
 impl Write for IdText {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend_from_slice(text.as_bytes());
+        self.push(text.as_bytes());
         Ok(())
     }
+}
+
+/// Whether this is the text of an id; looked at while that is written.
+pub(crate) fn is_text_of(text: &[u8], id: &impl Id) -> bool {
+    /// What is still to be written.
+    struct Rest<'a>(&'a [u8]);
+    impl Write for Rest<'_> {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0 = self.0.strip_prefix(text.as_bytes()).ok_or(fmt::Error)?;
+            Ok(())
+        }
+    }
+    let mut rest = Rest(text);
+    id.write_text(&mut rest).is_ok() && rest.0.is_empty()
 }
 
 /// Any number of typed ids: one, an option of one, a list of them.
@@ -101,13 +148,31 @@ mod tests {
     #[derive(crate::Id, Clone, Debug)]
     struct Random(Uuid);
 
+    /// Written in several pieces, of which only the last goes beyond what is near.
+    #[derive(Clone, Debug)]
+    struct InPieces(u8);
+    impl Display for InPieces {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            (0..40).try_for_each(|piece| write!(f, "{}.{piece}-", self.0))
+        }
+    }
+    impl Id for InPieces {
+        const KEY: &'static str = "pieces";
+    }
+
     fn assert_written_as_displayed(id: &impl Id) {
-        assert_eq!(IdText::of(id).as_bytes(), id.to_string().as_bytes());
+        let text = id.to_string();
+        assert_eq!(IdText::of(id).as_bytes(), text.as_bytes());
+        assert_eq!(IdText::after("kind", id).as_bytes(), format!("kind-{text}").as_bytes());
+        assert!(is_text_of(text.as_bytes(), id));
+        for other in [format!("{text}0"), format!("0{text}"), text.chars().skip(1).collect()] {
+            assert_eq!(is_text_of(other.as_bytes(), id), other == text, "{other:?} for {text:?}");
+        }
     }
 
     #[test]
     fn the_text_is_the_same_without_formatting() {
-        for text in ["", "ada", "Grüße 🦀", &"x".repeat(100)] {
+        for text in ["", "ada", "Grüße 🦀", &"x".repeat(59), &"x".repeat(64), &"x".repeat(100)] {
             assert_written_as_displayed(&Name(text.to_owned()));
         }
         for number in [0, 1, u128::MAX] {
@@ -117,5 +182,6 @@ mod tests {
             assert_written_as_displayed(&Small(number));
         }
         assert_written_as_displayed(&Random(Uuid::from_u128(7)));
+        assert_written_as_displayed(&InPieces(7));
     }
 }

@@ -19,22 +19,22 @@ pub mod codec;
 pub mod error;
 pub mod faithful;
 pub mod id;
+mod labels;
 pub mod shape;
 pub(crate) mod unwind;
 pub mod upcast;
 
-use std::fmt::Display;
 use std::sync::OnceLock;
 
-use factum_core::name::TagSet;
 use factum_core::{ContentType, EventType, NewEvent, RecordedEvent, StreamName, Tags};
 
+use crate::Boundary;
 use crate::evolution::Specimen;
 
 pub use codec::Codec;
 pub use error::{DecodeError, EncodeError, WhyUnreadable};
-use id::IdText;
 pub use id::{Id, Ids};
+pub use labels::Labels;
 pub use shape::{FieldShape, Shape};
 
 /// A fact of the domain, or an enum of them. Made by
@@ -69,6 +69,13 @@ pub trait Event: Clone + Send + Sync + 'static {
 
     /// What is to be stored; `category` is for events without their own.
     fn encode_in(&self, category: &str) -> Result<Encoded, EncodeError>;
+
+    /// The same, of an event that comes of a decision on this boundary, whose names
+    /// it may share.
+    fn encode_within(&self, category: &str, boundary: &Boundary) -> Result<Encoded, EncodeError> {
+        let _ = boundary;
+        self.encode_in(category)
+    }
 
     /// The event in stored bytes, brought to today's shape.
     fn decode(stored: Stored<'_>) -> Result<Decoded<Self>, DecodeError>;
@@ -192,54 +199,5 @@ impl TypeName {
         }
         let name = EventType::from_static(self.text)?;
         Ok(self.checked.get_or_init(|| name).clone())
-    }
-}
-
-/// Collects what the derived code finds in an event's fields.
-#[derive(Debug, Default)]
-pub struct Labels {
-    subject: Option<IdText>,
-    tags: TagSet,
-    error: Option<EncodeError>,
-}
-
-impl Labels {
-    /// A field marked `#[tag]`: a tag for each id in it.
-    pub fn tag(&mut self, ids: &impl Ids) -> &mut Self {
-        ids.each(&mut |key: &str, id: &dyn Display| self.insert(key, id.to_string().as_bytes()));
-        self
-    }
-
-    /// The field marked `#[id]`: a tag, and the end of the stream's name.
-    pub fn id<I: Id>(&mut self, id: &I) -> &mut Self {
-        let subject = IdText::of(id);
-        self.insert(I::KEY, subject.as_bytes());
-        self.subject = Some(subject);
-        self
-    }
-
-    fn insert(&mut self, key: &str, id: &[u8]) {
-        if let Err(source) = self.tags.insert(&[key.as_bytes(), b":", id]) {
-            self.error = Some(EncodeError::Name(source));
-        }
-    }
-
-    /// Joins what was found with what is stored.
-    pub fn encoded(
-        &mut self,
-        category: &str,
-        event_type: EventType,
-        schema_version: u32,
-        (content_type, data): (ContentType, Vec<u8>),
-    ) -> Result<Encoded, EncodeError> {
-        if let Some(error) = self.error.take() {
-            return Err(error);
-        }
-        let tags = std::mem::take(&mut self.tags);
-        let (tags, stream) = match &self.subject {
-            None => tags.tags_and_stream(&[category.as_bytes()]),
-            Some(subject) => tags.tags_and_stream(&[category.as_bytes(), b"-", subject.as_bytes()]),
-        };
-        Ok(Encoded { stream: stream?, event_type, schema_version, content_type, data, tags: tags? })
     }
 }

@@ -365,19 +365,26 @@ impl<M: Model> Aggregate<M> {
             }
         };
         if self.open.is_empty() {
-            let parts = 0..self.boundary.parts.len();
-            let guards = parts.map(|part| ahead.expected(&self.boundary, part)).collect();
+            let parts = self.boundary.parts.iter().enumerate();
+            let guards = parts.map(|(at, part)| ahead.expected(part, at)).collect();
             self.open.begin(guards, ahead.up_to, self.is_fresh);
         }
-        if emitted.events.is_empty() && emitted.error.is_none() {
+        if emitted.is_empty() {
             let revision = ahead.revision();
             self.open.add_without_events(waiting, is_rejected, revision);
             return Ok(());
         }
-        let new = match NewEvents::of(&shop.store, emitted, waiting.command.context()) {
-            Ok(new) => new,
-            Err(error) => {
+        let made = catch_unwind(AssertUnwindSafe(|| {
+            NewEvents::of(&shop.store, emitted, &self.boundary, waiting.command.context())
+        }));
+        let new = match made {
+            Ok(Ok(new)) => new,
+            Ok(Err(error)) => {
                 waiting.answer(Outcome::Failed(error));
+                return Ok(());
+            }
+            Err(panic) => {
+                waiting.answer(panicked(&*panic));
                 return Ok(());
             }
         };

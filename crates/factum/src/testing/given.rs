@@ -8,6 +8,7 @@ use std::time::Duration;
 use factum_core::{
     Append, ExpectedRevision, ManualClock, NewEvent, Position, Read, RecordedEvent, StreamName,
 };
+use smallvec::smallvec;
 
 use super::fact::Fact;
 use super::outcome::Outcome;
@@ -16,7 +17,8 @@ use super::view;
 use super::world::{self, TestTime};
 use crate::command::{ACTOR, Context};
 use crate::emitted::{Emitted, IntoEvents};
-use crate::{Decide, DecideError, Model, Moment, Projection, Store};
+use crate::event::EncodeError;
+use crate::{Boundary, Decide, DecideError, Model, Moment, Projection, Store};
 
 /// A history to decide on: events, several of them, or `()` for none.
 ///
@@ -46,12 +48,12 @@ impl Given {
     #[must_use = "nothing is tested until `when` or `then_model`"]
     #[track_caller]
     pub fn and(self, events: impl IntoEvents) -> Self {
-        let Emitted { events, error } = Emitted::of(events);
-        if let Some(error) = error {
+        let emitted = Emitted::of(events);
+        if let Some(error) = refused(&emitted) {
             panic!("{}", report::chain("a given event cannot be stored", &error));
         }
-        for event in events {
-            let one = Emitted { events: vec![event], error: None };
+        for event in emitted.events {
+            let one = Emitted { events: smallvec![event] };
             if let Err(error) = self.store.record(one).context(self.context.clone()).run() {
                 panic!("{}", report::chain("a given event cannot be recorded", &error));
             }
@@ -329,7 +331,14 @@ pub(super) fn facts(events: &[RecordedEvent]) -> Vec<Fact> {
 }
 
 pub(super) fn emitted(emitted: &Emitted) -> Vec<Fact> {
-    emitted.events.iter().map(|made| Fact::from(&made.encoded)).collect()
+    let nothing = Boundary::default();
+    let made = emitted.each_made(&nothing).filter_map(Result::ok);
+    made.map(|made| Fact::from(&made.encoded)).collect()
+}
+
+/// Why one of them cannot be stored.
+pub(super) fn refused(emitted: &Emitted) -> Option<EncodeError> {
+    emitted.each_made(&Boundary::default()).find_map(Result::err)
 }
 
 fn answer_text<R: Debug>(answer: &Result<Emitted, R>) -> Vec<String> {

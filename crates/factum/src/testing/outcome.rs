@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use factum_core::RecordedEvent;
 
 use super::fact::Fact;
-use super::given::{Given, emitted, facts};
+use super::given::{Given, emitted, facts, refused};
 use super::report::{self, Report};
 use super::view;
 use crate::emitted::{Emitted, IntoEvents};
@@ -43,8 +43,8 @@ impl<M: Model, R: Debug> Outcome<M, R> {
     #[track_caller]
     pub fn then(self, events: impl IntoEvents) -> Expected<M, R> {
         let expected = Emitted::of(events);
-        if let Some(error) = &expected.error {
-            panic!("{}", report::chain("an expected event cannot be stored", error));
+        if let Some(error) = refused(&expected) {
+            panic!("{}", report::chain("an expected event cannot be stored", &error));
         }
         self.expect_events(&emitted(&expected))
     }

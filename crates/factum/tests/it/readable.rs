@@ -82,6 +82,56 @@ fn a_panic_after_the_commit_does_not_hide_the_receipt() {
     });
 }
 
+/// Cannot be written.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+struct Unwritable;
+
+impl Serialize for Unwritable {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        panic!("no words for it")
+    }
+}
+
+#[derive(Event, Clone, Debug, PartialEq)]
+enum Mood {
+    Felt {
+        #[id]
+        id: ProbeId,
+        what: Option<Unwritable>,
+    },
+}
+
+#[derive(Aggregate, Clone, Debug)]
+#[folds(Mood)]
+struct Felt {
+    #[key]
+    id: ProbeId,
+    times: u32,
+}
+
+impl Evolve<Mood> for Felt {
+    fn evolve(&mut self, _: &Mood) {
+        self.times += 1;
+    }
+}
+
+#[test]
+fn an_event_that_panics_when_it_is_written_harms_no_other_command_of_its_queue() {
+    everywhere(|store| {
+        let queue = Queue::start(&store, QueueOptions::default()).unwrap();
+        let felt = |what: Option<Unwritable>| {
+            let felt =
+                move |felt: &Felt| Ok::<_, &str>(Mood::Felt { id: felt.id.clone(), what: what.clone() });
+            queue.decide(Felt::of("p"), felt).submit().unwrap()
+        };
+        let answers = [felt(None), felt(Some(Unwritable)), felt(None)].map(|answer| answer.wait());
+        assert!(answers[0].is_ok() && answers[2].is_ok(), "{answers:?}");
+        let Err(QueueError::Panicked { message }) = &answers[1] else { panic!("{answers:?}") };
+        assert_eq!(message, "no words for it");
+        assert_eq!(store.load(Felt::of("p")).run().unwrap().times, 2);
+    });
+}
+
 thread_local! {
     static DECODED: Cell<u32> = const { Cell::new(0) };
 }
