@@ -298,12 +298,12 @@ impl Log {
 
 /// Those from the beginning of a read to its end, of events oldest first:
 /// positions, revisions and times never decrease along them.
-fn between<'a, T>(
-    events: &'a [T],
+fn between<T>(
+    events: &[T],
     direction: Direction,
     is_reached: impl Fn(&T) -> bool,
     is_passed: impl Fn(&T) -> bool,
-) -> &'a [T] {
+) -> &[T] {
     let (first, end) = match direction {
         Direction::Forward => (
             events.partition_point(|event| !is_reached(event)),
