@@ -9,7 +9,6 @@
 //! folded is what will be read.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use factum_core::{
     Append, AppendCondition, Bytes, EventType, ExpectedRevision, NewEvent, Position, RecordedEvent, Revision,
@@ -21,7 +20,7 @@ use uuid::Uuid;
 use crate::Model;
 use crate::boundary::{Boundary, Guard, is_same};
 use crate::command::Context;
-use crate::emitted::{AnyEvent, Emitted, Made, ReadBack};
+use crate::emitted::{Emitted, Made, ReadBack};
 use crate::event::EncodeError;
 use crate::fold::Folded;
 use crate::idempotency::{CommandDone, Span};
@@ -49,11 +48,11 @@ impl NewEvents {
     ) -> Result<Self, StoreError> {
         let mut stamp = Stamp::new(store, context);
         let (mut events, mut read_back) = (SmallVec::new(), AllReadBack::new());
-        make_in_order(emitted, boundary, |made| {
+        for made in in_order(&emitted, boundary)? {
             let (stream, new, read) = stamp.put_on(made);
             events.push((stream, new));
             read_back.push(read);
-        })?;
+        }
         Ok(Self { events, read_back, correlation_id: stamp.correlation_id })
     }
 }
@@ -110,31 +109,10 @@ impl<'a> Stamp<'a> {
 }
 
 /// What was emitted, each ready to be stored, in the order of the log.
-fn make_in_order(
-    emitted: Emitted,
-    boundary: &Boundary,
-    mut take: impl FnMut(Made),
-) -> Result<(), EncodeError> {
-    let mut events = emitted.events;
-    if events.len() == 1
-        && let Some(event) = events.pop()
-    {
-        take(Made::of(event, boundary)?);
-        return Ok(());
-    }
-    make_several(events, boundary, &mut take)
-}
-
-fn make_several(
-    events: SmallVec<[Arc<dyn AnyEvent>; 1]>,
-    boundary: &Boundary,
-    take: &mut dyn FnMut(Made),
-) -> Result<(), EncodeError> {
-    let made = events.into_iter().map(|event| Made::of(event, boundary));
-    let mut made = made.collect::<Result<Vec<_>, _>>()?;
+fn in_order(emitted: &Emitted, boundary: &Boundary) -> Result<Vec<Made>, EncodeError> {
+    let mut made = emitted.each_made(boundary).collect::<Result<Vec<_>, _>>()?;
     by_stream(&mut made);
-    made.into_iter().for_each(take);
-    Ok(())
+    Ok(made)
 }
 
 /// Brings the events of a stream together, the streams in the order in which they
@@ -167,12 +145,18 @@ impl Draft {
     pub fn emit(
         &mut self,
         store: &Store,
-        emitted: Emitted,
+        mut emitted: Emitted,
         boundary: &Boundary,
         context: &Context,
     ) -> Result<(), StoreError> {
+        let one = if emitted.events.len() == 1 { emitted.events.pop() } else { None };
+        let Some(event) = one else {
+            self.add(store, in_order(&emitted, boundary)?, context);
+            return Ok(());
+        };
+        // Usually it is one, which has an order and is made where it stays.
         let mut stamp = Stamp::new(store, context);
-        make_in_order(emitted, boundary, |made| self.push(stamp.put_on(made)))?;
+        self.push(stamp.put_on(Made::of(event, boundary)?));
         self.correlation_id = stamp.correlation_id;
         Ok(())
     }
