@@ -164,8 +164,8 @@ impl NewEvent {
 pub fn fresh_id() -> Uuid {
     // One with a counter within the millisecond takes a lock that all threads share.
     // Without, version 7 is version 4 with the time in front.
-    let random = Uuid::new_v4().as_u128() & (u128::MAX >> 52);
-    Uuid::from_u128(u128::from(unix_millis()) << 80 | 7 << 76 | random)
+    let [.., a, b, c, d, e, f, g, h, i, j] = Uuid::new_v4().into_bytes();
+    uuid::Builder::from_unix_timestamp_millis(unix_millis(), &[a, b, c, d, e, f, g, h, i, j]).into_uuid()
 }
 
 /// A fact with its place in the log: what a store gives back.

@@ -84,7 +84,7 @@ impl fmt::Debug for Emitted {
 
 impl Made {
     /// Only what can be read may be stored.
-    #[inline(always)]
+    #[inline]
     pub fn of(event: Arc<dyn AnyEvent>, boundary: &Boundary) -> Result<Self, EncodeError> {
         let encoded = event.encode(boundary)?;
         let producer_metadata = event.producer_metadata();

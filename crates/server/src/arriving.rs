@@ -27,6 +27,10 @@ use tonic::server::NamedService;
 /// Before each message: whether it is compressed, and how long it is.
 const HEAD_BYTES: usize = 5;
 
+/// For how much of a message room is made before it has come: who says that a long one
+/// comes has not sent it yet.
+const ROOM_BYTES_MAX: usize = 1024 * 1024;
+
 /// What brings the messages of a call; travels with it, where only what can be cloned
 /// may.
 #[derive(Clone)]
@@ -121,7 +125,7 @@ impl Arriving {
                 Some(length) if length <= self.piece.len() => {
                     return Ok(Some(self.piece.split_to(length).slice(HEAD_BYTES..)));
                 }
-                Some(length) => self.gathered.reserve(length),
+                Some(length) => self.gathered.reserve(length.min(ROOM_BYTES_MAX)),
                 None => {}
             }
         }
@@ -195,6 +199,19 @@ mod tests {
         let single: Vec<&[u8]> = all.chunks(1).collect();
         assert_eq!(taken(&single).await.unwrap(), sent);
         assert!(taken(&[]).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_message_that_only_says_it_is_long_takes_little_room() {
+        let head = [&[0][..], &(MESSAGE_BYTES_MAX as u32).to_be_bytes(), b"x"].concat();
+        let mut arriving = Arriving::of(Body::empty());
+        arriving.piece = head.into();
+        assert!(arriving.take().unwrap().is_none());
+        assert!(arriving.gathered.capacity() <= 2 * ROOM_BYTES_MAX);
+        // What comes then is taken all the same.
+        let long = message(&vec![b'x'; 3 * ROOM_BYTES_MAX], 1);
+        let pieces: Vec<&[u8]> = long.chunks(ROOM_BYTES_MAX / 3).collect();
+        assert_eq!(taken(&pieces).await.unwrap()[0].0.len(), 3 * ROOM_BYTES_MAX);
     }
 
     #[tokio::test]

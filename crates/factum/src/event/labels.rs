@@ -85,7 +85,6 @@ impl<'a> Labels<'a> {
     }
 
     /// Joins what was found with what is stored.
-    #[inline]
     pub fn encoded(
         self,
         event_type: EventType,
