@@ -556,6 +556,11 @@ impl Recovering<'_> {
             self.jobs.push(Job::Prepare { segment: filling.number + 1 });
         }
         let committed_end = self.chain.next_position;
+        if appending {
+            // Looking for the end has had it read ahead, in large pieces of memory: each
+            // small write there would look through a whole piece.
+            filling.file.uncache_from(filling.committed(|committed| committed.end_offset));
+        }
         let sequencer = Sequencer {
             offset: filling.committed(|committed| committed.end_offset),
             segment: filling.clone(),

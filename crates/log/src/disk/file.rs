@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use factum_core::{Clock, SystemClock};
-use rustix::fs::{FallocateFlags, OFlags};
+use rustix::fs::{Advice, FallocateFlags, OFlags};
 use rustix::io::Errno;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -313,6 +313,11 @@ impl DiskFile for PlainFile {
             let _ = self.file.set_len(before);
         }
         reserved
+    }
+
+    fn uncache_from(&self, offset: u64) {
+        // What is dirty stays; where it cannot be asked for, everything works, only later.
+        let _ = rustix::fs::fadvise(&self.file, offset, None, Advice::DontNeed);
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -207,6 +207,8 @@ impl DiskFile for MemoryFile {
         Ok(())
     }
 
+    fn uncache_from(&self, _: u64) {}
+
     fn sync(&self) -> io::Result<()> {
         Ok(())
     }

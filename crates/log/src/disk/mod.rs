@@ -113,6 +113,10 @@ pub trait DiskFile: Send + Sync {
     /// be short.
     fn write_zeros_at(&self, bytes: usize, offset: u64) -> io::Result<usize>;
 
+    /// Advice: what lies from here on will be written and not read, so that no
+    /// cache need hold it. Loses nothing, whatever is there.
+    fn uncache_from(&self, offset: u64);
+
     /// Makes everything written so far durable.
     fn sync(&self) -> io::Result<()>;
 }

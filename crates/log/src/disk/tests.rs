@@ -101,6 +101,20 @@ fn writes_overwrite_and_extend() {
 }
 
 #[test]
+fn what_no_cache_need_hold_is_still_there() {
+    on_each_disk(|disk| {
+        let file = disk.create("file").unwrap();
+        write_all_at(&*file, &[1; 9_000], 0).unwrap();
+        file.sync().unwrap();
+        write_all_at(&*file, &[2; 5_000], 4_000).unwrap();
+        for offset in [0, 4_097, 9_000, 1 << 40] {
+            file.uncache_from(offset);
+        }
+        assert_eq!(content(disk, "file"), [[1; 4_000].as_slice(), &[2; 5_000]].concat());
+    });
+}
+
+#[test]
 fn a_file_opened_for_reading_is_not_written() {
     on_each_disk(|disk| {
         put(disk, "file", b"abc");

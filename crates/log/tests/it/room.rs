@@ -198,6 +198,10 @@ impl DiskFile for QuotaFile {
         self.file.allocate(bytes)
     }
 
+    fn uncache_from(&self, offset: u64) {
+        self.file.uncache_from(offset);
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.file.sync()
     }

@@ -102,6 +102,8 @@ impl DiskFile for FaultyFile {
         })
     }
 
+    fn uncache_from(&self, _: u64) {}
+
     fn sync(&self) -> io::Result<()> {
         self.disk.run_struck(self.call(Operation::Sync), |state, fault| {
             let State { platters, settings, dice, .. } = state;
