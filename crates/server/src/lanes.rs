@@ -11,7 +11,7 @@
 //! for the socket, one in vain as a task was woken, one for the store's answer, and
 //! the one that waits for sockets before the answer could be written. Here what
 //! comes from the store wakes the thread that writes the answer. A lane whose client
-//! asks again at once does not even sleep before: see [`pace`](crate::pace).
+//! asks again at once does not even sleep before: see [`pace`](factum_wire::pace).
 //!
 //! Work that may wait for a disk is done beside the lanes, on threads of
 //! [`blocking`](crate::blocking). A lane goes on after its last connection for as
@@ -27,6 +27,7 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
+use factum_wire::pace::Pace;
 use futures_util::Stream;
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
@@ -35,7 +36,6 @@ use tonic::transport::Error;
 
 use crate::connections::Place;
 use crate::deadlines::Router;
-use crate::pace::Pace;
 use crate::prompt::Prompt;
 use crate::stopping::Stopping;
 
@@ -69,9 +69,7 @@ impl Lanes {
     /// One for each core.
     pub fn start(router: impl Fn() -> Router, at_once: Duration, stopping: &Stopping) -> io::Result<Self> {
         let lanes = thread::available_parallelism().map_or(1, NonZero::get);
-        // On the only core, looking would keep the client from asking.
-        let at_once = if lanes == 1 { Duration::ZERO } else { at_once };
-        let start = |number| Lane::start(number, router(), Pace::of(at_once), stopping.clone());
+        let start = |number| Lane::start(number, router(), Pace::here(at_once), stopping.clone());
         (0..lanes).map(start).collect::<io::Result<_>>().map(Self)
     }
 
@@ -166,7 +164,6 @@ mod tests {
     use super::*;
     use crate::connections::Connections;
     use crate::deadlines::Deadlines;
-    use crate::pace::AT_ONCE;
     use crate::stopping;
     use tokio::net::TcpListener;
     use tokio::time::timeout;
@@ -186,7 +183,7 @@ mod tests {
             let router =
                 || Server::builder().accept_http1(true).layer(Deadlines).add_routes(Routes::default());
             Self {
-                lanes: Lanes::start(router, AT_ONCE, stopping).unwrap(),
+                lanes: Lanes::start(router, Duration::from_micros(200), stopping).unwrap(),
                 listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
                 places: Connections::default(),
             }

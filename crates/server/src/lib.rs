@@ -42,7 +42,6 @@ mod lanes;
 mod monitoring;
 mod node;
 mod operations;
-mod pace;
 mod projections;
 mod prompt;
 mod room;

@@ -42,7 +42,6 @@ use crate::lanes::Lanes;
 use crate::monitoring::MonitoringService;
 use crate::node::Node;
 use crate::operations::OperationsService;
-use crate::pace;
 use crate::projections::ProjectionsService;
 use crate::room::Room;
 use crate::sessions::SessionsService;
@@ -79,6 +78,9 @@ const PIECE_BYTES: u32 = 256 * 1024;
 /// KurrentDB allows 100.
 const CALLS_MAX: u32 = 1_024;
 
+/// How long after an answer a request is at once, if nothing else is said.
+const AT_ONCE: Duration = Duration::from_micros(200);
+
 /// What is served.
 #[derive(Clone)]
 pub struct Services {
@@ -98,7 +100,7 @@ impl Services {
     /// A store, by the machine's clock.
     pub fn of(store: Arc<dyn EventStore>) -> Self {
         let (room, connections) = (Room::default(), Connections::default());
-        Self { store, clock: Arc::new(SystemClock), room, connections, at_once: pace::AT_ONCE }
+        Self { store, clock: Arc::new(SystemClock), room, connections, at_once: AT_ONCE }
     }
 
     /// With room for so many bytes of events that are to be appended, over all

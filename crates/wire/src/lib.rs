@@ -15,7 +15,8 @@
 //!
 //! Invariants: no request panics, whatever its bytes; what is refused is
 //! refused with the status, trailers and text that the clients look at
-//! ([`failure`]); nothing here but `client` reads a store, a clock or a socket.
+//! ([`failure`]); nothing here but `client` and `pace` reads a store, a clock
+//! or a socket.
 
 pub mod append;
 pub mod batch;
@@ -31,6 +32,8 @@ pub mod filter;
 pub mod gossip;
 pub mod groups;
 pub mod id;
+#[cfg(feature = "pace")]
+pub mod pace;
 pub mod position;
 pub mod projection;
 pub mod read;

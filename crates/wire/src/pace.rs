@@ -1,44 +1,43 @@
-//! [`Pace`]: a lane whose client asks again as soon as it is answered looks for the
-//! next request, instead of sleeping until it is woken for it.
+//! [`Pace`]: who lately was spoken to again at once looks for it the next time,
+//! instead of sleeping until it is woken for it.
 //!
 //! ```text
-//!   the lane sleeps                      the lane looks
+//!   the server sleeps                    it looks
 //!
-//!   client   lane                        client   lane
+//!   client   server                      client   server
 //!     ◀─answer─┤                           ◀─answer─┤
 //!     ├─asks──▶╎                           ├─asks──▶├ ? ? ? ?
 //!              ╎ a core wakes up                    ▼
 //!              ▼
 //! ```
 //!
-//! A core that sleeps takes 30 to 60 µs to wake up, which is half of what a lone
-//! append takes besides its flush. So a lane looks after it has answered, if all
-//! this is so:
+//! A core that sleeps takes 30 to 60 µs to wake up, once on each side, which is half of
+//! what a lone append takes besides its flush. The server speaks with its answer and looks
+//! for the next request, the client speaks with a request and looks for the answer. Either
+//! does so only if all this holds:
 //!
-//! - the last few requests were small and came at once, each by itself, which is
-//!   how a client asks that waits for one answer after the other;
-//! - the next one can still be at once. When it is not, there is no looking until
-//!   clients are as quick again.
+//! - what came lately, a few times in a row, was small and came at once, each by itself,
+//!   which is how it is where one waits for one answer after the other;
+//! - what is looked for can still come at once. When it has not, there is no looking until
+//!   the other side is as quick again.
 //!
-//! Between two looks, whoever waits for the core has it. While nobody asks, and
-//! where many ask, no time goes into this.
+//! Between two looks, whoever waits for the core has it. While nothing is said, and where
+//! much is, no time goes into this.
 
+use std::num::NonZero;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-/// How long after an answer a request is at once, if nothing else is said.
-pub const AT_ONCE: Duration = Duration::from_micros(200);
-
 /// How many have to come at once before the next is looked for.
 const LATELY: u8 = 4;
 
-/// What comes in one piece no longer than this is one request.
+/// What comes in one piece no longer than this is one request, or one answer.
 const SMALL_BYTES: usize = 8 * 1024;
 
-/// How soon the clients of one lane ask again. A lane's connections share it.
+/// How soon the other side speaks again. Connections that one thread carries share it.
 pub struct Pace {
     state: Mutex<State>,
     looks: Notify,
@@ -47,29 +46,36 @@ pub struct Pace {
 #[derive(Debug)]
 struct State {
     at_once: Duration,
-    /// When the last answer was written, if nothing came since.
-    answered: Option<Instant>,
-    /// How many requests came at once, one after the other.
+    /// When this side spoke, if nothing came since.
+    spoke: Option<Instant>,
+    /// How often the other side spoke at once, one time after the other.
     lately: u8,
 }
 
 impl Pace {
-    /// A request is at once if it comes so soon after an answer. Nothing is ever
-    /// looked for if that is no time at all.
-    pub fn of(at_once: Duration) -> Self {
-        Self { state: Mutex::new(State { at_once, answered: None, lately: 0 }), looks: Notify::new() }
+    /// As it is good on this machine: on its only core, looking would keep the other side
+    /// from speaking.
+    pub fn here(at_once: Duration) -> Self {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        Self::of(if cores > 1 { at_once } else { Duration::ZERO })
     }
 
-    /// Something was written to a client.
-    pub fn answered(&self) {
-        if self.state().answered(Instant::now()) {
+    /// What comes so soon after this side spoke comes at once. Nothing is ever looked for
+    /// if that is no time at all.
+    pub fn of(at_once: Duration) -> Self {
+        Self { state: Mutex::new(State { at_once, spoke: None, lately: 0 }), looks: Notify::new() }
+    }
+
+    /// Something was said to the other side.
+    pub fn spoke(&self) {
+        if self.state().spoke(Instant::now()) {
             self.looks.notify_one();
         }
     }
 
-    /// So much came from a client.
-    pub fn asked(&self, bytes: usize) {
-        self.state().asked(Instant::now(), bytes);
+    /// So much came from it.
+    pub fn heard(&self, bytes: usize) {
+        self.state().heard(Instant::now(), bytes);
     }
 
     /// Looks whenever it is worth it. Never done.
@@ -90,26 +96,26 @@ impl Pace {
 }
 
 impl State {
-    /// Notes an answer; whether what comes next is to be looked for.
-    fn answered(&mut self, now: Instant) -> bool {
+    /// Notes that something was said; whether what comes next is to be looked for.
+    fn spoke(&mut self, now: Instant) -> bool {
         if !self.at_once.is_zero() {
-            self.answered = Some(now);
+            self.spoke = Some(now);
         }
         self.looks(now)
     }
 
-    fn asked(&mut self, now: Instant, bytes: usize) {
-        // The second piece of a request says nothing new.
-        let Some(answered) = self.answered.take() else { return };
-        let is_one_at_once = bytes <= SMALL_BYTES && now.duration_since(answered) <= self.at_once;
+    fn heard(&mut self, now: Instant, bytes: usize) {
+        // The second piece of the same says nothing new.
+        let Some(spoke) = self.spoke.take() else { return };
+        let is_one_at_once = bytes <= SMALL_BYTES && now.duration_since(spoke) <= self.at_once;
         self.lately = if is_one_at_once { self.lately.saturating_add(1) } else { 0 };
     }
 
     /// Whether to look once more.
     fn looks(&mut self, now: Instant) -> bool {
-        let Some(answered) = self.answered else { return false };
-        if now.duration_since(answered) > self.at_once {
-            (self.answered, self.lately) = (None, 0);
+        let Some(spoke) = self.spoke else { return false };
+        if now.duration_since(spoke) > self.at_once {
+            (self.spoke, self.lately) = (None, 0);
         }
         self.lately >= LATELY
     }
@@ -123,55 +129,57 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    const AT_ONCE: Duration = Duration::from_micros(200);
+
     fn state() -> State {
-        State { at_once: AT_ONCE, answered: None, lately: 0 }
+        State { at_once: AT_ONCE, spoke: None, lately: 0 }
     }
 
-    /// So many requests, each so soon after an answer; then whether the next is
+    /// So often the other side speaks, each time so soon; then whether the next is
     /// looked for.
-    fn asked(state: &mut State, now: &mut Instant, times: u8, after: Duration, bytes: usize) -> bool {
+    fn exchanged(state: &mut State, now: &mut Instant, times: u8, after: Duration, bytes: usize) -> bool {
         for _ in 0..times {
-            state.answered(*now);
+            state.spoke(*now);
             *now += after;
-            state.asked(*now, bytes);
+            state.heard(*now, bytes);
             // The flush takes as long as it takes.
             *now += Duration::from_millis(1);
         }
-        state.answered(*now)
+        state.spoke(*now)
     }
 
     #[test]
     fn only_who_asks_at_once_time_and_again_is_looked_for() {
         let (mut state, mut now) = (state(), Instant::now());
-        assert!(!asked(&mut state, &mut now, LATELY - 1, AT_ONCE, 100));
-        assert!(asked(&mut state, &mut now, 1, AT_ONCE, SMALL_BYTES));
+        assert!(!exchanged(&mut state, &mut now, LATELY - 1, AT_ONCE, 100));
+        assert!(exchanged(&mut state, &mut now, 1, AT_ONCE, SMALL_BYTES));
         // One that is slow, or that brings much, begins it anew.
         for (after, bytes) in [(AT_ONCE * 2, 100), (AT_ONCE, SMALL_BYTES + 1)] {
-            assert!(!asked(&mut state, &mut now, 1, after, bytes));
-            assert!(!asked(&mut state, &mut now, LATELY - 1, AT_ONCE, 100));
-            assert!(asked(&mut state, &mut now, 1, AT_ONCE, 100));
+            assert!(!exchanged(&mut state, &mut now, 1, after, bytes));
+            assert!(!exchanged(&mut state, &mut now, LATELY - 1, AT_ONCE, 100));
+            assert!(exchanged(&mut state, &mut now, 1, AT_ONCE, 100));
         }
     }
 
     #[test]
     fn looking_ends_with_the_request_or_when_it_cannot_be_at_once_any_more() {
         let (mut state, mut now) = (state(), Instant::now());
-        assert!(asked(&mut state, &mut now, LATELY, AT_ONCE, 100));
+        assert!(exchanged(&mut state, &mut now, LATELY, AT_ONCE, 100));
         assert!(state.looks(now + AT_ONCE));
-        state.asked(now + AT_ONCE, 100);
+        state.heard(now + AT_ONCE, 100);
         assert!(!state.looks(now + AT_ONCE), "it has come");
-        state.asked(now + AT_ONCE, SMALL_BYTES + 1);
-        assert!(state.answered(now), "more of the same request says nothing");
+        state.heard(now + AT_ONCE, SMALL_BYTES + 1);
+        assert!(state.spoke(now), "more of the same says nothing");
         let late = now + AT_ONCE + Duration::from_micros(1);
         assert!(!state.looks(late));
-        state.asked(late, 100);
-        assert!(!asked(&mut state, &mut now, LATELY - 1, AT_ONCE, 100), "it was looked for in vain");
+        state.heard(late, 100);
+        assert!(!exchanged(&mut state, &mut now, LATELY - 1, AT_ONCE, 100), "it was looked for in vain");
     }
 
     #[test]
     fn with_no_time_nothing_is_looked_for() {
         let (mut state, mut now) = (State { at_once: Duration::ZERO, ..state() }, Instant::now());
-        assert!(!asked(&mut state, &mut now, 3 * LATELY, Duration::ZERO, 100));
+        assert!(!exchanged(&mut state, &mut now, 3 * LATELY, Duration::ZERO, 100));
     }
 
     #[tokio::test]
@@ -196,16 +204,16 @@ mod tests {
             }
             polls.load(Ordering::Relaxed) - before
         };
-        assert!(looks().await <= 1, "nobody has asked");
+        assert!(looks().await <= 1, "nothing was said");
         for _ in 0..LATELY {
-            pace.answered();
-            pace.asked(1);
+            pace.spoke();
+            pace.heard(1);
         }
-        assert!(looks().await <= 1, "nobody is answered");
-        pace.answered();
+        assert!(looks().await <= 1, "nothing is waited for");
+        pace.spoke();
         assert!(looks().await >= 90);
-        pace.asked(1);
-        assert!(looks().await <= 2, "the request is there");
+        pace.heard(1);
+        assert!(looks().await <= 2, "it is there");
         looking.abort();
     }
 }

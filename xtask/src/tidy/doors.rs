@@ -66,7 +66,7 @@ const DOORS: [Door; 10] = [
             // Those that serve connections, which end with the server.
             "crates/server/src/lanes.rs",
             // Whoever looks lets others have the core.
-            "crates/server/src/pace.rs",
+            "crates/wire/src/pace.rs",
             // Where the thread behind a store over the network steps back for callers.
             "crates/wire/src/client/appends.rs",
         ],
@@ -92,7 +92,7 @@ const DOORS: [Door; 10] = [
             // Until when the client of an append waits.
             "crates/server/src/streams/batch.rs",
             // How soon a client asks again.
-            "crates/server/src/pace.rs",
+            "crates/wire/src/pace.rs",
         ],
         remedy: "only waits look at the time; take a `Clock`",
     },

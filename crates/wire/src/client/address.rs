@@ -109,6 +109,10 @@ impl Address {
                         options.keep_alive_within = wait;
                     }
                 }
+                "look" => {
+                    let micros = value.parse().map_err(|_| wrong("look is in microseconds, 0 for never"))?;
+                    options.look_for_answers = Duration::from_micros(micros);
+                }
                 "tlscafile" | "usercertfile" | "userkeyfile" => {
                     return unsupported(
                         &format!("the option {key}"),
@@ -191,10 +195,11 @@ mod tests {
     #[test]
     fn times_are_options() {
         let mut options = RemoteOptions::default();
-        let url = "esdb://a?tls=false&defaultDeadline=250&keepAliveInterval=-1&keepAliveTimeout=7";
+        let url = "esdb://a?tls=false&defaultDeadline=250&keepAliveInterval=-1&keepAliveTimeout=7&look=40";
         Address::parse(url, &mut options).unwrap();
         assert_eq!(options.answer_within, Duration::from_millis(250));
         assert_eq!((options.keep_alive_every, options.keep_alive_within), (None, Duration::from_millis(7)));
+        assert_eq!(options.look_for_answers, Duration::from_micros(40));
     }
 
     #[test]
@@ -217,6 +222,7 @@ mod tests {
             ("esdb://a?tls=false&colour=red", "an option colour, which is not known"),
             ("esdb://a?tls=false&tlsCaFile=x", "there is no encryption yet"),
             ("esdb://a?tls=false&defaultDeadline=0", "in milliseconds"),
+            ("esdb://a?tls=false&look=-1", "look is in microseconds"),
         ] {
             let said = parse(url).unwrap_err().to_string();
             assert!(said.contains(says), "{url}: {said}");

@@ -32,6 +32,7 @@ use super::flight::Flight;
 use super::queue::Queue;
 use super::sent::Awaited;
 use super::way::{Trouble, Way};
+use crate::pace::Pace;
 use crate::proto::store::AppendResponse;
 use crate::store::packed::UnpackedAnswers;
 
@@ -45,9 +46,9 @@ pub struct Appends(Arc<Queue>);
 
 /// The queue, and what carries it; the second ends after the first was dropped
 /// and everything in it is answered.
-pub fn begin(way: Arc<Way>) -> (Appends, impl Future<Output = ()> + Send) {
+pub fn begin(way: Arc<Way>, pace: Arc<Pace>) -> (Appends, impl Future<Output = ()> + Send) {
     let queue = Arc::new(Queue::of(way.options.queue_bytes_max));
-    let carrier = Carrier { way, queue: Arc::clone(&queue), flight: Arc::default() };
+    let carrier = Carrier { way, queue: Arc::clone(&queue), flight: Arc::default(), pace };
     (Appends(queue), carrier.run())
 }
 
@@ -86,6 +87,8 @@ struct Carrier {
     queue: Arc<Queue>,
     /// Shared with what sends.
     flight: Arc<Mutex<Flight>>,
+    /// How soon the server answers.
+    pace: Arc<Pace>,
 }
 
 /// How a call ended.
@@ -137,14 +140,19 @@ impl Carrier {
     }
 
     async fn open(&self) -> Result<Streaming<AppendResponse>, Trouble> {
-        let (queue, flight) = (Arc::clone(&self.queue), Arc::clone(&self.flight));
+        let (queue, flight, pace) =
+            (Arc::clone(&self.queue), Arc::clone(&self.flight), Arc::clone(&self.pace));
         let call = flying(&flight).open();
         let messages = futures_util::stream::poll_fn(move |context| {
             // Whoever would come back has the core first, if they wait for it.
             if flying(&flight).is_early(&queue) {
                 std::thread::yield_now();
             }
-            flying(&flight).poll_send(call, &queue, context)
+            let message = flying(&flight).poll_send(call, &queue, context);
+            if message.is_ready() {
+                pace.spoke();
+            }
+            message
         });
         let mut client = self.way.appends(messages.boxed());
         match self.way.in_time(client.append(futures_util::stream::empty())).await {
@@ -189,6 +197,7 @@ impl Carrier {
             Some(Err(status)) => return Some(End::Broken(self.way.trouble(&status))),
             None => return Some(End::Broken(Trouble::Broken(self.way.broken("the call ended")))),
         };
+        self.pace.heard(response.answers.len());
         let mut flight = flying(&self.flight);
         for answer in UnpackedAnswers::of(response.answers) {
             let (number, answer) = match answer {

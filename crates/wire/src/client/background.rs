@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use super::appends::{self, Appends};
 use super::way::Way;
 use super::{Address, ConnectError, RemoteOptions, read};
+use crate::pace::Pace;
 
 /// The thread, and what runs on it.
 pub struct Background {
@@ -40,8 +41,10 @@ impl Background {
             let _inside = runtime.enter();
             Arc::new(Way::to(address, options)?)
         };
-        let (appends, carry) = appends::begin(Arc::clone(&way));
+        let pace = Arc::new(Pace::here(way.options.look_for_answers));
+        let (appends, carry) = appends::begin(Arc::clone(&way), Arc::clone(&pace));
         let carrying = runtime.spawn(carry);
+        runtime.spawn(async move { pace.look().await });
         Ok(Self { way, appends: Some(appends), carrying: Some(carrying), runtime: Some(runtime) })
     }
 

@@ -61,6 +61,11 @@ pub struct RemoteOptions {
     /// How many bytes of appends may wait before one that asked not to wait is
     /// refused.
     pub queue_bytes_max: u64,
+    /// How long to look for the answer of a server that lately answered so soon, before
+    /// the thread behind sleeps until it is woken for it: a core takes 30 to 60 µs to
+    /// wake up, which a caller who waits for one answer after the other would wait too.
+    /// Never if zero, or on a machine of one core.
+    pub look_for_answers: Duration,
 }
 
 impl Default for RemoteOptions {
@@ -71,6 +76,7 @@ impl Default for RemoteOptions {
             keep_alive_every: Some(Duration::from_secs(10)),
             keep_alive_within: Duration::from_secs(10),
             queue_bytes_max: 64 * 1024 * 1024,
+            look_for_answers: Duration::from_micros(500),
         }
     }
 }
