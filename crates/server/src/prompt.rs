@@ -14,8 +14,8 @@
 //! forgets that by itself, and is told again with each read.
 //!
 //! Each of them is a packet of its own, which takes both sides some microseconds. Who
-//! lately sent each request whole, a few times in a row, is acknowledged with the answer,
-//! until something comes in two parts again.
+//! lately sent its requests whole is acknowledged with the answer, until they come in
+//! parts again.
 
 use std::io;
 use std::pin::Pin;
@@ -56,19 +56,22 @@ impl Prompt {
 struct Parts {
     /// How many came since something was written.
     read: u8,
-    /// How many requests came whole, one after the other.
+    /// How many requests came whole; one in parts takes back as many as are needed.
     whole: u8,
 }
 
 /// How many have to come whole before the next one is trusted to.
 const WHOLE_LATELY: u8 = 8;
+/// How many count. Clients say other things now and then, as how much more they can
+/// take, so that one in some ten seems to come in parts.
+const WHOLE_MAX: u8 = 2 * WHOLE_LATELY;
 
 impl Parts {
     /// Something came; whether to say so at once.
     fn read(&mut self) -> bool {
         self.read = self.read.saturating_add(1);
-        if self.read > 1 {
-            self.whole = 0;
+        if self.read == 2 {
+            self.whole = self.whole.saturating_sub(WHOLE_LATELY);
         }
         self.whole < WHOLE_LATELY
     }
@@ -76,7 +79,7 @@ impl Parts {
     /// Something was written, which carries what is to be said.
     fn wrote(&mut self) {
         if self.read == 1 {
-            self.whole = self.whole.saturating_add(1);
+            self.whole = (self.whole + 1).min(WHOLE_MAX);
         }
         self.read = 0;
     }
@@ -197,8 +200,12 @@ mod tests {
         assert_eq!(said(&mut parts, &[2, 1]), [false, true, true]);
         // What is written without having been asked for says nothing.
         parts.wrote();
-        assert!(said(&mut parts, &whole[1..]).iter().all(|at_once| *at_once));
+        assert!(said(&mut parts, &whole[4..]).iter().all(|at_once| *at_once));
         assert_eq!(said(&mut parts, &[1]), [false]);
+        // Who was whole for long may say something beside it.
+        said(&mut parts, &[1; 1_000]);
+        assert_eq!(said(&mut parts, &[2, 1]), [false; 3]);
+        assert_eq!(said(&mut parts, &[2, 1]), [false, true, true]);
     }
 
     #[test]
