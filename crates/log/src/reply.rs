@@ -210,3 +210,45 @@ impl Answers for Waiting {
         if is_over { Poll::Ready(()) } else { Poll::Pending }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn refused() -> Answer {
+        Err(AppendError::Storage(StorageError::Closed))
+    }
+
+    #[test]
+    fn who_asked_last_is_woken_and_told_what_is_new() {
+        let together: Arc<Together> = Arc::default();
+        let mut waiting = Waiting { together: Arc::clone(&together), left: 3, led: None };
+        let (first, last) = (Arc::new(Woken::default()), Arc::new(Woken::default()));
+        let mut poll = |woken: &Arc<Woken>| {
+            let (waker, mut told) = (Waker::from(Arc::clone(woken)), Vec::new());
+            let polled =
+                waiting.poll_answers(&mut Context::from_waker(&waker), &mut |place, _| told.push(place));
+            (told, polled.is_ready())
+        };
+        let woken = || [&first, &last].map(|woken| woken.0.load(Ordering::Relaxed));
+        assert_eq!(poll(&first), (vec![], false));
+        assert_eq!(poll(&last), (vec![], false));
+        together.tell([(2, refused())].into_iter());
+        assert_eq!(woken(), [0, 1]);
+        assert_eq!(poll(&last), (vec![2], false));
+        together.tell([(0, refused()), (1, refused())].into_iter());
+        assert_eq!(woken(), [0, 2], "it waited for more");
+        assert_eq!(poll(&last), (vec![0, 1], true));
+    }
+}

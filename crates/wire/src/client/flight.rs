@@ -197,6 +197,7 @@ mod tests {
         queue.push_front(flight.end());
         assert!(flight.is_empty());
         let next = flight.open();
+        assert_eq!(sent(&mut flight, next, &queue), None, "nor has it taken this one");
         flight.begin();
         let mut context = Context::from_waker(Waker::noop());
         let stale = flight.poll_send(call, &queue, &mut context);
@@ -207,6 +208,23 @@ mod tests {
         for (number, place) in [(0, 1), (1, 4), (2, 5)] {
             flight.take(number).unwrap().answer(refused(number));
             assert!(awaited[place].try_recv().unwrap().is_err());
+        }
+        assert!(flight.is_empty());
+    }
+
+    #[test]
+    fn it_is_empty_when_all_are_answered_whichever_was_the_last() {
+        let (queue, mut flight) = (Queue::of(0), Flight::default());
+        let call = flight.open();
+        flight.begin();
+        let mut awaited = Vec::new();
+        for _ in 0..3 {
+            awaited.extend(hand_over(&queue, &["a", "b"]));
+            sent(&mut flight, call, &queue);
+        }
+        for number in [4, 3, 2, 5, 1, 0] {
+            assert!(!flight.is_empty());
+            assert!(flight.take(number).is_some());
         }
         assert!(flight.is_empty());
     }
@@ -247,8 +265,11 @@ mod tests {
         flight.ticks = 3;
         assert_eq!(flight.take_overdue(2).len(), 1, "of the first message, what is not answered");
         assert!(flight.take(1).is_none() && !flight.is_empty());
-        flight.ticks = 5;
-        assert_eq!(flight.take_overdue(2).len(), 1);
+        flight.ticks = 4;
+        let _last = hand_over(&queue, &["d"]);
+        sent(&mut flight, call, &queue);
+        flight.ticks = 7;
+        assert_eq!(flight.take_overdue(2).len(), 2, "of all messages that were sent so long ago");
         assert!(flight.is_empty());
     }
 }
