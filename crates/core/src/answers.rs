@@ -51,3 +51,42 @@ impl Answers for Each {
         if is_waiting { Poll::Pending } else { Poll::Ready(()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Position;
+    use std::future::poll_fn;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::task::Waker;
+
+    /// What an append is answered in these tests, by its place.
+    fn answer(place: usize) -> Result<Appended, AppendError> {
+        Err(AppendError::ConditionFailed { position: Position::new(place as u64) })
+    }
+
+    #[test]
+    fn each_is_told_once_and_when_it_has_come() {
+        // A bit for each that has come.
+        static HAVE_COME: AtomicU64 = AtomicU64::new(0);
+        let appending = |place: usize| -> AppendFuture {
+            Box::pin(poll_fn(move |_| match HAVE_COME.load(Ordering::Relaxed) >> place & 1 {
+                0 => Poll::Pending,
+                _ => Poll::Ready(answer(place)),
+            }))
+        };
+        let mut each = Each::of((0..4).map(appending));
+        for (have_come, expected, is_over) in
+            [(0, &[][..], false), (0b1010, &[1, 3], false), (0b1010, &[], false), (0b1111, &[0, 2], true)]
+        {
+            HAVE_COME.store(have_come, Ordering::Relaxed);
+            let mut told = Vec::new();
+            let polled =
+                each.poll_answers(&mut Context::from_waker(Waker::noop()), &mut |place, told_here| {
+                    assert_eq!(format!("{told_here:?}"), format!("{:?}", answer(place)));
+                    told.push(place);
+                });
+            assert_eq!((&told[..], polled.is_ready()), (expected, is_over));
+        }
+    }
+}

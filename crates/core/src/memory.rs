@@ -3,6 +3,7 @@
 //! the process.
 
 use std::collections::HashMap;
+use std::future::ready;
 use std::sync::Arc;
 
 use event_listener::{Event, EventListener};
@@ -10,11 +11,12 @@ use parking_lot::RwLock;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
+use crate::answers::Each;
 use crate::{
-    Append, AppendCondition, AppendError, AppendFuture, Appended, Clock, CursorSource, CursorSubscription,
-    Direction, Durability, EventStore, Events, InvalidAppend, Position, Read, ReadError, RecordedEvent,
-    Revision, Selection, StreamName, StreamWrite, Subscribe, SubscribeError, Subscription, SystemClock,
-    Timestamp,
+    Answers, Append, AppendCondition, AppendError, AppendFuture, Appended, Clock, CursorSource,
+    CursorSubscription, Direction, Durability, EventStore, Events, InvalidAppend, Position, Read, ReadError,
+    RecordedEvent, Revision, Selection, StreamName, StreamWrite, Subscribe, SubscribeError, Subscription,
+    SystemClock, Timestamp,
 };
 
 /// An event store in memory. Clones share it.
@@ -62,7 +64,11 @@ impl EventStore for MemoryStore {
     }
 
     fn append_async(&self, append: &Append) -> AppendFuture {
-        Box::pin(std::future::ready(self.append(append.clone())))
+        Box::pin(ready(self.append(append.clone())))
+    }
+
+    fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Answers> {
+        Box::new(Each::of(appends.map(|append| -> AppendFuture { Box::pin(ready(self.append(append))) })))
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {

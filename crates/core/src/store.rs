@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::answers::Each;
 use crate::{
     Answers, Append, AppendError, Appended, Events, Position, Read, ReadError, RecordedEvent, Revision,
     Start, StreamName, Subscribe, SubscribeError, Subscription,
@@ -15,8 +14,8 @@ pub type AppendFuture = Pin<Box<dyn Future<Output = Result<Appended, AppendError
 /// An event store: one ordered log, appended to atomically, read and followed.
 ///
 /// Its law is written as tests in the module `contract` (feature `contract`);
-/// every implementation runs them. Only what says nothing new has a
-/// default, so that no wrapper is silently wrong; sugar is in [`EventStoreExt`].
+/// every implementation runs them. Nothing has a default, so that no wrapper is
+/// silently wrong; sugar is in [`EventStoreExt`].
 ///
 /// Promises:
 /// - an append is recorded whole or not at all, and its events stand next to
@@ -47,11 +46,10 @@ pub trait EventStore: Send + Sync {
     fn append_async(&self, append: &Append) -> AppendFuture;
 
     /// The same of several, one after another, each for itself: what
-    /// [`EventStore::append_async`] would do with each in turn, and by default does. A
-    /// store that takes many at once does it for less.
-    fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Answers> {
-        Box::new(Each::of(appends.map(|append| self.append_async(&append))))
-    }
+    /// [`EventStore::append_async`] would do with each in turn. A store that takes many at
+    /// once does it for less; one that does not makes it of the futures, with
+    /// [`Each::of`](crate::answers::Each::of).
+    fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Answers>;
 
     /// The committed events a read asks for.
     fn read(&self, read: Read) -> Result<Events, ReadError>;

@@ -210,3 +210,99 @@ impl Answers for Waiting {
         if is_over { Poll::Ready(()) } else { Poll::Pending }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use factum_core::{Durability, Position};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn refused() -> Answer {
+        Err(AppendError::Storage(StorageError::Closed))
+    }
+
+    /// A receipt that is known by its position.
+    fn receipt(position: u64) -> Appended {
+        let position = Position::new(position);
+        Appended {
+            positions: Some(position..=position),
+            revisions: [None].into(),
+            recorded_at: None,
+            durability: Durability::Memory,
+            repeated: false,
+        }
+    }
+
+    #[test]
+    fn each_of_a_run_is_answered_as_it_was_judged() {
+        let together: Arc<Together> = Arc::default();
+        let mut reply = Reply::Among(Run::from(&together, 4));
+        (4..8).for_each(|_| reply.grow());
+        let mut replies = Replies::default();
+        replies.add(&mut reply, receipt(4));
+        replies.add(&mut reply, receipt(5));
+        reply.take_first().send(Err(AppendError::ConditionFailed { position: Position::FIRST }));
+        drop(reply);
+        replies.send();
+        let mut told = std::mem::take(&mut together.0.lock().answers);
+        told.sort_by_key(|(number, _)| *number);
+        match &told[..] {
+            [(4, Ok(first)), (5, Ok(second)), (6, Err(refused)), (7, Err(dropped))] => {
+                assert_eq!([first, second], [&receipt(4), &receipt(5)]);
+                assert!(matches!(refused, AppendError::ConditionFailed { .. }), "{refused:?}");
+                assert!(matches!(dropped, AppendError::Storage(StorageError::Closed)), "{dropped:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_caller_is_not_told_what_is_another_s() {
+        let callers: [Arc<Together>; 2] = Default::default();
+        let mut replies = Replies::default();
+        // The second's first one was refused before: its numbers go on where the first's end.
+        for (caller, number) in callers.iter().zip(0..) {
+            let mut reply = Reply::Among(Run::from(caller, number));
+            reply.grow();
+            replies.add(&mut reply, receipt(number.into()));
+        }
+        replies.send();
+        for (caller, number) in callers.iter().zip(0..) {
+            let told = std::mem::take(&mut caller.0.lock().answers);
+            let [(told_number, Ok(told_receipt))] = &told[..] else { panic!("{told:?}") };
+            assert_eq!((*told_number, told_receipt), (number, &receipt(number.into())));
+        }
+    }
+
+    #[test]
+    fn who_asked_last_is_woken_and_told_what_is_new() {
+        let together: Arc<Together> = Arc::default();
+        let mut waiting = Waiting { together: Arc::clone(&together), left: 3, led: None };
+        let (first, last) = (Arc::new(Woken::default()), Arc::new(Woken::default()));
+        let mut poll = |woken: &Arc<Woken>| {
+            let (waker, mut told) = (Waker::from(Arc::clone(woken)), Vec::new());
+            let polled =
+                waiting.poll_answers(&mut Context::from_waker(&waker), &mut |place, _| told.push(place));
+            (told, polled.is_ready())
+        };
+        let woken = || [&first, &last].map(|woken| woken.0.load(Ordering::Relaxed));
+        assert_eq!(poll(&first), (vec![], false));
+        assert_eq!(poll(&last), (vec![], false));
+        together.tell([(2, refused())].into_iter());
+        assert_eq!(woken(), [0, 1]);
+        assert_eq!(poll(&last), (vec![2], false));
+        together.tell([(0, refused()), (1, refused())].into_iter());
+        assert_eq!(woken(), [0, 2], "it waited for more");
+        assert_eq!(poll(&last), (vec![0, 1], true));
+    }
+}

@@ -89,7 +89,7 @@ impl Arriving {
         Self { body, piece: Bytes::new(), gathered: BytesMut::new() }
     }
 
-    /// The next; `None` if there is none. After an error there is none.
+    /// The next; `None` if there is none. After an error nobody asks again.
     pub fn poll_next<M: Message + Default>(
         &mut self,
         context: &mut Context<'_>,
@@ -110,10 +110,7 @@ impl Arriving {
                 // The other kind of frame only says that this was all.
                 Some(frame) => self.piece = frame?.into_data().unwrap_or_default(),
                 None if self.gathered.is_empty() => return Poll::Ready(Ok(None)),
-                None => {
-                    self.gathered.clear();
-                    return Poll::Ready(Err(Status::internal("the call ended within a message")));
-                }
+                None => return Poll::Ready(Err(Status::internal("the call ended within a message"))),
             }
         }
     }
@@ -199,6 +196,18 @@ mod tests {
         let single: Vec<&[u8]> = all.chunks(1).collect();
         assert_eq!(taken(&single).await.unwrap(), sent);
         assert!(taken(&[]).await.unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_comes_in_one_piece_is_copied_nowhere() {
+        let mut arriving = Arriving::of(Body::empty());
+        arriving.piece = [message(b"abc", 1), message(b"de", 2)].concat().into();
+        let piece = arriving.piece.as_ptr_range();
+        for _ in 0..2 {
+            let message = arriving.take().unwrap().unwrap();
+            assert!(piece.contains(&message.as_ptr()));
+        }
+        assert!(arriving.take().unwrap().is_none());
     }
 
     #[tokio::test]

@@ -57,8 +57,9 @@ async fn appends(store: &dyn EventStore) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use factum_core::answers::Each;
     use factum_core::{
-        AppendError, AppendFuture, Appended, Events, MemoryStore, Position, ReadError, StorageError,
+        Answers, AppendError, AppendFuture, Appended, Events, MemoryStore, Position, ReadError, StorageError,
         Subscribe, SubscribeError, Subscription,
     };
 
@@ -79,6 +80,10 @@ mod tests {
 
         fn append_async(&self, append: &Append) -> AppendFuture {
             Box::pin(std::future::ready(self.append(append.clone())))
+        }
+
+        fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Answers> {
+            Box::new(Each::of(appends.map(|append| self.append_async(&append))))
         }
 
         fn read(&self, read: Read) -> Result<Events, ReadError> {

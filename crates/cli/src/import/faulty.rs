@@ -2,9 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use factum_core::answers::Each;
 use factum_core::{
-    Append, AppendError, AppendFuture, Appended, EventStore, Events, MemoryStore, Position, Read, ReadError,
-    StorageError, Subscribe, SubscribeError, Subscription,
+    Answers, Append, AppendError, AppendFuture, Appended, EventStore, Events, MemoryStore, Position, Read,
+    ReadError, StorageError, Subscribe, SubscribeError, Subscription,
 };
 
 /// A store in memory that fails after a number of appends.
@@ -39,6 +40,10 @@ impl EventStore for Faulty {
 
     fn append_async(&self, append: &Append) -> AppendFuture {
         Box::pin(std::future::ready(self.append(append.clone())))
+    }
+
+    fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Answers> {
+        Box::new(Each::of(appends.map(|append| self.append_async(&append))))
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {

@@ -8,7 +8,8 @@ use factum::snapshot::{SnapshotPolicy, Snapshots};
 use factum::store::StoreOptions;
 use factum::{AppendError, EventStore, Position, ReadError, Retry};
 use factum_core::{
-    Append, AppendFuture, Appended, Events, MemoryStore, Read, Subscribe, SubscribeError, Subscription,
+    Answers, Append, AppendFuture, Appended, Events, MemoryStore, Read, Subscribe, SubscribeError,
+    Subscription,
 };
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,10 @@ impl EventStore for Watched {
 
     fn append_async(&self, append: &Append) -> AppendFuture {
         self.memory.append_async(append)
+    }
+
+    fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Answers> {
+        self.memory.append_each(appends)
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {

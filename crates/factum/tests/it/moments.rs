@@ -8,7 +8,7 @@ use factum::prelude::*;
 use factum::store::StoreOptions;
 use factum::{EventStore, Moment, Position, ReadError};
 use factum_core::{
-    Append, AppendFuture, Appended, Events, MemoryStore, Read, Selection, Subscribe, SubscribeError,
+    Answers, Append, AppendFuture, Appended, Events, MemoryStore, Read, Selection, Subscribe, SubscribeError,
     Subscription, Until,
 };
 
@@ -27,6 +27,10 @@ impl EventStore for Busy {
 
     fn append_async(&self, append: &Append) -> AppendFuture {
         self.memory.append_async(append)
+    }
+
+    fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Answers> {
+        self.memory.append_each(appends)
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {

@@ -5,9 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use factum_core::answers::Each;
 use factum_core::{
-    Append, AppendError, AppendFuture, Appended, EventStore, Events, Position, Read, ReadError, Subscribe,
-    SubscribeError, Subscription, contract,
+    Answers, Append, AppendError, AppendFuture, Appended, EventStore, Events, Position, Read, ReadError,
+    Subscribe, SubscribeError, Subscription, contract,
 };
 use factum_log::disk::MemoryDisk;
 use factum_log::{Log, LogOptions, Threads};
@@ -46,6 +47,10 @@ impl EventStore for Pumped {
         // A failure is every later append's answer.
         let _ = self.0.pump();
         answer
+    }
+
+    fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Answers> {
+        Box::new(Each::of(appends.map(|append| self.append_async(&append))))
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use factum_core::{
-    Append, AppendError, AppendFuture, Appended, ContentType, EventStore, EventStoreExt, EventType, Events,
-    ExpectedRevision, ManualClock, MemoryStore, NewEvent, Position, Read, ReadError, Revision, Selection,
-    StreamName, Subscribe, SubscribeError, Subscription, Timestamp, Uuid,
+    Answers, Append, AppendError, AppendFuture, Appended, ContentType, EventStore, EventStoreExt, EventType,
+    Events, ExpectedRevision, ManualClock, MemoryStore, NewEvent, Position, Read, ReadError, Revision,
+    Selection, StreamName, Subscribe, SubscribeError, Subscription, Timestamp, Uuid,
 };
 use factum_wire::Failure;
 use serde_json::json;
@@ -468,6 +468,10 @@ impl EventStore for Between {
 
     fn append_async(&self, append: &Append) -> AppendFuture {
         self.store.append_async(append)
+    }
+
+    fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Answers> {
+        self.store.append_each(appends)
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {

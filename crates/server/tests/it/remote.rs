@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use factum_core::answers::Each;
 use factum_core::{
-    Append, AppendError, AppendFuture, Appended, EventStore, Events, ExpectedRevision, InvalidAppend,
-    MemoryStore, NewEvent, Position, Query, Read, ReadError, Revision, Selection, Signal, StorageError,
-    StreamName, Subscribe, SubscribeError, SubscribeFrom, Subscription, contract,
+    Answers, Append, AppendError, AppendFuture, Appended, EventStore, Events, ExpectedRevision,
+    InvalidAppend, MemoryStore, NewEvent, Position, Query, Read, ReadError, Revision, Selection, Signal,
+    StorageError, StreamName, Subscribe, SubscribeError, SubscribeFrom, Subscription, contract,
 };
 use factum_log::{Log, LogOptions};
 use factum_server::Services;
@@ -45,6 +46,10 @@ impl EventStore for Remote {
 
     fn append_async(&self, append: &Append) -> AppendFuture {
         self.store.append_async(append)
+    }
+
+    fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Answers> {
+        self.store.append_each(appends)
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {
@@ -307,6 +312,10 @@ impl EventStore for Held {
         })
     }
 
+    fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Answers> {
+        Box::new(Each::of(appends.map(|append| self.append_async(&append))))
+    }
+
     fn read(&self, read: Read) -> Result<Events, ReadError> {
         EventStore::read(&self.store, read)
     }
@@ -523,6 +532,10 @@ impl EventStore for Counting {
 
     fn append_async(&self, append: &Append) -> AppendFuture {
         self.0.append_async(append)
+    }
+
+    fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Answers> {
+        self.0.append_each(appends)
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {

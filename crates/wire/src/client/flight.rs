@@ -153,6 +153,9 @@ mod tests {
     use crate::store::packed::UnpackedAppends;
     use factum_core::{Append, AppendError, ExpectedRevision, NewEvent, Position, StreamName};
     use prost::Message as _;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::Wake;
 
     fn append(stream: &str) -> Append {
         let event = NewEvent::json("A", &().into()).unwrap();
@@ -197,6 +200,7 @@ mod tests {
         queue.push_front(flight.end());
         assert!(flight.is_empty());
         let next = flight.open();
+        assert_eq!(sent(&mut flight, next, &queue), None, "nor has it taken this one");
         flight.begin();
         let mut context = Context::from_waker(Waker::noop());
         let stale = flight.poll_send(call, &queue, &mut context);
@@ -207,6 +211,45 @@ mod tests {
         for (number, place) in [(0, 1), (1, 4), (2, 5)] {
             flight.take(number).unwrap().answer(refused(number));
             assert!(awaited[place].try_recv().unwrap().is_err());
+        }
+        assert!(flight.is_empty());
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_would_send_before_the_call_has_begun_is_woken_for_it() {
+        let (queue, mut flight) = (Queue::of(0), Flight::default());
+        let call = flight.open();
+        let _awaited = hand_over(&queue, &["a"]);
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        assert!(flight.poll_send(call, &queue, &mut Context::from_waker(&waker)).is_pending());
+        assert!(!woken.0.load(Ordering::Relaxed));
+        flight.begin();
+        assert!(woken.0.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn it_is_empty_when_all_are_answered_whichever_was_the_last() {
+        let (queue, mut flight) = (Queue::of(0), Flight::default());
+        let call = flight.open();
+        flight.begin();
+        let mut awaited = Vec::new();
+        for _ in 0..3 {
+            awaited.extend(hand_over(&queue, &["a", "b"]));
+            sent(&mut flight, call, &queue);
+        }
+        for number in [4, 3, 2, 5, 1, 0] {
+            assert!(!flight.is_empty());
+            assert!(flight.take(number).is_some());
         }
         assert!(flight.is_empty());
     }
@@ -247,8 +290,11 @@ mod tests {
         flight.ticks = 3;
         assert_eq!(flight.take_overdue(2).len(), 1, "of the first message, what is not answered");
         assert!(flight.take(1).is_none() && !flight.is_empty());
-        flight.ticks = 5;
-        assert_eq!(flight.take_overdue(2).len(), 1);
+        flight.ticks = 4;
+        let _last = hand_over(&queue, &["d"]);
+        sent(&mut flight, call, &queue);
+        flight.ticks = 7;
+        assert_eq!(flight.take_overdue(2).len(), 2, "of all messages that were sent so long ago");
         assert!(flight.is_empty());
     }
 }

@@ -39,9 +39,10 @@ mod written;
 use std::sync::Arc;
 use std::time::Duration;
 
+use factum_core::answers::Each;
 use factum_core::{
-    Append, AppendError, AppendFuture, Appended, EventStore, Events, Position, Read, ReadError, StorageError,
-    Subscribe, SubscribeError, Subscription,
+    Answers, Append, AppendError, AppendFuture, Appended, EventStore, Events, Position, Read, ReadError,
+    StorageError, Subscribe, SubscribeError, Subscription,
 };
 
 use self::background::Background;
@@ -126,6 +127,10 @@ impl EventStore for RemoteStore {
 
     fn append_async(&self, append: &Append) -> AppendFuture {
         self.0.appends().hand_over(append)
+    }
+
+    fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Answers> {
+        Box::new(Each::of(appends.map(|append| self.append_async(&append))))
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {

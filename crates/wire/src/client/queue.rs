@@ -9,6 +9,10 @@
 //!
 //! What waits while a message is being sent goes with the next one, so that
 //! messages grow under load and a lone append waits for nobody.
+//!
+//! Callers take turns at what is filling, and each copies while it has the turn. A
+//! large append would make all others wait for that: it is a full message by itself,
+//! made before its turn has come, behind what was filling until then.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +29,9 @@ use crate::store::packed::{PackedAppends, packed_bytes};
 /// How many appends, and about how many bytes, go in one message.
 const APPENDS_MAX: usize = 512;
 const BYTES: usize = 1024 * 1024;
+
+/// From how many bytes on an append is a message by itself.
+const LARGE_BYTES: u64 = 64 * 1024;
 
 /// How much room is made before it is needed, at most. Messages are not of one length,
 /// and one that outgrows its room is copied.
@@ -47,6 +54,23 @@ impl Parcel {
             packed: PackedAppends::with_room((2 * other.packed.bytes()).min(ROOM_BYTES_MAX)),
             appends: Vec::with_capacity((2 * other.appends.len()).min(APPENDS_MAX)),
         }
+    }
+
+    /// One append alone, which takes so many bytes.
+    fn of_one(append: &Append, bytes: u64) -> (Self, Awaited) {
+        // Far from what a machine cannot count.
+        let packed = PackedAppends::with_room(bytes as usize);
+        let mut alone = Self { packed, appends: Vec::with_capacity(1) };
+        let awaited = alone.push(append);
+        (alone, awaited)
+    }
+
+    fn push(&mut self, append: &Append) -> Awaited {
+        let begin = self.packed.bytes();
+        self.packed.push(append);
+        let (sent, awaited) = Sent::new(append, begin..self.packed.bytes());
+        self.appends.push(sent);
+        awaited
     }
 
     fn is_full(&self) -> bool {
@@ -87,23 +111,29 @@ impl Queue {
         if bytes > APPEND_BYTES_MAX {
             return Err(InvalidAppend::TooLarge { bytes, limit: APPEND_BYTES_MAX }.into());
         }
-        let bytes = bytes + KEPT_BYTES;
-        let (queued_bytes, limit_bytes) = (self.bytes.fetch_add(bytes, Ordering::Relaxed), self.limit_bytes);
-        if append.when_full == WhenFull::Refuse && queued_bytes.saturating_add(bytes) > limit_bytes {
-            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        let kept = bytes + KEPT_BYTES;
+        let (queued_bytes, limit_bytes) = (self.bytes.fetch_add(kept, Ordering::Relaxed), self.limit_bytes);
+        if append.when_full == WhenFull::Refuse && queued_bytes.saturating_add(kept) > limit_bytes {
+            self.bytes.fetch_sub(kept, Ordering::Relaxed);
             return Err(AppendError::Overloaded { queued_bytes, limit_bytes });
         }
-        let mut state = self.state();
-        let begin = state.filling.packed.bytes();
-        state.filling.packed.push(append);
-        let (sent, awaited) = Sent::new(append, begin..state.filling.packed.bytes());
-        state.filling.appends.push(sent);
-        if state.filling.is_full() {
-            let full = state.take_filling();
-            state.full.push_back(full);
-        }
-        let sender = state.sender.take();
-        drop(state);
+        let (awaited, sender) = match bytes < LARGE_BYTES {
+            true => {
+                let mut state = self.state();
+                let awaited = state.filling.push(append);
+                if state.filling.is_full() {
+                    state.fill();
+                }
+                (awaited, state.sender.take())
+            }
+            false => {
+                let (alone, awaited) = Parcel::of_one(append, bytes);
+                let mut state = self.state();
+                state.fill();
+                state.full.push_back(alone);
+                (awaited, state.sender.take())
+            }
+        };
         if let Some(sender) = sender {
             sender.wake();
         }
@@ -207,6 +237,14 @@ impl State {
         self.full.is_empty() && self.filling.appends.is_empty()
     }
 
+    /// What is filling is full, if there is something in it.
+    fn fill(&mut self) {
+        if !self.filling.appends.is_empty() {
+            let full = self.take_filling();
+            self.full.push_back(full);
+        }
+    }
+
     fn take_filling(&mut self) -> Parcel {
         let next = Parcel::beside(&self.filling);
         std::mem::replace(&mut self.filling, next)
@@ -216,6 +254,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::packed::UnpackedAppends;
     use factum_core::{ExpectedRevision, NewEvent, StreamName};
 
     fn append(bytes: usize) -> Append {
@@ -223,14 +262,18 @@ mod tests {
         Append::to(StreamName::new("a").unwrap(), ExpectedRevision::Any, [event])
     }
 
-    /// How many appends each of the messages has.
-    fn messages(queue: &Queue) -> Vec<usize> {
+    fn parcels(queue: &Queue) -> Vec<Parcel> {
         let mut context = Context::from_waker(Waker::noop());
         let next = || match queue.poll_next(&mut context) {
             Poll::Ready(parcel) => parcel,
             Poll::Pending => None,
         };
-        std::iter::from_fn(next).map(|parcel| parcel.appends.len()).collect()
+        std::iter::from_fn(next).collect()
+    }
+
+    /// How many appends each of the messages has.
+    fn messages(queue: &Queue) -> Vec<usize> {
+        parcels(queue).iter().map(|parcel| parcel.appends.len()).collect()
     }
 
     #[test]
@@ -238,8 +281,25 @@ mod tests {
         let queue = Queue::of(0);
         let _small: Vec<_> = (0..APPENDS_MAX + 3).map(|_| queue.push(&append(1)).unwrap()).collect();
         assert_eq!(messages(&queue), [APPENDS_MAX, 3]);
-        let _large: Vec<_> = (0..3).map(|_| queue.push(&append(BYTES / 2)).unwrap()).collect();
-        assert_eq!(messages(&queue), [2, 1]);
+        let half = LARGE_BYTES as usize / 2;
+        let _larger: Vec<_> = (0..BYTES / half + 1).map(|_| queue.push(&append(half)).unwrap()).collect();
+        assert_eq!(messages(&queue), [BYTES / half, 1]);
+    }
+
+    #[test]
+    fn a_large_append_goes_alone_in_its_turn() {
+        let queue = Queue::of(0);
+        let large = LARGE_BYTES as usize;
+        let (sizes, together) = ([large, 1, 2, large + 1, large + 2, 3], [1, 2, 1, 1, 1]);
+        let _awaited: Vec<_> = sizes.iter().map(|bytes| queue.push(&append(*bytes)).unwrap()).collect();
+        assert!(!queue.has_fewer(2), "it is sent at once");
+        let parcels = parcels(&queue);
+        assert_eq!(parcels.iter().map(|parcel| parcel.appends.len()).collect::<Vec<_>>(), together);
+        let sent = parcels.into_iter().flat_map(|Parcel { packed, appends }| {
+            let packed = packed.into_bytes();
+            appends.into_iter().flat_map(move |sent| UnpackedAppends::of(packed.slice(sent.place)))
+        });
+        assert!(sent.map(|append| append.unwrap().writes[0].events[0].data.len()).eq(sizes));
     }
 
     #[test]

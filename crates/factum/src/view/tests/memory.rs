@@ -78,6 +78,13 @@ impl factum_core::EventStore for Deaf {
         self.0.append_async(append)
     }
 
+    fn append_each(
+        &self,
+        appends: &mut dyn Iterator<Item = factum_core::Append>,
+    ) -> Box<dyn factum_core::Answers> {
+        self.0.append_each(appends)
+    }
+
     fn read(&self, read: factum_core::Read) -> Result<factum_core::Events, crate::ReadError> {
         self.0.read(read)
     }

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use factum::store::StoreOptions;
 use factum::{AppendError, EventStore, Position, ReadError, Store};
+use factum_core::answers::Each;
 use factum_core::{
-    Append, AppendFuture, Appended, Events, MemoryStore, Read, StorageError, Subscribe, SubscribeError,
-    Subscription,
+    Answers, Append, AppendFuture, Appended, Events, MemoryStore, Read, StorageError, Subscribe,
+    SubscribeError, Subscription,
 };
 use parking_lot::Mutex;
 
@@ -154,6 +155,10 @@ impl EventStore for Faulty {
             }
             answer
         })
+    }
+
+    fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Answers> {
+        Box::new(Each::of(appends.map(|append| self.append_async(&append))))
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {

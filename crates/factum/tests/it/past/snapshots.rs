@@ -10,7 +10,8 @@ use factum::snapshot::{
 };
 use factum::{EventStore, Position, ReadError};
 use factum_core::{
-    Append, AppendError, AppendFuture, Appended, Events, Read, Subscribe, SubscribeError, Subscription,
+    Answers, Append, AppendError, AppendFuture, Appended, Events, Read, Subscribe, SubscribeError,
+    Subscription,
 };
 
 use super::trust::Reachable;
@@ -28,6 +29,9 @@ impl EventStore for Counted {
     }
     fn append_async(&self, append: &Append) -> AppendFuture {
         self.store.append_async(append)
+    }
+    fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Answers> {
+        self.store.append_each(appends)
     }
     fn read(&self, read: Read) -> Result<Events, ReadError> {
         let count = self.read.clone();

@@ -8,8 +8,8 @@ use factum::snapshot::{
 };
 use factum::{EventStore, Position, ReadError};
 use factum_core::{
-    Append, AppendError, AppendFuture, Appended, Events, Read, StorageError, Subscribe, SubscribeError,
-    Subscription,
+    Answers, Append, AppendError, AppendFuture, Appended, Events, Read, StorageError, Subscribe,
+    SubscribeError, Subscription,
 };
 use parking_lot::Mutex;
 
@@ -115,6 +115,9 @@ impl EventStore for Shaky {
     }
     fn append_async(&self, append: &Append) -> AppendFuture {
         self.store.append_async(append)
+    }
+    fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Answers> {
+        self.store.append_each(appends)
     }
     fn read(&self, read: Read) -> Result<Events, ReadError> {
         if self.fails.swap(false, Ordering::SeqCst) {

@@ -19,6 +19,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
+use factum_core::answers::Each;
 use factum_core::*;
 use factum_log::OpenError;
 use factum_log::disk::{Disk, DiskFile, DiskLock, read_exact_at, write_all_at};
@@ -286,6 +287,10 @@ impl EventStore for Straw {
             Some(answer) => Poll::Ready(answer),
             None => Poll::Pending,
         }))
+    }
+
+    fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Answers> {
+        Box::new(Each::of(appends.map(|append| self.append_async(&append))))
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {
