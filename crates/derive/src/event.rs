@@ -1,13 +1,15 @@
 //! `#[derive(Event)]`: a struct that is one stored type, or an enum of several.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
-use syn::{Attribute, Data, DataEnum, DataStruct, DeriveInput, Error, Fields, Ident, Result, Type, Variant};
+use quote::{ToTokens as _, format_ident, quote};
+use syn::{
+    Attribute, Data, DataEnum, DataStruct, DeriveInput, Error, Field, Fields, Ident, Result, Type, Variant,
+};
 
 use crate::attribute::Settings;
 use crate::naming::{lower_first, prefix_of_enum, stored_type};
 use crate::stored_fields::rename_all_fields;
-use crate::variant::StoredType;
+use crate::variant::{StoredType, is_label};
 
 pub fn expand(input: &DeriveInput) -> Result<TokenStream> {
     if let Some(parameter) = input.generics.params.first() {
@@ -185,6 +187,7 @@ fn expand_enum(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream> {
         return Err(mistakes);
     }
     refuse_twice(&stored)?;
+    refuse_forgotten_id(&stored, &category)?;
 
     let hidden = hidden_enum(&ident_text, &data.variants, rename_all_fields.as_deref());
     // Of a variant that holds an event it is not known here what that is stored as,
@@ -441,6 +444,27 @@ fn refuse_twice(stored: &[StoredType<'_>]) -> Result<()> {
             let message =
                 format!("`{}` is stored as `{}` too: give one of them another name", other.ident, one.name);
             return Err(Error::new_spanned(one.ident, message));
+        }
+    }
+    Ok(())
+}
+
+/// An `#[id]` that was forgotten would send events where no aggregate looks for them:
+/// in a variant without one, a plain field of the type that names the streams of
+/// others.
+fn refuse_forgotten_id(stored: &[StoredType<'_>], category: &str) -> Result<()> {
+    for forgetful in stored.iter().filter(|stored| stored.id().is_none()) {
+        let written = |field: &Field| field.ty.to_token_stream().to_string();
+        let is_named_by =
+            |other: &&StoredType<'_>, field| other.id().is_some_and(|id| written(id) == written(field));
+        let plain = forgetful.fields.iter().filter(|field| !is_label(field));
+        for field in plain {
+            let Some(other) = stored.iter().find(|other| is_named_by(other, field)) else { continue };
+            let (variant, other) = (forgetful.ident, other.ident);
+            let message = format!(
+                "`{variant}` has no `#[id]`, so it would go to the stream `{category}`, where nobody who reads `{other}` finds it: mark this field `#[id]` as there, or `#[tag]` if it does not name the stream"
+            );
+            return Err(Error::new_spanned(field, message));
         }
     }
     Ok(())

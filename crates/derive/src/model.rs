@@ -69,9 +69,14 @@ pub fn expand(input: &DeriveInput, kind: Kind) -> Result<TokenStream> {
     let folds = folds_of(input)?;
     let (keys, others): (Vec<&Field>, Vec<&Field>) = fields.iter().partition(|field| is_key(field));
     let names = |fields: &[&Field]| fields.iter().filter_map(|field| field.ident.clone()).collect::<Vec<_>>();
-    let (key_names, other_names) = (names(&keys), names(&others));
+    let key_names = names(&keys);
     let key_types: Vec<_> = keys.iter().map(|field| &field.ty).collect();
     let events = &folds.events;
+    // Where a default is missing, the error stands at the type of the field.
+    let begins = others.iter().map(|field| {
+        let (name, ty) = (&field.ident, &field.ty);
+        quote_spanned! {at(ty)=> #name: <#ty as ::factum::model::Begins>::begin() }
+    });
 
     let mut commuting = Vec::new();
     for path in &folds.commutes {
@@ -146,7 +151,7 @@ pub fn expand(input: &DeriveInput, kind: Kind) -> Result<TokenStream> {
             #visibility fn #of(#(#key_names: impl ::core::convert::Into<#key_types>),*) -> Self {
                 Self {
                     #(#key_names: ::core::convert::Into::into(#key_names),)*
-                    #(#other_names: ::core::default::Default::default(),)*
+                    #(#begins,)*
                 }
             }
         }

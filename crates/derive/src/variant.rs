@@ -76,9 +76,9 @@ impl<'a> StoredType<'a> {
         self.rename_all.is_some() || !self.serde.is_empty() || on_fields.count() > 0
     }
 
-    /// Where an event of this type goes.
-    fn id(&self) -> Option<&Ident> {
-        self.fields.iter().find(|field| has(field, "id")).and_then(|field| field.ident.as_ref())
+    /// What names the stream of an event of this type.
+    pub fn id(&self) -> Option<&Field> {
+        self.fields.iter().copied().find(|field| has(field, "id"))
     }
 
     fn tags(&self) -> impl Iterator<Item = &Ident> {
@@ -109,7 +109,7 @@ impl<'a> StoredType<'a> {
     /// Collects tags and the stream's id from the fields, which are in scope
     /// as references.
     pub fn labels(&self) -> TokenStream {
-        let id = self.id().map(|id| quote! { labels.id(#id); });
+        let id = self.id().and_then(|id| id.ident.as_ref()).map(|id| quote! { labels.id(#id); });
         let tags = self.tags();
         quote! {
             #id
@@ -180,7 +180,7 @@ impl<'a> StoredType<'a> {
                 ::factum::event::FieldShape { name: #name, type_name: #written, optional: #optional }
             })
         });
-        let tags = self.fields.iter().filter(|field| has(field, "id") || has(field, "tag")).map(|field| {
+        let tags = self.fields.iter().filter(|field| is_label(field)).map(|field| {
             let ty = &field.ty;
             match has(field, "id") {
                 true => quote! { <#ty as ::factum::Id>::KEY },
@@ -266,6 +266,11 @@ pub fn at(place: &impl Spanned) -> Span {
 
 fn serde_of(attributes: &[Attribute]) -> Vec<&Attribute> {
     attributes.iter().filter(|attribute| attribute.path().is_ident("serde")).collect()
+}
+
+/// Whether it names the stream or a tag.
+pub fn is_label(field: &Field) -> bool {
+    has(field, "id") || has(field, "tag")
 }
 
 fn has(field: &Field, name: &str) -> bool {

@@ -71,6 +71,9 @@ impl Boundary {
     /// The stream of one subject.
     pub fn stream(category: &str, id: &impl Id, selected: &Selected) -> Result<Self, BoundaryError> {
         let types = selected.get();
+        if let Some(error) = &types.nothing_in_stream {
+            return Err(error.clone());
+        }
         let (name, id_tag) = names(category, id)?;
         let guard = if types.commute() {
             Guard::Condition(Box::new(QueryItem {

@@ -40,6 +40,12 @@ impl Context {
         }
     }
 
+    /// Has the flow of this event go on, which led to the command.
+    pub(crate) fn continue_from(&mut self, event: &RecordedEvent) {
+        let Self { correlation_id, causation_id, .. } = Self::caused_by(event);
+        (self.correlation_id, self.causation_id) = (correlation_id, causation_id);
+    }
+
     /// As it is stored beside every event of the command, together with
     /// [what an event says of its maker](crate::Event::PRODUCER_METADATA).
     pub fn metadata_bytes(&self, producer_metadata: &'static str) -> Bytes {

@@ -91,7 +91,8 @@ where
 
     /// Carries it out at most once for this key, for ever: a second time it
     /// answers [`DecideError::AlreadyDone`] with the first receipt. Costs one
-    /// small event in a stream of its own.
+    /// small event in a stream of its own. A command that was rejected, or came to
+    /// nothing, was not carried out: given again it is judged anew.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.terms.say().key = Some(key.into());
         self
@@ -128,9 +129,7 @@ where
 
     /// The event that led to the command: its flow goes on.
     pub fn caused_by(mut self, event: &RecordedEvent) -> Self {
-        let Context { correlation_id, causation_id, .. } = Context::caused_by(event);
-        let context = &mut self.terms.say().context;
-        (context.correlation_id, context.causation_id) = (correlation_id, causation_id);
+        self.terms.say().context.continue_from(event);
         self
     }
 

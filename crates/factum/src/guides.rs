@@ -1,4 +1,7 @@
-//! The guides in `docs`, whose code runs as documentation tests.
+//! The first page and the guides in `docs`, whose code runs as documentation tests.
+
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;
 
 #[doc = include_str!("../../../docs/evolution.md")]
 pub struct Evolution;

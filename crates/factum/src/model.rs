@@ -37,6 +37,23 @@ pub trait Evolve<E> {
     }
 }
 
+/// What a field of a model that is no key is before any event: its default.
+#[diagnostic::on_unimplemented(
+    message = "nothing says what a field of type `{Self}` is before any event",
+    label = "no `Default`",
+    note = "what is no `#[key]` begins at its default: derive `Default` on `{Self}`, in an enum with `#[default]` on the variant it begins as; or make the field an `Option`, which begins as `None`"
+)]
+pub trait Begins {
+    /// It.
+    fn begin() -> Self;
+}
+
+impl<T: Default> Begins for T {
+    fn begin() -> Self {
+        Self::default()
+    }
+}
+
 /// A state and which events it is folded from.
 ///
 /// Its keys say which events; everything else begins at its default. A state is
@@ -166,6 +183,14 @@ pub enum BoundaryError {
     /// A key cannot be part of a stream's name or a tag.
     #[error("a key of the model cannot name a stream or a tag")]
     Name(#[from] NameError),
+    /// No event ever goes to a stream of this key.
+    #[error(
+        "no event of the model goes to a stream named by {key:?}: mark the field of that id `#[id]` in its events; a model whose events carry the id as a `#[tag]` derives `Model`"
+    )]
+    NothingInStream {
+        /// The key's name.
+        key: &'static str,
+    },
     /// No event could ever be selected.
     #[error(
         "no event of the model carries the tag {key:?}: mark a field of that id `#[tag]` or `#[id]` in its events"
@@ -264,6 +289,8 @@ pub struct SelectedTypes {
     pub(crate) guarded: Vec<EventType>,
     /// Why none is.
     pub(crate) nothing: Option<BoundaryError>,
+    /// Why none is in a stream of the key.
+    pub(crate) nothing_in_stream: Option<BoundaryError>,
 }
 
 impl Selected {
@@ -293,7 +320,13 @@ impl SelectedTypes {
             None if folded.is_empty() => Some(BoundaryError::NothingTaggedWithAll { keys: keys.to_vec() }),
             None => None,
         };
-        Self { folded, guarded, nothing }
+        let nothing_in_stream = match keys {
+            [key] if !shapes.iter().any(|shape| shape.has_id && shape.tags.contains(key)) => {
+                Some(BoundaryError::NothingInStream { key })
+            }
+            _ => None,
+        };
+        Self { folded, guarded, nothing, nothing_in_stream }
     }
 
     pub(crate) fn commute(&self) -> bool {

@@ -3,8 +3,12 @@
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
+use factum_core::{RecordedEvent, Timestamp};
+use serde_json::Value;
+use uuid::Uuid;
+
 use crate::Boundary;
-use crate::command::Context;
+use crate::command::{ACTOR, Context};
 use crate::draft::Draft;
 use crate::emitted::Emitted;
 use crate::receipt::Receipt;
@@ -23,9 +27,38 @@ impl Recording {
         Self { store, emitted, context: Context::default() }
     }
 
-    /// With what surrounds them.
+    /// Everything that surrounds them at once.
     pub fn context(self, context: Context) -> Self {
         Self { context, ..self }
+    }
+
+    /// Who says so; kept as metadata `actor`.
+    pub fn actor(self, actor: impl Into<String>) -> Self {
+        self.metadata(ACTOR, actor.into())
+    }
+
+    /// A fact about the facts.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.context.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// The flow they belong to.
+    pub fn correlation_id(mut self, id: Uuid) -> Self {
+        self.context.correlation_id = Some(id);
+        self
+    }
+
+    /// The event that led to them: its flow goes on.
+    pub fn caused_by(mut self, event: &RecordedEvent) -> Self {
+        self.context.continue_from(event);
+        self
+    }
+
+    /// When they happened, if not now.
+    pub fn occurred_at(mut self, time: Timestamp) -> Self {
+        self.context.occurred_at = Some(time);
+        self
     }
 
     fn draft(self) -> Result<(Store, Draft), StoreError> {

@@ -1,5 +1,6 @@
 //! [`Store`]: where events are kept, as the domain sees it.
 
+#[cfg(feature = "log")]
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

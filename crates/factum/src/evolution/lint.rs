@@ -289,7 +289,7 @@ fn list_depth(value: &Value) -> usize {
 }
 
 /// `customerAge` and `customer-age` as `customer_age`.
-fn snake(name: &str) -> String {
+pub(super) fn snake(name: &str) -> String {
     let mut words = String::with_capacity(name.len() + 4);
     let mut before = None;
     for letter in name.chars() {

@@ -27,12 +27,14 @@ pub struct Finding {
     /// What was and what is, with `-` and `+`.
     lines: Vec<String>,
     advice: String,
+    /// The type that the advice is to keep, as Rust.
+    kept: Vec<String>,
 }
 
 impl Finding {
     pub fn new(event_type: &str, version: u32, change: Change) -> Self {
         let title = format!("{event_type}, version {version}");
-        Self { title, change, lines: Vec::new(), advice: change.advice().to_owned() }
+        Self { title, change, lines: Vec::new(), advice: change.advice().to_owned(), kept: Vec::new() }
     }
 
     pub fn minus(mut self, was: &str) -> Self {
@@ -53,6 +55,10 @@ impl Finding {
     /// Whether it is the same change of the same sample.
     pub fn is_about_the_same(&self, other: &Self) -> bool {
         self.title == other.title && self.change == other.change && self.lines.first() == other.lines.first()
+    }
+
+    pub fn keeping(self, kept: Vec<String>) -> Self {
+        Self { kept, ..self }
     }
 
     pub fn advising(self, advice: String) -> Self {
@@ -110,6 +116,9 @@ impl fmt::Display for Report {
             let word = if strategy == Strategy::Accept { "safe" } else { "UNSAFE" };
             writeln!(f, "    {word}: {}", finding.change.what())?;
             writeln!(f, "    cheapest way ({strategy}): {}", finding.advice)?;
+            for line in &finding.kept {
+                writeln!(f, "      {line}")?;
+            }
         }
         for (event_type, Warning { lint, saw }) in &self.warnings {
             writeln!(f, "\n  {event_type}")?;
@@ -117,7 +126,9 @@ impl fmt::Display for Report {
             writeln!(f, "    {}; or, if it is meant so, `{}`", lint.advice(), lint.permission())?;
         }
         let is_unsafe = self.changes().any(|change| change.strategy() != Strategy::Accept);
-        if is_unsafe {
+        if is_unsafe && self.is_new {
+            writeln!(f, "\n{path} is written once nothing is unsafe")?;
+        } else if is_unsafe {
             writeln!(
                 f,
                 "\nunsafe changes are never written to {path}. If no such event was ever stored, take its entry out by hand"

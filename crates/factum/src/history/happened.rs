@@ -60,7 +60,7 @@ impl<M: Model> Happened<M> {
 }
 
 /// When it happened, or was recorded if nobody said.
-fn happened_at(event: &RecordedEvent) -> Timestamp {
+pub(super) fn happened_at(event: &RecordedEvent) -> Timestamp {
     event.occurred_at.unwrap_or(event.recorded_at)
 }
 

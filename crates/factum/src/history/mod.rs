@@ -9,10 +9,13 @@
 //!
 //! Nothing here is stored or prepared: it is read from the log when asked for,
 //! on any model, a tuple included. [`verify`] asks whether folding can be
-//! trusted: whether every way to a state comes to the same.
+//! trusted: whether every way to a state comes to the same. A [`flow`] goes across
+//! models: what one action led to, and how long that takes ([`between`]).
 
+pub mod between;
 pub mod changes;
 pub mod diff;
+pub mod flow;
 pub mod happened;
 mod ordered;
 mod printable;
@@ -22,8 +25,10 @@ pub mod verify;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
+pub use between::{Times, Timing};
 pub use changes::{Change, Changes, Tracing};
 pub use diff::{Diff, Difference};
+pub use flow::{Flow, Following};
 pub use happened::Happened;
 use serde::Serialize;
 use serde_json::Value;

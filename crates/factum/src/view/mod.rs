@@ -1,10 +1,11 @@
 //! Read models: rows that are folded from events, for questions.
 //!
 //! A [`Projection`] says which events change which rows. It is written once and
-//! runs three ways:
+//! runs four ways:
 //!
 //! ```text
 //!                              ┌─ store.view(p)                      folded when asked, as of any moment
+//!                              ├─ store.project(p).inline()          kept in this process, never late
 //!   Projection: event ─▶ rows ─┼─ store.project(p).in_memory()       kept up to date in this process
 //!                              └─ store.project(p).in_database(&d)   kept in a table, with its checkpoint
 //! ```
@@ -26,6 +27,7 @@ mod column;
 mod feed;
 mod finite;
 mod fold;
+pub mod inline;
 mod lag;
 pub mod live;
 pub mod memory;
@@ -44,6 +46,7 @@ mod tests;
 pub use cell::{Cell, CellError};
 pub use column::{Column, Kind};
 pub use fold::Poison;
+pub use inline::InlineView;
 pub use live::{View, ViewError, Viewing};
 pub use memory::MemoryView;
 pub use progress::{Phase, Progress, Reached, Status, WaitError, Waiting};
@@ -61,8 +64,9 @@ impl Store {
         Viewing::new(self.clone(), projection)
     }
 
-    /// Keeps a read model up to date from here on: [in
-    /// memory](Projecting::in_memory), or in a database with the feature `sqlite`.
+    /// Keeps a read model up to date from here on: [inline](Projecting::inline), which
+    /// is never late, [in memory](Projecting::in_memory), or in a database with the
+    /// feature `sqlite`.
     pub fn project<P: Projection>(&self, projection: P) -> Projecting<P> {
         Projecting::new(self.clone(), projection)
     }

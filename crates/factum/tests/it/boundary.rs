@@ -134,6 +134,62 @@ fn a_key_that_no_event_carries_is_an_error_that_says_so() {
 }
 
 #[test]
+fn an_aggregate_whose_stream_no_event_goes_to_is_an_error_that_says_so() {
+    #[derive(Id, Clone, Debug, PartialEq)]
+    struct JarId(String);
+    #[derive(Id, Clone, Debug, PartialEq)]
+    struct LidId(String);
+    #[derive(Event, Clone, Debug, PartialEq)]
+    enum Jar {
+        Filled {
+            #[tag]
+            jar: JarId,
+        },
+    }
+    #[derive(Event, Clone, Debug, PartialEq)]
+    enum Lid {
+        Closed {
+            #[id]
+            lid: LidId,
+        },
+    }
+    /// The event has it as a tag, and goes to another stream.
+    #[derive(Aggregate, Clone, Debug)]
+    #[folds(Jar)]
+    struct Full {
+        #[key]
+        jar: JarId,
+    }
+    /// The event is about something else.
+    #[derive(Aggregate, Clone, Debug)]
+    #[folds(Lid)]
+    struct Closed {
+        #[key]
+        jar: JarId,
+    }
+    impl Evolve<Jar> for Full {
+        fn evolve(&mut self, _: &Jar) {}
+    }
+    impl Evolve<Lid> for Closed {
+        fn evolve(&mut self, _: &Lid) {}
+    }
+    let store = Store::memory();
+    let fill = |full: &Full| Ok::<_, &str>(Jar::Filled { jar: full.jar.clone() });
+    let close = |closed: &Closed| Ok::<_, &str>(Lid::Closed { lid: closed.jar.to_string().into() });
+    let errors = [
+        store.load(Full::of("1")).run().unwrap_err().to_string(),
+        store.decide(Full::of("1"), fill).run().unwrap_err().to_string(),
+        store.load(Closed::of("1")).run().unwrap_err().to_string(),
+        store.decide(Closed::of("1"), close).run().unwrap_err().to_string(),
+    ];
+    for error in errors {
+        assert!(error.contains("no event of the model goes to a stream named by \"jar\""), "{error}");
+        assert!(error.contains("`#[id]`"), "{error}");
+    }
+    assert_eq!(store.events().last_position().unwrap(), None);
+}
+
+#[test]
 fn keys_that_no_event_carries_together_are_an_error_that_says_so() {
     #[derive(Event, Clone, Debug, PartialEq)]
     enum Cinema {

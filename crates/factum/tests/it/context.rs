@@ -105,6 +105,30 @@ fn a_context_can_be_given_at_once() {
     });
 }
 
+#[test]
+fn what_is_recorded_without_a_decision_is_surrounded_by_the_same() {
+    everywhere(|store| {
+        store.record(opened("ada")).run().unwrap();
+        let cause = events(&store, "account-ada").remove(0);
+        let time = Timestamp::from_seconds(1_700_000_000);
+        let said = |cents| {
+            let recording = store.record(deposited("ada", cents)).actor("teller 4").metadata("ip", "::1");
+            recording.caused_by(&cause).occurred_at(time)
+        };
+        said(1).run().unwrap();
+        pollster::block_on(async { said(2).await }).unwrap();
+        store.record(deposited("ada", 3)).correlation_id(Uuid::from_u128(7)).run().unwrap();
+        let recorded = events(&store, "account-ada");
+        for event in &recorded[1..3] {
+            assert_eq!((actor_of(event).as_deref(), event.occurred_at), (Some("teller 4"), Some(time)));
+            assert_eq!((event.causation_id, event.correlation_id), (Some(cause.id), cause.correlation_id));
+            let metadata: serde_json::Value = serde_json::from_slice(&event.metadata).unwrap();
+            assert_eq!(metadata["ip"], "::1");
+        }
+        assert_eq!(recorded[3].correlation_id, Some(Uuid::from_u128(7)));
+    });
+}
+
 /// An event of a crate that was written elsewhere.
 #[derive(Clone, Debug, PartialEq)]
 struct Foreign(Account);

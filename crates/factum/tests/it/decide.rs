@@ -147,6 +147,22 @@ fn nothing_to_do_is_an_answer_too() {
 }
 
 #[test]
+fn a_key_under_which_nothing_was_recorded_is_judged_anew() {
+    everywhere(|store| {
+        let wanted = |cents: u64| {
+            let deciding = store.decide(Balance::of("ada"), move |ada| withdraw(ada, cents));
+            deciding.idempotency_key("order 7").run()
+        };
+        assert!(matches!(wanted(5), Err(DecideError::Rejected(_))));
+        let nothing = store.decide(Balance::of("ada"), |_| Ok::<Option<Account>, &str>(None));
+        assert_eq!(nothing.idempotency_key("order 7").run().unwrap().events(), 0);
+        with_money(&store, 10);
+        assert_eq!(wanted(5).unwrap().events(), 1);
+        assert!(matches!(wanted(5), Err(DecideError::AlreadyDone(_))));
+    });
+}
+
+#[test]
 fn a_key_is_carried_out_once_and_answered_with_the_first_receipt() {
     everywhere(|store| {
         with_money(&store, 100);

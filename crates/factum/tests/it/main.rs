@@ -10,6 +10,7 @@ mod decide_many;
 mod domain;
 mod evolution;
 mod executor;
+mod flows;
 mod homes;
 mod hot;
 mod moments;

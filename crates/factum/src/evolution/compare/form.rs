@@ -5,7 +5,7 @@ use factum_core::ContentType;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::event::{Codec, Decoded, Stored};
+use crate::event::{Codec, Decoded, Stored, WhyUnreadable};
 
 use super::super::Specimen;
 use super::super::advice::Change;
@@ -18,15 +18,34 @@ pub fn of_samples(member: &Member, newest: &Specimen, version: &Version) -> Vec<
     let is_newest = newest.shape.version == version.version;
     let mut findings = Vec::new();
     for sample in &version.samples {
-        let Some(why) = refusal(member, version, sample, is_newest) else { continue };
+        let Some(Refusal { why, by_upcaster }) = refusal(member, version, sample, is_newest) else {
+            continue;
+        };
         let finding = Finding::new(&version.event_type, version.version, Change::StoredFormChanged);
-        findings.push(finding.minus(sample.get()).saying(why));
+        let finding = finding.minus(sample.get()).saying(why);
+        findings.push(if by_upcaster { finding.advising(OF_UPCASTER.to_owned()) } else { finding });
     }
     findings
 }
 
+/// What to do where an upcaster stands in the way.
+const OF_UPCASTER: &str = "have the upcaster take whatever the older type allows, its greatest numbers too; if so much was never stored, give that type an example of its own, `#[event(example = a_function)]`";
+
+/// Why a sample is not what it was.
+struct Refusal {
+    why: String,
+    /// Whether the code between two versions gave up.
+    by_upcaster: bool,
+}
+
+impl From<String> for Refusal {
+    fn from(why: String) -> Self {
+        Self { why, by_upcaster: false }
+    }
+}
+
 /// Why a sample is not what it was; `None` if it is.
-fn refusal(member: &Member, version: &Version, sample: &RawValue, is_newest: bool) -> Option<String> {
+fn refusal(member: &Member, version: &Version, sample: &RawValue, is_newest: bool) -> Option<Refusal> {
     let stored = Stored {
         event_type: &version.event_type,
         schema_version: version.version,
@@ -35,10 +54,18 @@ fn refusal(member: &Member, version: &Version, sample: &RawValue, is_newest: boo
     };
     let encoded = match (member.recode)(stored) {
         Ok(Decoded::Event(Ok(encoded))) => encoded,
-        Ok(Decoded::Event(Err(error))) => return Some(error.to_string()),
-        Ok(Decoded::UnknownType) => return Some("no event of the program has this type".to_owned()),
-        Ok(Decoded::SkippedVersion) => return Some("events of this version are skipped".to_owned()),
-        Err(error) => return Some(error.why.to_string()),
+        Ok(Decoded::Event(Err(error))) => return Some(error.to_string().into()),
+        Ok(Decoded::UnknownType) => return Some("no event of the program has this type".to_owned().into()),
+        Ok(Decoded::SkippedVersion) => return Some("events of this version are skipped".to_owned().into()),
+        Err(error) => {
+            let by_upcaster = match &error.why {
+                WhyUnreadable::Upcaster { .. } | WhyUnreadable::UpcasterPanicked { .. } => true,
+                // A `From` has no name there.
+                WhyUnreadable::Panicked { .. } => !is_newest,
+                _ => false,
+            };
+            return Some(Refusal { why: error.why.to_string(), by_upcaster });
+        }
     };
     if !is_newest {
         return None;
@@ -48,7 +75,7 @@ fn refusal(member: &Member, version: &Version, sample: &RawValue, is_newest: boo
     let now = codec.decode::<Value>(&encoded.data).ok()?;
     let mut changes = Vec::new();
     find_losses("", &before, &now, &mut changes);
-    (!changes.is_empty()).then(|| format!("written again it is different: {}", changes.join(", ")))
+    (!changes.is_empty()).then(|| format!("written again it is different: {}", changes.join(", ")).into())
 }
 
 /// Whether two samples are the same data.

@@ -11,6 +11,7 @@
 
 mod fields;
 mod form;
+mod old;
 
 use std::collections::BTreeSet;
 
@@ -110,7 +111,8 @@ impl Comparison<'_> {
                     if version > shape.version {
                         self.report.findings.push(finding(Change::VersionLowered));
                     } else if version < shape.oldest {
-                        self.report.findings.push(finding(Change::VersionForgotten));
+                        let kept = self.as_struct(before);
+                        self.report.findings.push(finding(Change::VersionForgotten).keeping(kept));
                     } else {
                         self.report.findings.extend(form::of_samples(member, newest, before));
                     }
@@ -134,6 +136,13 @@ impl Comparison<'_> {
                 }
             }
         }
+    }
+
+    /// What has to be in the program for events of this version to be upcast.
+    fn as_struct(&self, version: &Version) -> Vec<String> {
+        let is_older =
+            |older: &&Version| older.event_type == version.event_type && older.version + 1 == version.version;
+        old::as_struct(version, self.stored.events.iter().any(|older| is_older(&older)))
     }
 
     fn stored_anything(&self) -> bool {
@@ -184,6 +193,11 @@ impl Comparison<'_> {
         // What is unsafe for the fields explains why samples cannot be read.
         if findings.iter().all(|finding| finding.change.strategy() == Strategy::Accept) {
             findings.extend(unreadable);
+        }
+        // Once, however many fields it is about.
+        if let Some(at) = findings.iter().rposition(|finding| finding.change == Change::FieldTypeChanged) {
+            let finding = findings.remove(at);
+            findings.insert(at, finding.keeping(self.as_struct(before)));
         }
         let is_unsafe = findings.iter().any(|finding| finding.change.strategy() != Strategy::Accept);
         now.samples = before.samples.clone();

@@ -106,6 +106,9 @@ pub enum ReadRowsError {
 impl<P: Projection> Projecting<P> {
     /// In a table of this database, on a thread of its own, from its checkpoint
     /// on. Rows and checkpoint are stored in one transaction.
+    ///
+    /// Returns at once, while the rows may still be those of before, or none: see
+    /// [`Progress::wait_for_all`].
     pub fn in_database(self, database: &Database) -> Result<DatabaseView<P>, InDatabaseError> {
         let query = query::<P>()?;
         let store = self.store.clone();

@@ -229,6 +229,59 @@ fn other_changes_of_fields() {
     assert_eq!(changes::<First, NotNull>(false), [Change::FieldTypeChanged]);
 }
 
+#[test]
+fn an_old_version_is_written_out_as_the_struct_to_keep() {
+    #[derive(Id, Clone, Debug, PartialEq)]
+    struct BuyerId(String);
+    paid!(Now {
+        #[id]
+        id: TillId,
+        #[tag]
+        buyer: BuyerId,
+        cents: u64,
+        #[serde(default)]
+        r#type: String
+    });
+    paid!(Later {
+        #[id]
+        id: TillId,
+        #[tag]
+        buyer: BuyerId,
+        cents: String,
+        #[serde(default)]
+        r#type: String
+    });
+    let report = Lock::of::<Now>().report::<Later>();
+    assert_eq!(report.changes().collect::<Vec<_>>(), [Change::FieldTypeChanged]);
+    let kept = "      #[derive(Event, Clone, Debug)]
+      #[event(name = \"Paid\", category = \"till\")]
+      struct PaidV1 {
+          #[id]
+          id: TillId,
+          #[tag]
+          buyer: BuyerId,
+          cents: u64,
+          #[serde(rename = \"type\")]
+          #[serde(default)]
+          type_: String,
+      }
+";
+    assert!(report.to_string().contains(kept), "{report}");
+
+    // So it is where nothing is left of it but the lock.
+    paid!(Second(version = 2, upcast(1 = in_euros)) { #[id] id: TillId, cents: u64, currency: String });
+    paid!(Third(version = 3, upcast(2 = in_euros)) { #[id] id: TillId, cents: u64, currency: String });
+    paid!(Fourth(version = 4, upcast(3 = in_euros)) { #[id] id: TillId, cents: u64, currency: String });
+    let lock = Lock::of::<First>();
+    accept::<Second>(&lock.path).unwrap();
+    let text = lock.report::<Third>().to_string();
+    assert!(text.contains("struct PaidV1 {") && !text.contains("struct PaidV2"), "{text}");
+    let text = lock.report::<Fourth>().to_string();
+    let second =
+        "#[event(name = \"Paid\", version = 2, category = \"till\", from = PaidV1)]\n      struct PaidV2 {";
+    assert!(text.contains(second), "{text}");
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Cents(u32);
 
@@ -376,6 +429,9 @@ fn an_upcaster_that_cannot_take_what_its_type_allows_is_told_at_once() {
     let path = dir.path().join("events.lock");
     let error = accept::<Cautious>(&path).unwrap_err().to_string();
     assert!(error.contains("4294967295") && error.contains("nobody pays that much"), "{error}");
+    let advice = "have the upcaster take whatever the older type allows";
+    assert!(error.contains(advice) && error.contains("`#[event(example = a_function)]`"), "{error}");
+    assert!(error.ends_with("events.lock is written once nothing is unsafe\n"), "{error}");
     assert!(!path.exists());
 }
 

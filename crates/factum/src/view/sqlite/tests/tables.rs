@@ -10,21 +10,23 @@ use crate::{RecordedEvent, Row, Rows};
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// One definition, three ways, the same rows: half of the history was there
+    /// One definition, four ways, the same rows: half of the history was there
     /// before, half of it comes while they run.
     #[test]
-    fn three_ways_come_to_the_same_rows(history in history()) {
+    fn four_ways_come_to_the_same_rows(history in history()) {
         let (store, place) = (Store::memory(), Place::new());
         let (before, after) = history.split_at(history.len() / 2);
         record(&store, before);
         let in_memory = store.project(Balances).batch_events_max(2).in_memory().unwrap();
         let in_database = store.project(Balances).batch_events_max(3).in_database(&place.database).unwrap();
+        let inline = store.project(Balances).inline().unwrap();
         let flows = store.project(Flows).in_database(&place.database).unwrap();
         record(&store, after);
         in_memory.progress().wait_for_all().unwrap().run().unwrap();
         all_projected(&in_database);
         all_projected(&flows);
         let on_demand = store.view(Balances).run().unwrap().rows();
+        prop_assert_eq!(&inline.rows().unwrap(), &on_demand);
         prop_assert_eq!(&in_memory.rows(), &on_demand);
         prop_assert_eq!(&in_database.rows().unwrap(), &on_demand);
         for row in &on_demand {
