@@ -659,14 +659,12 @@ fn appends_that_make_no_sense_are_told_why() {
         if let Some(append_req::Content::ProposedMessage(message)) = &mut nameless.content {
             message.metadata.retain(|label| label.key != "type");
         }
-        let same = proposed(&event("A"));
         let rows: Vec<(Vec<AppendReq>, &str)> = vec![
             (vec![], "it has no options"),
             (vec![proposed(&event("A"))], "its first message must be its options"),
             (vec![options("a", any()), options("a", any())], "its options came twice"),
             (vec![options("$$$$a", any()), proposed(&event("A"))], "metadata has no metadata"),
             (vec![options("a", any()), nameless], "Required Metadata Property 'type' is missing"),
-            (vec![options("a", any()), same.clone(), same], "is used twice"),
             (vec![AppendReq { content: None }], "is empty"),
         ];
         for (parts, says) in rows {
