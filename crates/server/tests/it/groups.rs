@@ -461,6 +461,51 @@ fn pinned_streams_stay_with_one_consumer() {
     });
 }
 
+/// Also over a restart, and until the last of them was replayed and handled.
+#[test]
+fn a_stream_is_parked_as_a_whole_where_that_is_wanted() {
+    let strategy = SystemConsumerStrategy::Custom("PinnedInSequence".to_owned());
+    let options = || SubscribeToPersistentSubscriptionOptions::default().buffer_size(100);
+    let host = Host::start();
+    on(&host, |client| async move {
+        let made = PersistentSubscriptionToAllOptions::default()
+            .start_from(StreamPosition::Start)
+            .consumer_strategy_name(strategy)
+            .filter(SubscriptionFilter::on_stream_name().add_prefix("s-"));
+        client.create_persistent_subscription_to_all("g", &made).await?;
+        append(&client, "s-bad", 0..3).await?;
+        append(&client, "s-good", 10..13).await?;
+        let mut consumer = client.subscribe_to_persistent_subscription_to_all("g", &options()).await?;
+        let mut handled = Vec::new();
+        while handled.len() < 3 {
+            let event = next(&mut consumer).await?;
+            match number(&event) {
+                0 => consumer.nack(&event, NakAction::Park, "no").await?,
+                n => {
+                    consumer.ack(&event).await?;
+                    handled.push(n);
+                }
+            }
+        }
+        assert_eq!(handled, [10, 11, 12]);
+        comes_nothing(&mut consumer).await;
+        Ok(())
+    });
+    let host = host.restarted();
+    on(&host, |client| async move {
+        append(&client, "s-bad", 3..4).await?;
+        append(&client, "s-good", 13..14).await?;
+        let mut consumer = client.subscribe_to_persistent_subscription_to_all("g", &options()).await?;
+        assert_eq!(handle(&mut consumer, 1).await?, [13]);
+        comes_nothing(&mut consumer).await;
+        client.replay_parked_messages_to_all("g", &Default::default()).await?;
+        assert_eq!(handle(&mut consumer, 4).await?, [0, 1, 2, 3]);
+        append(&client, "s-bad", 4..5).await?;
+        assert_eq!(handle(&mut consumer, 1).await?, [4]);
+        Ok(())
+    });
+}
+
 #[test]
 fn what_was_acked_does_not_come_again_after_a_restart() {
     let host = Host::start();

@@ -73,7 +73,10 @@ fn there_is_nothing_to_scavenge_to_merge_or_to_resign_for() {
 }
 
 /// Who is told of, with all that is told.
-async fn told(operator: &Operator, login: &str) -> kurrentdb::Result<Vec<(String, String, Vec<String>, bool)>> {
+async fn told(
+    operator: &Operator,
+    login: &str,
+) -> kurrentdb::Result<Vec<(String, String, Vec<String>, bool)>> {
     let mut details = operator.user_details(login, &Default::default()).await?;
     let mut told = Vec::new();
     while let Some(user) = details.next().await? {
