@@ -248,7 +248,7 @@ fn routes(
         .add_service(MonitoringServer::new(MonitoringService::new(node, stopping)))
         .add_service(OperationsServer::new(OperationsService::new(asking, registry.clone())))
         .add_service(ProjectionsServer::new(ProjectionsService::new(services.store.clone())))
-        .add_service(UsersServer::new(UsersService))
+        .add_service(UsersServer::new(UsersService::new(services.store.clone())))
         .add_service(ServerFeaturesServer::new(FeaturesService))
 }
 

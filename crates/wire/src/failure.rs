@@ -86,6 +86,12 @@ pub enum Failure {
         #[allow(missing_docs)]
         login: String,
     },
+    /// A user has this name already.
+    #[error("Conflict.")]
+    UserExists {
+        #[allow(missing_docs)]
+        login: String,
+    },
     /// No projection has this name.
     #[error("Projection '{name}' not found")]
     ProjectionNotFound {
@@ -177,6 +183,7 @@ impl Failure {
             Self::StreamDeleted { .. }
             | Self::WrongExpected { .. }
             | Self::GroupFull { .. }
+            | Self::UserExists { .. }
             | Self::Refused(_) => Code::FailedPrecondition,
             Self::GroupDoesNotExist { .. }
             | Self::UserNotFound { .. }
@@ -212,6 +219,7 @@ impl Failure {
             Self::GroupFull { .. } => Some("maximum-subscribers-reached"),
             Self::GroupDropped { .. } => Some("persistent-subscription-dropped"),
             Self::UserNotFound { .. } => Some("user-not-found"),
+            Self::UserExists { .. } => Some("user-conflict"),
             Self::ScavengeNotFound { .. } => Some("scavenge-not-found"),
             _ => None,
         }
@@ -244,7 +252,7 @@ impl Failure {
             | Self::GroupExists { group }
             | Self::GroupFull { group }
             | Self::GroupDropped { group } => of_group(group),
-            Self::UserNotFound { login } => vec![("login-name", login.clone())],
+            Self::UserNotFound { login } | Self::UserExists { login } => vec![("login-name", login.clone())],
             Self::ScavengeNotFound { id } => vec![("scavenge-id", id.clone())],
             _ => Vec::new(),
         }

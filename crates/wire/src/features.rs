@@ -67,7 +67,19 @@ const SERVICES: [(&str, Methods); 9] = [
             ("restartsubsystem", &[]),
         ],
     ),
-    ("event_store.client.users.users", &[("details", &[])]),
+    (
+        "event_store.client.users.users",
+        &[
+            ("create", &[]),
+            ("update", &[]),
+            ("delete", &[]),
+            ("enable", &[]),
+            ("disable", &[]),
+            ("details", &[]),
+            ("changepassword", &[]),
+            ("resetpassword", &[]),
+        ],
+    ),
     ("event_store.client.server_features.serverfeatures", &[("getsupportedmethods", &[])]),
 ];
 

@@ -40,6 +40,7 @@ pub mod read;
 pub mod session;
 pub mod store;
 pub mod stream;
+pub mod users;
 
 pub use failure::Failure;
 pub use filter::Filter;

@@ -117,9 +117,10 @@ impl ReadRequest {
 
 impl What {
     fn decode(options: Options) -> Result<Self, Failure> {
-        let direction = match options.read_direction() {
-            ReadDirection::Forwards => Direction::Forward,
-            ReadDirection::Backwards => Direction::Backward,
+        let direction = match ReadDirection::try_from(options.read_direction) {
+            Ok(ReadDirection::Forwards) => Direction::Forward,
+            Ok(ReadDirection::Backwards) => Direction::Backward,
+            Err(_) => return Err(combination()),
         };
         let follows = matches!(options.count_option, Some(CountOption::Subscription(_)));
         let filter = match options.filter_option {

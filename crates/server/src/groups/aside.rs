@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Where events stand that are not in memory, by bucket.
 #[derive(Debug, Default)]
 pub struct Aside {
-    waiting: BTreeMap<u16, BTreeSet<u64>>,
+    waiting: BTreeMap<u64, BTreeSet<u64>>,
     /// Being read again.
-    fetching: BTreeMap<u64, u16>,
+    fetching: BTreeMap<u64, u64>,
     len: usize,
 }
 
@@ -23,16 +23,16 @@ impl Aside {
     }
 
     /// Whether anything of a bucket is aside.
-    pub fn holds(&self, bucket: u16) -> bool {
+    pub fn holds(&self, bucket: u64) -> bool {
         self.waiting.contains_key(&bucket) || self.fetching.values().any(|fetched| *fetched == bucket)
     }
 
     /// Whether some are being read again, or should be.
-    pub fn is_due(&self, may_go: impl Fn(u16) -> bool) -> bool {
+    pub fn is_due(&self, may_go: impl Fn(u64) -> bool) -> bool {
         !self.fetching.is_empty() || self.waiting.keys().any(|bucket| may_go(*bucket))
     }
 
-    pub fn put(&mut self, at: u64, bucket: u16) {
+    pub fn put(&mut self, at: u64, bucket: u64) {
         if self.waiting.entry(bucket).or_default().insert(at) {
             self.len += 1;
         }
@@ -40,7 +40,7 @@ impl Aside {
 
     /// The first of the buckets that may go, at most so many; nothing while
     /// others are still being read.
-    pub fn fetch(&mut self, count: usize, may_go: impl Fn(u16) -> bool) -> Vec<u64> {
+    pub fn fetch(&mut self, count: usize, may_go: impl Fn(u64) -> bool) -> Vec<u64> {
         let mut fetched = Vec::new();
         if !self.fetching.is_empty() {
             return fetched;

@@ -29,7 +29,7 @@ use super::shown::Shown;
 /// Something the cursor has come by.
 pub enum Found {
     /// An event for the group.
-    Event { at: u64, bucket: u16, shown: Arc<Shown> },
+    Event { at: u64, bucket: u64, shown: Arc<Shown> },
     /// Nothing for it up to here; whether that is worth writing down in time.
     Passed { at: u64, counts: bool },
 }

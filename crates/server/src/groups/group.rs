@@ -31,6 +31,7 @@ use super::aside::Aside;
 use super::checkpoint::Checkpoint;
 use super::member::{Held, MemberId, Members};
 use super::progress::Progress;
+use super::sequences::Sequences;
 use super::strategy::Strategy;
 use super::times::Times;
 
@@ -67,8 +68,9 @@ pub struct Item<E> {
     pub at: At,
     /// What consumers call it by.
     pub id: Uuid,
-    /// For strategies that ask for it.
-    pub bucket: u16,
+    /// For strategies that ask for it: what it has in common with those that it
+    /// belongs to.
+    pub bucket: u64,
     /// How often it was delivered in vain.
     pub retries: u32,
     pub event: E,
@@ -86,6 +88,13 @@ pub struct Delivery<E> {
 pub struct Park<E> {
     pub item: Item<E>,
     pub reason: String,
+}
+
+impl<E> Park<E> {
+    /// Of an event that must not overtake one that is parked.
+    fn behind(item: Item<E>) -> Self {
+        Self { item, reason: "An event before it in its stream is parked".to_owned() }
+    }
 }
 
 /// What is to be written down, all of it or nothing.
@@ -115,6 +124,7 @@ pub struct Group<E> {
     parked: Progress,
     fresh: VecDeque<Item<E>>,
     aside: Aside,
+    sequences: Sequences,
     again: VecDeque<Item<E>>,
     /// To be delivered alone.
     suspects: VecDeque<Item<E>>,
@@ -147,6 +157,7 @@ impl<E: Clone> Group<E> {
             parked: Progress::from(&checkpoint.parked),
             fresh: VecDeque::new(),
             aside: Aside::default(),
+            sequences: Sequences::default(),
             again: VecDeque::new(),
             suspects: VecDeque::new(),
             flights: BTreeMap::new(),
@@ -192,12 +203,12 @@ impl<E: Clone> Group<E> {
                     "{} consumers were lost with it, the last one with nothing else",
                     item.retries + 1
                 );
-                self.to_park.push(Park { item, reason });
+                self.park(item, reason);
             } else if item.retries >= self.settings.max_retry_count {
                 self.suspects.push_back(item);
             } else {
                 item.retries += 1;
-                self.again.push_back(item);
+                self.come_again(item);
             }
         }
     }
@@ -229,12 +240,12 @@ impl<E: Clone> Group<E> {
 
     /// The next event of the source. One that was done before a restart is
     /// passed over.
-    pub fn feed(&mut self, at: u64, id: Uuid, bucket: u16, event: E) {
+    pub fn feed(&mut self, at: u64, id: Uuid, bucket: u64, event: E) {
         if self.source.look(at) {
             if self.aside.holds(bucket) {
                 self.aside.put(at, bucket);
             } else {
-                self.fresh.push_back(Item { at: At::Source(at), id, bucket, retries: 0, event });
+                self.wait(Item { at: At::Source(at), id, bucket, retries: 0, event });
             }
         }
     }
@@ -246,9 +257,17 @@ impl<E: Clone> Group<E> {
     }
 
     /// One of them.
-    pub fn feed_aside(&mut self, at: u64, id: Uuid, bucket: u16, event: E) {
+    pub fn feed_aside(&mut self, at: u64, id: Uuid, bucket: u64, event: E) {
         self.aside.fetched(at);
-        self.fresh.push_back(Item { at: At::Source(at), id, bucket, retries: 0, event });
+        self.wait(Item { at: At::Source(at), id, bucket, retries: 0, event });
+    }
+
+    /// For a consumer, or where its sequence is parked, behind that.
+    fn wait(&mut self, item: Item<E>) {
+        match self.is_parked(item.bucket) {
+            true => self.to_park.push(Park::behind(item)),
+            false => self.fresh.push_back(item),
+        }
     }
 
     /// They could not be read now.
@@ -285,6 +304,15 @@ impl<E: Clone> Group<E> {
 
     // Parked events come back.
 
+    /// Before they are replayed or given up: what is stuck is looked at again, unless
+    /// others of them are with somebody.
+    pub fn unstick(&mut self) {
+        if self.parks_sequences() && !self.has_parked() {
+            self.parked = Progress::from(&self.parked.mark());
+            self.sequences.begin_replay();
+        }
+    }
+
     /// Parked events before this revision are to be delivered again; `false` if
     /// that is under way.
     pub fn replay(&mut self, until: u64) -> bool {
@@ -293,6 +321,20 @@ impl<E: Clone> Group<E> {
         }
         self.replay_until = (self.parked.next() < until).then_some(until);
         true
+    }
+
+    /// Whether parked events are waiting, or with somebody.
+    fn has_parked(&self) -> bool {
+        let is_parked = |at: At| matches!(at, At::Parked(_));
+        let mut waiting = self.again.iter().chain(&self.suspects);
+        waiting.any(|item| is_parked(item.at)) || self.flights.keys().any(|(_, at)| is_parked(*at))
+    }
+
+    /// An event of this sequence is parked at this revision, and was before this ran.
+    pub fn was_parked(&mut self, at: u64, sequence: u64) {
+        if !self.parked.is_done(at) {
+            self.sequences.parked(sequence, at);
+        }
     }
 
     /// Which parked event is wanted next, and before which to stop.
@@ -306,8 +348,8 @@ impl<E: Clone> Group<E> {
     }
 
     /// The next parked event.
-    pub fn feed_parked(&mut self, at: u64, id: Uuid, bucket: u16, event: E) {
-        if self.parked.look(at) {
+    pub fn feed_parked(&mut self, at: u64, id: Uuid, bucket: u64, event: E) {
+        if self.parked.look(at) && !self.sequences.leaves(bucket) {
             self.again.push_back(Item { at: At::Parked(at), id, bucket, retries: 0, event });
         }
         self.check_replay();
@@ -361,7 +403,7 @@ impl<E: Clone> Group<E> {
                 Verdict::Skip => self.finish(item.at),
                 Verdict::Park => {
                     let reason = format!("Client explicitly NAK'ed message.\n{reason}");
-                    self.to_park.push(Park { item, reason });
+                    self.park(item, reason);
                 }
                 Verdict::Retry => self.again_or_park(item, "it was refused"),
                 Verdict::Stop => self.again.push_front(item),
@@ -390,11 +432,53 @@ impl<E: Clone> Group<E> {
     fn again_or_park(&mut self, mut item: Item<E>, why: &str) {
         if item.retries >= self.settings.max_retry_count {
             let reason = format!("It was delivered {} times, and the last time {why}", item.retries + 1);
-            self.to_park.push(Park { item, reason });
+            self.park(item, reason);
         } else {
             item.retries += 1;
-            self.again.push_back(item);
+            self.come_again(item);
         }
+    }
+
+    /// Behind what has waited; but before everything of its sequence, if that is
+    /// kept in order.
+    fn come_again(&mut self, item: Item<E>) {
+        match self.parks_sequences() {
+            true => self.again.push_front(item),
+            false => self.again.push_back(item),
+        }
+    }
+
+    fn parks_sequences(&self) -> bool {
+        self.settings.strategy.parks_sequences()
+    }
+
+    /// Puts one aside: with those behind it, if its sequence is parked as a whole.
+    fn park(&mut self, item: Item<E>, reason: String) {
+        let (at, sequence) = (item.at, item.bucket);
+        if !self.parks_sequences() {
+            return self.to_park.push(Park { item, reason });
+        }
+        let is_behind = |item: &Item<E>| item.bucket == sequence;
+        if let At::Parked(_) = at {
+            let before = self.again.len();
+            self.again.retain(|item| !is_behind(item));
+            return self.sequences.sticks(sequence, 1 + before - self.again.len());
+        }
+        self.to_park.push(Park { item, reason });
+        for lane in [Lane::Again, Lane::Fresh] {
+            let waiting = std::mem::take(self.lane(lane)).into_iter();
+            let (behind, others): (VecDeque<_>, VecDeque<_>) = waiting.partition(is_behind);
+            *self.lane(lane) = others;
+            self.to_park.extend(behind.into_iter().map(Park::behind));
+        }
+    }
+
+    /// Whether something is parked that events of this sequence must not overtake.
+    fn is_parked(&mut self, sequence: u64) -> bool {
+        let is_of_it = |park: &Park<E>| park.item.bucket == sequence;
+        self.parks_sequences()
+            && (self.to_park.iter().chain(self.writing.iter().flatten()).any(is_of_it)
+                || self.sequences.holds(sequence, &self.parked))
     }
 
     fn flight_of(&self, member: MemberId, id: Uuid) -> Option<(Uuid, At)> {
@@ -469,6 +553,10 @@ impl<E: Clone> Group<E> {
             let mut kept = VecDeque::new();
             while self.members.any_room() {
                 let Some(item) = waiting.pop_front() else { break };
+                if self.parks_sequences() && self.suspects.iter().any(|other| other.bucket == item.bucket) {
+                    kept.push_back(item);
+                    continue;
+                }
                 match self.strategy.choose(&self.members, item.bucket) {
                     Some(member) => self.send(member, item, &mut deliveries),
                     None if self.strategy.is_choosy() => kept.push_back(item),
@@ -561,6 +649,10 @@ impl<E: Clone> Group<E> {
         }
         let parks = std::mem::take(&mut self.to_park);
         for park in &parks {
+            // Also what nobody had, because it is behind another.
+            if let At::Source(at) = park.item.at {
+                self.source.delivered(at);
+            }
             self.finish(park.item.at);
         }
         let checkpoint = Checkpoint { source: self.source.mark(), parked: self.parked.mark() };
@@ -568,6 +660,15 @@ impl<E: Clone> Group<E> {
         (self.done_since, self.passed_since, self.parked_done) = (0, 0, false);
         self.written_at = self.now;
         Some(Write { parks, checkpoint })
+    }
+
+    /// What the last write parked begins at this revision.
+    pub fn parked_from(&mut self, first: u64) {
+        if self.parks_sequences() {
+            for (at, park) in (first..).zip(self.writing.iter().flatten()) {
+                self.sequences.parked(park.item.bucket, at);
+            }
+        }
     }
 
     /// The last write stands as given.
@@ -624,7 +725,7 @@ impl<E: Clone> Group<E> {
 
     /// Events that are neither done nor parked.
     pub fn outstanding(&self) -> usize {
-        self.source.open() + self.parked.open()
+        self.source.open() + self.parked.open().saturating_sub(self.sequences.left())
     }
 
     /// The next of the source that it has not been fed.

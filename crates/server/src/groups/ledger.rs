@@ -122,8 +122,14 @@ impl Ledger {
         })
     }
 
-    /// It was written, to these streams: what this changed.
-    pub fn wrote(&mut self, streams: &[StreamName], appended: &Appended, checkpoint: &Checkpoint) {
+    /// It was written, to these streams: what this changed, and the last revision of
+    /// what is parked if something was.
+    pub fn wrote(
+        &mut self,
+        streams: &[StreamName],
+        appended: &Appended,
+        checkpoint: &Checkpoint,
+    ) -> Option<Revision> {
         for (stream, revision) in streams.iter().zip(&appended.revisions) {
             for (named, standing) in [&mut self.checkpoint, &mut self.parked] {
                 if *stream == named.metadata {
@@ -135,6 +141,8 @@ impl Ledger {
             }
         }
         self.truncated = self.truncated.max(checkpoint.parked.low);
+        let mut written = streams.iter().zip(&appended.revisions);
+        written.find_map(|(stream, last)| last.filter(|_| *stream == self.parked.0.stream))
     }
 }
 

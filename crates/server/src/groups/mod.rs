@@ -6,7 +6,7 @@
 //!                │            │
 //!             config          ├── group: the machine that decides
 //!          (which there       │     progress, strategy, member, times
-//!               are)          │     aside
+//!               are)          │     aside, sequences
 //!                             ├── cursor: what it reads
 //!                             ├── ledger: what it writes down
 //!                             │     checkpoint, parked
@@ -17,8 +17,9 @@
 //! for as long as the server runs without exception, and after a restart except
 //! for what was acked since the last checkpoint. A checkpoint is a set, not a
 //! place, so that an event that takes long does not make those behind it come
-//! again. An event that cannot be handled is parked alone. A consumer that does
-//! not answer, or does not read, costs the others nothing.
+//! again. An event that cannot be handled is parked alone, or, where a group is to
+//! keep the order of streams, with what is behind it in its stream. A consumer that
+//! does not answer, or does not read, costs the others nothing.
 //!
 //! Everything a group has is events in ordinary streams of the store, and
 //! survives with it.
@@ -37,6 +38,7 @@ pub mod progress;
 pub mod rate;
 pub mod registry;
 pub mod runner;
+pub mod sequences;
 pub mod shown;
 pub mod strategy;
 pub mod times;

@@ -17,6 +17,7 @@ use factum_core::{
     ContentType, EventStore, EventType, NewEvent, Read, ReadError, Revision, Start, Timestamp,
 };
 use factum_wire::Failure;
+use factum_wire::groups::GroupStrategy;
 use serde_json::json;
 
 use crate::failure;
@@ -26,6 +27,9 @@ use crate::rules::standing::{Standing, State};
 
 use super::group::Park;
 use super::shown::Shown;
+
+/// How many are read at a time to know their sequences.
+const PAGE_EVENTS: usize = 256;
 
 /// The link that parks an event.
 pub fn link(park: &Park<Arc<Shown>>, now: Timestamp) -> Result<NewEvent, Failure> {
@@ -95,6 +99,24 @@ pub fn read(
     }
     page.end = next;
     Ok(page)
+}
+
+/// All parked events from one revision on: where they stand, and the sequence of each.
+pub fn sequences(
+    store: &dyn EventStore,
+    parked: &Named,
+    from: u64,
+    strategy: GroupStrategy,
+    now: Timestamp,
+) -> Result<Vec<(u64, u64)>, Failure> {
+    let (_, until) = range(&Standing::look(store, parked)?);
+    let (mut found, mut next) = (Vec::new(), from);
+    while next < until {
+        let page = read(store, parked, (next, until), PAGE_EVENTS, now)?;
+        found.extend(page.events.iter().map(|(at, shown)| (*at, shown.bucket(strategy))));
+        next = page.end.max(next + 1);
+    }
+    Ok(found)
 }
 
 /// Some of the parked events.

@@ -106,6 +106,14 @@ impl Progress {
         self.open.insert(at);
     }
 
+    /// Whether it is.
+    pub fn is_done(&self, at: u64) -> bool {
+        match at < self.next {
+            true => !self.open.contains(&at),
+            false => self.ahead.iter().any(|(first, end)| (*first..*end).contains(&at)),
+        }
+    }
+
     /// How many before `end` are not done, looked at or not, where every
     /// number stands for one.
     pub fn left_before(&self, end: u64) -> u64 {

@@ -129,7 +129,7 @@ struct Runner {
     turning: Work<(Option<Cursor>, cursor::Page)>,
     fetching: Work<Result<Fetched, Failure>>,
     replaying: Work<Result<parked::Page, Failure>>,
-    writing: Work<(Ledger, Result<Checkpoint, Failure>)>,
+    writing: Work<(Ledger, Result<Written, Failure>)>,
     /// Where parked events stand, for whom, and what is then to be done.
     looking: Work<Result<(u64, u64), Failure>>,
     looked_for: Option<(Wish, Option<u64>, Answer)>,
@@ -201,7 +201,8 @@ async fn done<T>(work: &mut Work<T>) -> T {
 impl Runner {
     async fn open(services: Services, key: GroupKey, config: GroupConfig) -> Result<Self, Failure> {
         let (at, of, how) = (services.clone(), key.clone(), config.clone());
-        let (ledger, checkpoint, cursor, is_written) = blocking(move || {
+        let (store, now) = (Arc::clone(&services.store), services.clock.now());
+        let (ledger, checkpoint, cursor, is_written, parked) = blocking(move || {
             let (ledger, found) = Ledger::open(&*at.store, of.clone())?;
             let is_written = found.is_some();
             let checkpoint = found.unwrap_or_else(|| Checkpoint::beginning_at(how.begins));
@@ -211,13 +212,22 @@ impl Runner {
                 Err(Failure::StreamDeleted { .. }) => None,
                 Err(failure) => return Err(failure),
             };
-            Ok((ledger, checkpoint, cursor, is_written))
+            let strategy = how.settings.strategy;
+            let parked = match strategy.parks_sequences() {
+                true => parked::sequences(&*store, ledger.parked(), checkpoint.parked.low, strategy, now)?,
+                false => Vec::new(),
+            };
+            Ok((ledger, checkpoint, cursor, is_written, parked))
         })
         .await?;
+        let mut group = Group::new(config.settings.clone(), checkpoint);
+        for (at, sequence) in parked {
+            group.was_parked(at, sequence);
+        }
         Ok(Self {
             services,
             key,
-            group: Group::new(config.settings.clone(), checkpoint),
+            group,
             config,
             outlets: BTreeMap::new(),
             cursor,
@@ -448,11 +458,14 @@ impl Runner {
         }
     }
 
-    fn take_written(&mut self, ledger: Ledger, written: Result<Checkpoint, Failure>) {
+    fn take_written(&mut self, ledger: Ledger, written: Result<Written, Failure>) {
         self.ledger = Some(ledger);
         match written {
-            Ok(checkpoint) => {
+            Ok(Written { checkpoint, parked_from }) => {
                 self.is_written = true;
+                if let Some(first) = parked_from {
+                    self.group.parked_from(first);
+                }
                 self.group.written(checkpoint);
             }
             Err(_) => self.group.not_written(),
@@ -476,6 +489,7 @@ impl Runner {
         let Some((wish, until, reply)) = self.looked_for.take() else { return };
         let answer = range.map(|(first, end)| {
             let until = until.map_or(end, |until| until.min(end));
+            self.group.unstick();
             if let Some(before) = first.checked_sub(1) {
                 self.group.pass_parked(before);
             }
@@ -566,13 +580,20 @@ impl Runner {
     }
 }
 
+/// What stands.
+struct Written {
+    checkpoint: Checkpoint,
+    /// Where what was parked begins, if something was.
+    parked_from: Option<u64>,
+}
+
 /// One append for all of it.
 async fn write_down(
     store: Arc<dyn EventStore>,
     clock: Arc<dyn Clock>,
     mut ledger: Ledger,
     write: Write<Arc<Shown>>,
-) -> (Ledger, Result<Checkpoint, Failure>) {
+) -> (Ledger, Result<Written, Failure>) {
     let append = match ledger.append(&write, clock.now()) {
         Ok(append) => append,
         Err(failure) => return (ledger, Err(failure)),
@@ -580,8 +601,9 @@ async fn write_down(
     let streams: Vec<_> = append.writes.iter().map(|write| write.stream.clone()).collect();
     match store.append_async(&append).await {
         Ok(appended) => {
-            ledger.wrote(&streams, &appended, &write.checkpoint);
-            (ledger, Ok(write.checkpoint))
+            let last = ledger.wrote(&streams, &appended, &write.checkpoint);
+            let parked_from = last.map(|last| (last.get() + 1).saturating_sub(write.parks.len() as u64));
+            (ledger, Ok(Written { checkpoint: write.checkpoint, parked_from }))
         }
         Err(error @ AppendError::Conflict { .. }) => {
             let mut looking = ledger.clone();

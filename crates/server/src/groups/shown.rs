@@ -12,8 +12,6 @@ use serde_json::Value;
 use crate::rules::clients_view::shown_revision;
 use crate::rules::link;
 
-use super::strategy::BUCKETS;
-
 /// The key by which a flow of events is told in their metadata.
 const CORRELATION: &str = "$correlationId";
 
@@ -56,8 +54,9 @@ impl Shown {
         self.original().map(|event| event.id).unwrap_or_default()
     }
 
-    /// Which events must go to the same consumer as this one.
-    pub fn bucket(&self, strategy: GroupStrategy) -> u16 {
+    /// A number that this has in common with the events that must go to the same
+    /// consumer.
+    pub fn bucket(&self, strategy: GroupStrategy) -> u64 {
         let Some(event) = self.subject() else { return 0 };
         let correlation = || -> Option<String> {
             let metadata: Value = serde_json::from_slice(&event.metadata).ok()?;
@@ -70,9 +69,11 @@ impl Shown {
                 Some(correlation) => correlation.hash(&mut hasher),
                 None => event.stream.as_str().hash(&mut hasher),
             },
-            GroupStrategy::Pinned => event.stream.as_str().hash(&mut hasher),
+            GroupStrategy::Pinned | GroupStrategy::PinnedInSequence => {
+                event.stream.as_str().hash(&mut hasher)
+            }
         }
-        (hasher.finish() % u64::from(BUCKETS)) as u16
+        hasher.finish()
     }
 
     /// The message that delivers it.

@@ -5,6 +5,7 @@
 //! | round robin | the next in turn that has room |
 //! | dispatch to single | the same as last time, and the next one when it has no room |
 //! | pinned | the owner of the event's bucket, and nobody else |
+//! | pinned in sequence | the same, when none of the bucket is in flight |
 //!
 //! A bucket has an owner from its first event on. When somebody joins, those
 //! with more than their share give buckets away, each at a moment when none of
@@ -18,14 +19,18 @@ use factum_wire::groups::GroupStrategy;
 use super::member::{MemberId, Members};
 
 /// How many buckets streams, or correlations, are divided into.
-pub const BUCKETS: u16 = 1_024;
+const BUCKETS: u64 = 1_024;
 
 /// A strategy at work.
 #[derive(Debug)]
 pub enum Strategy {
     RoundRobin { last: MemberId },
     DispatchToSingle { current: MemberId },
-    Pinned(Vec<Bucket>),
+    Pinned { buckets: Vec<Bucket>, one_at_a_time: bool },
+}
+
+fn index(bucket: u64) -> usize {
+    (bucket % BUCKETS) as usize
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -41,19 +46,22 @@ impl Strategy {
         match strategy {
             GroupStrategy::RoundRobin => Self::RoundRobin { last: MemberId::default() },
             GroupStrategy::DispatchToSingle => Self::DispatchToSingle { current: MemberId::default() },
-            GroupStrategy::Pinned | GroupStrategy::PinnedByCorrelation => {
-                Self::Pinned(vec![Bucket::default(); usize::from(BUCKETS)])
+            GroupStrategy::Pinned | GroupStrategy::PinnedByCorrelation | GroupStrategy::PinnedInSequence => {
+                Self::Pinned {
+                    buckets: vec![Bucket::default(); BUCKETS as usize],
+                    one_at_a_time: strategy.parks_sequences(),
+                }
             }
         }
     }
 
     /// Whether one event may have to wait while another goes out.
     pub fn is_choosy(&self) -> bool {
-        matches!(self, Self::Pinned(_))
+        matches!(self, Self::Pinned { .. })
     }
 
     /// Who gets an event of this bucket; `None` if it must wait.
-    pub fn choose(&mut self, members: &Members, bucket: u16) -> Option<MemberId> {
+    pub fn choose(&mut self, members: &Members, bucket: u64) -> Option<MemberId> {
         match self {
             Self::RoundRobin { last } => {
                 let next = members.with_room_after(*last)?;
@@ -66,9 +74,12 @@ impl Strategy {
                 }
                 Some(*current)
             }
-            Self::Pinned(buckets) => {
-                let index = usize::from(bucket % BUCKETS);
+            Self::Pinned { buckets, one_at_a_time } => {
+                let index = index(bucket);
                 let found = buckets[index];
+                if *one_at_a_time && found.in_flight > 0 {
+                    return None;
+                }
                 let is_free = found.owner.is_none() || found.moves && found.in_flight == 0;
                 let owner = match found.owner {
                     Some(owner) if !is_free => owner,
@@ -85,9 +96,10 @@ impl Strategy {
     }
 
     /// Whether an event of this bucket could go out now.
-    pub fn could_go(&self, members: &Members, bucket: u16) -> bool {
-        let Self::Pinned(buckets) = self else { return members.any_room() };
-        match buckets[usize::from(bucket % BUCKETS)] {
+    pub fn could_go(&self, members: &Members, bucket: u64) -> bool {
+        let Self::Pinned { buckets, one_at_a_time } = self else { return members.any_room() };
+        match buckets[index(bucket)] {
+            Bucket { in_flight: 1.., .. } if *one_at_a_time => false,
             Bucket { owner: Some(owner), moves: false, .. } => members.has_room(owner),
             Bucket { owner: Some(_), in_flight, .. } => in_flight == 0 && members.any_room(),
             Bucket { owner: None, .. } => members.any_room(),
@@ -95,23 +107,23 @@ impl Strategy {
     }
 
     /// An event of this bucket is with somebody.
-    pub fn went_out(&mut self, bucket: u16) {
-        if let Self::Pinned(buckets) = self {
-            buckets[usize::from(bucket % BUCKETS)].in_flight += 1;
+    pub fn went_out(&mut self, bucket: u64) {
+        if let Self::Pinned { buckets, .. } = self {
+            buckets[index(bucket)].in_flight += 1;
         }
     }
 
     /// It no longer is.
-    pub fn came_back(&mut self, bucket: u16) {
-        if let Self::Pinned(buckets) = self {
-            let bucket = &mut buckets[usize::from(bucket % BUCKETS)];
+    pub fn came_back(&mut self, bucket: u64) {
+        if let Self::Pinned { buckets, .. } = self {
+            let bucket = &mut buckets[index(bucket)];
             bucket.in_flight = bucket.in_flight.saturating_sub(1);
         }
     }
 
     /// There is one more, or one less.
     pub fn members_changed(&mut self, members: &Members) {
-        let Self::Pinned(buckets) = self else { return };
+        let Self::Pinned { buckets, .. } = self else { return };
         let share = buckets.len().div_ceil(members.len().max(1));
         let mut owned = BTreeMap::<MemberId, usize>::new();
         for bucket in buckets {

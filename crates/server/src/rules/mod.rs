@@ -21,6 +21,7 @@
 //! at again. A stream cannot be deleted under an append, and no lock is held.
 
 pub mod clients_view;
+pub mod copies;
 pub mod link;
 pub mod metadata;
 pub mod named;

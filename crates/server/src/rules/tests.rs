@@ -325,6 +325,27 @@ async fn the_same_ids_again_are_answered_with_the_first_receipt() {
 }
 
 #[tokio::test]
+async fn the_same_event_several_times_in_one_append_is_recorded_as_often() {
+    // As KurrentDB answers the same append again, by expectation and metadata.
+    for (expected, again) in [(Any, At(0)), (NoStream, At(5))] {
+        for with_metadata in [false, true] {
+            let case = Case::in_state(if with_metadata { "metadata only" } else { "never" }).await;
+            let before = case.length();
+            assert_eq!(case.write("s", expected, events("xxxxxx")).await, At(5));
+            assert_eq!(case.write("s", expected, events("xxxxxx")).await, again, "{expected}");
+            assert_eq!(case.length(), before + 6);
+            // The first has the id that was sent: sent alone, it is the same.
+            assert_eq!(case.write("s", expected, events("x")).await, At(0));
+            // The last one's first place counts.
+            assert_eq!(case.write("s", exact(5), events("abcb")).await, At(9));
+            assert_eq!(case.write("s", Exists, events("abcb")).await, At(7));
+            assert_eq!(case.write("s", exact(5), events("abcb")).await, At(9));
+            assert_eq!(case.length(), before + 10);
+        }
+    }
+}
+
+#[tokio::test]
 async fn repetitions_survive_a_delete_and_end_with_a_tombstone() {
     let case = Case::in_state("deleted").await;
     let length = case.length();

@@ -44,6 +44,7 @@ use crate::failure;
 use crate::system::correlation;
 use crate::system::name::refuse_change;
 
+use super::copies;
 use super::metadata::StreamMetadata;
 use super::named::Named;
 use super::repeated::same_ids;
@@ -95,6 +96,7 @@ impl From<Failure> for Refusal {
 pub async fn record(store: Arc<dyn EventStore>, mut parts: Vec<Part>) -> Result<Recorded, Refusal> {
     for part in parts.iter_mut().filter(|part| part.is_written()) {
         refuse_change(&part.named)?;
+        copies::apart(&mut part.events);
         part.events = std::mem::take(&mut part.events).into_iter().map(correlation::tagged).collect();
     }
     let parts: Arc<[Part]> = parts.into();

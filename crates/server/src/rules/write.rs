@@ -12,7 +12,8 @@
 //! false. Only then is the stream looked at.
 //!
 //! The same ids again are answered with the first receipt, whatever the data:
-//! that is the protocol's rule, and the store's own is narrower.
+//! that is the protocol's rule, and the store's own is narrower. What stands in one
+//! append more than once is recorded as often: see [`copies`].
 
 use std::future::Future;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::failure;
 use crate::system::correlation;
 use crate::system::name::refuse_change;
 
+use super::copies;
 use super::metadata::StreamMetadata;
 use super::named::Named;
 use super::repeated::{self, Known};
@@ -86,6 +88,7 @@ pub fn write_in_turn(
     mut write: Write,
     turn: Turn,
 ) -> impl Future<Output = Result<Written, Refusal>> + Send + 'static {
+    copies::apart(&mut write.events);
     write.events = write.events.into_iter().map(correlation::tagged).collect();
     let allowed = refuse_change(&write.named);
     let is_hopeful = allowed.is_ok() && !write.named.is_metadata && !write.events.is_empty();
@@ -264,11 +267,22 @@ fn confirm(standing: &Standing, write: &Write, written: Written) -> Result<Writt
         State::Deleted(_) if write.expected == Exists && !write.named.is_metadata => {
             Err(write.named.deleted().into())
         }
+        // As in KurrentDB, which has one place for an id there: its first.
+        _ if matches!(write.expected, Any | Exists) => Ok(written.back(copies::behind(&write.events))),
         _ => Ok(written),
     }
 }
 
 impl Written {
+    /// So many events before.
+    fn back(self, events: u64) -> Self {
+        let Self { revision, position } = self;
+        Self {
+            revision: revision.map(|at| Revision::new(at.get().saturating_sub(events))),
+            position: position.map(|at| Position::new(at.get().saturating_sub(events))),
+        }
+    }
+
     /// From the store's receipt, of which the last `more` events of the first
     /// stream, and all of a second one, are ours and not the client's.
     fn of(appended: &Appended, more: u64) -> Self {

@@ -659,14 +659,12 @@ fn appends_that_make_no_sense_are_told_why() {
         if let Some(append_req::Content::ProposedMessage(message)) = &mut nameless.content {
             message.metadata.retain(|label| label.key != "type");
         }
-        let same = proposed(&event("A"));
         let rows: Vec<(Vec<AppendReq>, &str)> = vec![
             (vec![], "it has no options"),
             (vec![proposed(&event("A"))], "its first message must be its options"),
             (vec![options("a", any()), options("a", any())], "its options came twice"),
             (vec![options("$$$$a", any()), proposed(&event("A"))], "metadata has no metadata"),
             (vec![options("a", any()), nameless], "Required Metadata Property 'type' is missing"),
-            (vec![options("a", any()), same.clone(), same], "is used twice"),
             (vec![AppendReq { content: None }], "is empty"),
         ];
         for (parts, says) in rows {
@@ -720,9 +718,13 @@ fn a_subscriber_that_goes_away_is_forgotten() {
         let start = of_stream("none", RevisionOption::Start(Empty {}));
         told(&mut client, read_options(start, CountOption::Count(1), unfiltered(), 1)).await;
         let before = Arc::strong_count(&host.store);
-        for _ in 0..200 {
-            let mut answers = client.read(follow_all()).await.unwrap().into_inner();
-            assert_eq!(short(answers.message().await.unwrap().unwrap().content.unwrap()), "confirmed");
+        // The client's HTTP/2 ends a connection on which it has broken off a thousand calls.
+        for _ in 0..20 {
+            let mut passing = Client::connect(&host).await;
+            for _ in 0..500 {
+                let mut answers = passing.read(follow_all()).await.unwrap().into_inner();
+                assert_eq!(short(answers.message().await.unwrap().unwrap().content.unwrap()), "confirmed");
+            }
         }
         // Each held the store.
         let mut waited = Duration::ZERO;

@@ -5,13 +5,18 @@ use std::time::Duration;
 
 use factum_core::StreamName;
 use factum_wire::proto::client::Empty;
+use factum_wire::proto::persistent_subscriptions::all_options::{AllOption, FilterOption as GroupFilter};
 use factum_wire::proto::persistent_subscriptions::persistent_subscriptions_client::PersistentSubscriptionsClient;
 use factum_wire::proto::persistent_subscriptions::read_resp::Content as Told;
+use factum_wire::proto::persistent_subscriptions::settings::MessageTimeout;
 use factum_wire::proto::persistent_subscriptions::subscription_info::Measurement;
 use factum_wire::proto::persistent_subscriptions::truncate_parked_req::options::StopAtOption;
 use factum_wire::proto::persistent_subscriptions::{
-    GetInfoReq, ReadReq, TruncateParkedReq, get_info_req, read_req, truncate_parked_req,
+    AllOptions, CreateReq, GetInfoReq, ReadReq, Settings, TruncateParkedReq, create_req, get_info_req,
+    read_req, truncate_parked_req,
 };
+use factum_wire::proto::streams::read_req::options::FilterOptions;
+use factum_wire::proto::streams::read_req::options::filter_options::{Expression, Filter as Subject, Window};
 use kurrentdb::{
     Client, Error, EventData, NakAction, PersistentSubscription, PersistentSubscriptionOptions,
     PersistentSubscriptionToAllOptions, ReadStreamOptions, ReplayParkedMessagesOptions, ResolvedEvent,
@@ -457,6 +462,79 @@ fn pinned_streams_stay_with_one_consumer() {
         }
         assert_eq!((count, owners.len()), (100, 20));
         assert!(owners.values().collect::<std::collections::BTreeSet<_>>().len() > 1, "one consumer has all");
+        Ok(())
+    });
+}
+
+/// Also over a restart, and until the last of them was replayed and handled.
+#[test]
+fn a_stream_is_parked_as_a_whole_where_that_is_wanted() {
+    let options = || SubscribeToPersistentSubscriptionOptions::default().buffer_size(100);
+    let host = Host::start();
+    // The client has no words of its own for a strategy.
+    let filter = FilterOptions {
+        filter: Some(Subject::StreamIdentifier(Expression {
+            regex: String::new(),
+            prefix: vec!["s-".to_owned()],
+        })),
+        window: Some(Window::Count(Empty {})),
+        checkpoint_interval_multiplier: 1,
+    };
+    let all = AllOptions {
+        all_option: Some(AllOption::Start(Empty {})),
+        filter_option: Some(GroupFilter::Filter(filter)),
+    };
+    let settings = Settings {
+        message_timeout: Some(MessageTimeout::MessageTimeoutMs(30_000)),
+        max_retry_count: 10,
+        max_checkpoint_count: 100,
+        live_buffer_size: 100,
+        read_batch_size: 20,
+        history_buffer_size: 100,
+        consumer_strategy: "PinnedInSequence".to_owned(),
+        ..Settings::default()
+    };
+    let made = create_req::Options {
+        stream_identifier: None,
+        group_name: "g".to_owned(),
+        settings: Some(settings),
+        stream_option: Some(create_req::options::StreamOption::All(all)),
+    };
+    runtime().block_on(async {
+        let endpoint = Endpoint::from_shared(format!("http://{}", host.address)).unwrap();
+        let mut groups = PersistentSubscriptionsClient::new(endpoint.connect().await.unwrap());
+        groups.create(CreateReq { options: Some(made) }).await.unwrap();
+    });
+    on(&host, |client| async move {
+        append(&client, "s-bad", 0..3).await?;
+        append(&client, "s-good", 10..13).await?;
+        let mut consumer = client.subscribe_to_persistent_subscription_to_all("g", &options()).await?;
+        let mut handled = Vec::new();
+        while handled.len() < 3 {
+            let event = next(&mut consumer).await?;
+            match number(&event) {
+                0 => consumer.nack(&event, NakAction::Park, "no").await?,
+                n => {
+                    consumer.ack(&event).await?;
+                    handled.push(n);
+                }
+            }
+        }
+        assert_eq!(handled, [10, 11, 12]);
+        comes_nothing(&mut consumer).await;
+        Ok(())
+    });
+    let host = host.restarted();
+    on(&host, |client| async move {
+        append(&client, "s-bad", 3..4).await?;
+        append(&client, "s-good", 13..14).await?;
+        let mut consumer = client.subscribe_to_persistent_subscription_to_all("g", &options()).await?;
+        assert_eq!(handle(&mut consumer, 1).await?, [13]);
+        comes_nothing(&mut consumer).await;
+        client.replay_parked_messages_to_all("g", &Default::default()).await?;
+        assert_eq!(handle(&mut consumer, 4).await?, [0, 1, 2, 3]);
+        append(&client, "s-bad", 4..5).await?;
+        assert_eq!(handle(&mut consumer, 1).await?, [4]);
         Ok(())
     });
 }

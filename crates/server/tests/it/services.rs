@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use kurrentdb::operations::{Client as Operator, StatsOptions};
+use kurrentdb::operations::{Client as Operator, ScavengeStatus, StatsOptions};
 use kurrentdb::{Client, Error, EventData, ProjectionClient};
 
 use crate::calls::runtime;
@@ -56,8 +56,15 @@ fn there_is_nothing_to_scavenge_to_merge_or_to_resign_for() {
     with_operator(&host, |operator, _| async move {
         let options = Default::default();
         let scavenge = operator.start_scavenge(1, 0, &options).await?;
-        let over = operator.stop_scavenge(scavenge.id(), &options).await.unwrap_err();
-        assert!(not_there(&over), "{over:?}");
+        assert_eq!(scavenge.status(), ScavengeStatus::Started);
+        let other = operator.start_scavenge(1, 0, &options).await?;
+        // Of an older one nothing is known; the last one is stopped, once.
+        let stopped = operator.stop_scavenge(other.id(), &options).await?;
+        assert_eq!((stopped.id(), stopped.status()), (other.id(), ScavengeStatus::Stopped));
+        for over in [&scavenge, &other] {
+            let over = operator.stop_scavenge(over.id(), &options).await.unwrap_err();
+            assert!(not_there(&over), "{over:?}");
+        }
         operator.merge_indexes(&options).await?;
         operator.resign_node(&options).await?;
         operator.set_node_priority(3, &options).await?;
@@ -65,14 +72,56 @@ fn there_is_nothing_to_scavenge_to_merge_or_to_resign_for() {
     });
 }
 
+/// Who is told of, with all that is told.
+async fn told(
+    operator: &Operator,
+    login: &str,
+) -> kurrentdb::Result<Vec<(String, String, Vec<String>, bool)>> {
+    let mut details = operator.user_details(login, &Default::default()).await?;
+    let mut told = Vec::new();
+    while let Some(user) = details.next().await? {
+        assert!(user.last_updated.is_some());
+        told.push((user.login, user.full_name, user.groups, user.disabled));
+    }
+    Ok(told)
+}
+
 #[test]
-fn there_are_no_users_and_none_are_made() {
+fn users_are_made_changed_told_of_and_deleted() {
     let host = Host::start();
     with_operator(&host, |operator, _| async move {
         let options = Default::default();
-        assert!(operator.user_details("", &options).await?.next().await?.is_none());
+        assert!(told(&operator, "").await?.is_empty());
+        operator.create_user("bob", "b", "Bob", Vec::new(), &options).await?;
+        operator.create_user("ann", "secret", "Ann", vec!["sales".to_owned()], &options).await?;
+        let again = operator.create_user("ann", "x", "X", Vec::new(), &options).await.unwrap_err();
+        assert!(matches!(&again, Error::Grpc { code, .. } if *code as i32 == 9), "{again:?}");
+        operator.update_user("ann", "ignored", "Ann B", vec!["ops".to_owned()], &options).await?;
+        let ann = |disabled| ("ann".to_owned(), "Ann B".to_owned(), vec!["ops".to_owned()], disabled);
+        assert_eq!(told(&operator, "ann").await?, [ann(false)]);
+        operator.disable_user("ann", &options).await?;
+        assert_eq!(told(&operator, "ann").await?, [ann(true)]);
+        operator.enable_user("ann", &options).await?;
+        let bob = ("bob".to_owned(), "Bob".to_owned(), Vec::new(), false);
+        assert_eq!(told(&operator, "").await?, [ann(false), bob.clone()]);
+        // Who knows the password may change it, and an update was no change of it.
+        operator.change_user_password("ann", "secret", "newer", &options).await?;
+        let wrong = operator.change_user_password("ann", "secret", "x", &options).await.unwrap_err();
+        assert!(matches!(wrong, Error::AccessDenied), "{wrong:?}");
+        operator.reset_user_password("ann", "reset", &options).await?;
+        operator.change_user_password("ann", "reset", "newest", &options).await?;
+        operator.delete_user("ann", &options).await?;
+        assert_eq!(told(&operator, "").await?, [bob]);
+        Ok(())
+    });
+}
+
+#[test]
+fn who_is_not_there_cannot_be_changed() {
+    let host = Host::start();
+    with_operator(&host, |operator, _| async move {
+        let options = Default::default();
         let refusals = [
-            operator.create_user("ann", "secret", "Ann", Vec::new(), &options).await.unwrap_err(),
             operator.update_user("ann", "secret", "Ann", Vec::new(), &options).await.unwrap_err(),
             operator.enable_user("ann", &options).await.unwrap_err(),
             operator.disable_user("ann", &options).await.unwrap_err(),

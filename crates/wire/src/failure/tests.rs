@@ -109,6 +109,12 @@ fn statuses_have_the_codes_texts_and_trailers_clients_look_for() {
             &[("exception", "user-not-found"), ("login-name", "ann")],
         ),
         (
+            Failure::UserExists { login: "ann".to_owned() },
+            Code::FailedPrecondition,
+            "Conflict.",
+            &[("exception", "user-conflict"), ("login-name", "ann")],
+        ),
+        (
             Failure::ProjectionNotFound { name: "sums".to_owned() },
             Code::NotFound,
             "Projection 'sums' not found",

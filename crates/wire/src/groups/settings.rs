@@ -28,11 +28,24 @@ pub enum GroupStrategy {
     Pinned,
     /// Events of one correlation go to one consumer.
     PinnedByCorrelation,
+    /// Events of one stream go to one consumer, one after another, and are parked
+    /// together. Not one of KurrentDB's.
+    PinnedInSequence,
 }
 
 impl GroupStrategy {
-    const ALL: [Self; 4] =
-        [Self::RoundRobin, Self::DispatchToSingle, Self::Pinned, Self::PinnedByCorrelation];
+    const ALL: [Self; 5] = [
+        Self::RoundRobin,
+        Self::DispatchToSingle,
+        Self::Pinned,
+        Self::PinnedByCorrelation,
+        Self::PinnedInSequence,
+    ];
+
+    /// Whether an event that is parked takes those behind it in its stream along.
+    pub fn parks_sequences(self) -> bool {
+        self == Self::PinnedInSequence
+    }
 
     /// By its name.
     pub fn named(name: &str) -> Option<Self> {
@@ -46,6 +59,7 @@ impl GroupStrategy {
             Self::DispatchToSingle => "DispatchToSingle",
             Self::Pinned => "Pinned",
             Self::PinnedByCorrelation => "PinnedByCorrelation",
+            Self::PinnedInSequence => "PinnedInSequence",
         }
     }
 }
@@ -214,10 +228,14 @@ impl GroupSettings {
             None => 0,
         };
         let strategy = match settings.consumer_strategy.as_str() {
-            "" => match settings.named_consumer_strategy() {
-                ConsumerStrategy::DispatchToSingle => GroupStrategy::DispatchToSingle,
-                ConsumerStrategy::RoundRobin => GroupStrategy::RoundRobin,
-                ConsumerStrategy::Pinned => GroupStrategy::Pinned,
+            "" => match ConsumerStrategy::try_from(settings.named_consumer_strategy) {
+                Ok(ConsumerStrategy::DispatchToSingle) => GroupStrategy::DispatchToSingle,
+                Ok(ConsumerStrategy::RoundRobin) => GroupStrategy::RoundRobin,
+                Ok(ConsumerStrategy::Pinned) => GroupStrategy::Pinned,
+                Err(_) => {
+                    let number = settings.named_consumer_strategy;
+                    return Err(failed(format!("Consumer strategy {number} does not exist.")));
+                }
             },
             name => GroupStrategy::named(name)
                 .ok_or_else(|| failed(format!("Consumer strategy {name} does not exist.")))?,

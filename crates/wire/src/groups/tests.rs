@@ -147,6 +147,7 @@ fn refuses_groups_that_cannot_be() {
     let start = || of_stream(RevisionOption::Start(Empty {}));
     let failed = [
         Settings { consumer_strategy: "Fastest".to_owned(), ..settings() },
+        Settings { consumer_strategy: String::new(), named_consumer_strategy: 7, ..settings() },
         Settings { read_batch_size: 500, ..settings() },
         Settings { read_batch_size: 0, ..settings() },
         Settings { max_retry_count: -1, ..settings() },

@@ -141,6 +141,7 @@ fn refuses_what_lacks_a_part_and_says_which() {
     assert!(with(|o| o.count_option = Some(CountOption::Count(0))).contains("count is 0"));
     assert!(with(|o| o.count_option = None).contains("combination of"));
     assert!(with(|o| o.stream_option = None).contains("combination of"));
+    assert!(with(|o| o.read_direction = 7).contains("combination of"));
     assert!(with(|o| o.filter_option = None).contains("combination of"));
     assert!(with(|o| o.stream_option = Some(stream_options(None))).contains("combination of"));
     assert!(ReadRequest::decode(ReadReq { options: None }).is_err());

@@ -40,7 +40,7 @@ fn round_robin() -> Group<u64> {
 
 fn fed(mut group: Group<u64>, numbers: std::ops::Range<u64>) -> Group<u64> {
     for n in numbers {
-        group.feed(n, id(n), (n % 7) as u16, n);
+        group.feed(n, id(n), n % 7, n);
     }
     group
 }
@@ -113,7 +113,7 @@ fn a_full_owner_of_a_bucket_holds_up_only_its_own() {
     let mut group = group(settings(GroupStrategy::Pinned));
     let (slow, quick) = (group.join(1).unwrap(), group.join(100).unwrap());
     for n in 0..20 {
-        group.feed(n, id(n), (n % 2) as u16, n);
+        group.feed(n, id(n), n % 2, n);
     }
     let first = deliver(&mut group);
     let owner_of_0 = first[0].member;
@@ -135,10 +135,10 @@ fn a_consumer_that_handles_nothing_holds_up_only_its_own_buckets() {
         let wanted = fed..fed + group.wants() as u64;
         fed = wanted.end;
         for n in wanted {
-            group.feed(n, id(n), (n % 2) as u16, n);
+            group.feed(n, id(n), n % 2, n);
         }
         for at in group.wants_aside() {
-            group.feed_aside(at, id(at), (at % 2) as u16, at);
+            group.feed_aside(at, id(at), at % 2, at);
         }
         assert!(group.waiting() <= 50);
         let deliveries = deliver(&mut group);
@@ -156,7 +156,7 @@ fn a_consumer_that_handles_nothing_holds_up_only_its_own_buckets() {
     handled.clear();
     for _ in 0..1_000 {
         for at in group.wants_aside() {
-            group.feed_aside(at, id(at), (at % 2) as u16, at);
+            group.feed_aside(at, id(at), at % 2, at);
         }
         for delivery in deliver(&mut group) {
             let (n, retries) = (delivery.item.event, delivery.item.retries);
@@ -176,13 +176,13 @@ fn a_bucket_moves_to_who_joins_when_nothing_of_it_is_in_flight() {
     let mut group = group(settings(GroupStrategy::Pinned));
     let first = group.join(100).unwrap();
     for n in 0..40 {
-        group.feed(n, id(n), (n * 64) as u16, n);
+        group.feed(n, id(n), n * 64, n);
     }
     // Only sixteen different buckets, all with the first one.
     assert!(deliver(&mut group).iter().all(|delivery| delivery.member == first));
     let second = group.join(100).unwrap();
     for n in 40..56 {
-        group.feed(n, id(n), (n * 64) as u16, n);
+        group.feed(n, id(n), n * 64, n);
     }
     assert!(
         deliver(&mut group).iter().all(|delivery| delivery.member == first),
@@ -193,7 +193,7 @@ fn a_bucket_moves_to_who_joins_when_nothing_of_it_is_in_flight() {
         group.ack(first, &[id(n)]);
     }
     for n in 56..96 {
-        group.feed(n, id(n), (n * 64) as u16, n);
+        group.feed(n, id(n), n * 64, n);
     }
     for delivery in deliver(&mut group) {
         assert_eq!(*holder.entry(delivery.item.bucket).or_insert(delivery.member), delivery.member);
@@ -208,7 +208,7 @@ fn too_many_buckets_are_given_away() {
     let first = group.join(5_000).unwrap();
     let feed = |group: &mut Group<u64>, from: u64| {
         for n in from..from + 1_024 {
-            group.feed(n, id(n), n as u16, n);
+            group.feed(n, id(n), n, n);
         }
         deliver(group)
     };
@@ -240,6 +240,93 @@ fn a_poison_event_is_parked_alone() {
     );
     assert_eq!(parks(&mut group), [4]);
     assert_eq!((group.outstanding(), group.low()), (0, 10));
+}
+
+/// In sequences of even and of odd numbers, as the tests below have it.
+fn in_sequence(mut group: Group<u64>, numbers: std::ops::Range<u64>) -> Group<u64> {
+    for n in numbers {
+        group.feed(n, id(n), n % 2, n);
+    }
+    group
+}
+
+/// What is written as parked, from this revision on.
+fn parks_from(group: &mut Group<u64>, first: u64) -> Vec<u64> {
+    let write = group.write_now().unwrap();
+    group.parked_from(first);
+    group.written(write.checkpoint);
+    write.parks.iter().map(|park| park.item.event).collect()
+}
+
+#[test]
+fn a_poison_event_takes_its_sequence_along_and_no_other() {
+    let pinned = settings(GroupStrategy::PinnedInSequence);
+    let mut group = in_sequence(group(pinned.clone()), 0..6);
+    let member = group.join(100).unwrap();
+    assert_eq!(numbers(&deliver(&mut group)), [0, 1], "one of each at a time");
+    group.nack(member, &[id(0)], Verdict::Retry, "not yet");
+    assert_eq!(numbers(&deliver(&mut group)), [0], "before those behind it");
+    group.nack(member, &[id(0)], Verdict::Park, "no");
+    assert!(deliver(&mut group).is_empty(), "they are parked with it");
+    group.ack(member, &[id(1)]);
+    assert_eq!(numbers(&deliver(&mut group)), [3], "the others go on");
+    assert_eq!(parks_from(&mut group, 0), [0, 2, 4]);
+    // What comes is parked behind them, before and after a restart.
+    let mut group = in_sequence(group, 6..8);
+    assert_eq!(parks_from(&mut group, 3), [6]);
+    let mut again = Group::new(pinned, group.durable().clone());
+    (0..4).for_each(|at| again.was_parked(at, 0));
+    let mut again = in_sequence(again, 8..10);
+    let member = again.join(100).unwrap();
+    assert_eq!(numbers(&deliver(&mut again)), [9]);
+    assert_eq!(parks_from(&mut again, 4), [8]);
+    // Of a replay, what fails stays where it is, and what is behind it.
+    again.unstick();
+    assert!(again.replay(4));
+    for at in 0..4 {
+        again.feed_parked(at, id(2 * at), 0, 2 * at);
+    }
+    assert_eq!(numbers(&deliver(&mut again)), [0]);
+    again.ack(member, &[id(0)]);
+    assert_eq!(numbers(&deliver(&mut again)), [2]);
+    again.nack(member, &[id(2)], Verdict::Park, "still not");
+    assert!(deliver(&mut again).is_empty());
+    assert_eq!((again.parked().left_before(5), again.outstanding()), (4, 1));
+    let mut again = in_sequence(again, 10..11);
+    assert_eq!(parks_from(&mut again, 5), [10]);
+    // Handled to the last, the sequence goes on.
+    again.unstick();
+    assert!(again.replay(6));
+    assert_eq!(again.wants_parked(), Some((1, 6)));
+    for at in 1..6 {
+        again.feed_parked(at, id(2 * at), 0, 2 * at);
+    }
+    for n in [2, 4, 6, 8, 10] {
+        assert_eq!(numbers(&deliver(&mut again)), [n]);
+        again.ack(member, &[id(n)]);
+    }
+    let mut again = in_sequence(again, 12..13);
+    assert_eq!(numbers(&deliver(&mut again)), [12]);
+}
+
+#[test]
+fn a_sequence_that_is_given_up_goes_on() {
+    let mut group = in_sequence(group(settings(GroupStrategy::PinnedInSequence)), 0..3);
+    let member = group.join(100).unwrap();
+    deliver(&mut group);
+    group.nack(member, &[id(0)], Verdict::Park, "no");
+    assert_eq!(parks_from(&mut group, 0), [0, 2]);
+    group.unstick();
+    assert!(group.replay(2));
+    (0..2).for_each(|at| group.feed_parked(at, id(2 * at), 0, 2 * at));
+    assert_eq!(numbers(&deliver(&mut group)), [0]);
+    group.nack(member, &[id(0)], Verdict::Park, "still not");
+    // As when the parked stream is truncated behind its last event.
+    group.unstick();
+    group.pass_parked(1);
+    let mut group = in_sequence(group, 4..5);
+    assert_eq!(numbers(&deliver(&mut group)), [4]);
+    assert_eq!(group.parked().left_before(2), 0);
 }
 
 #[test]
@@ -418,8 +505,9 @@ struct World {
     /// What each consumer was given and did not answer.
     given: BTreeMap<MemberId, BTreeSet<u64>>,
     acked: BTreeSet<u64>,
-    /// In the store.
+    /// In the store, and in which order.
     parked: BTreeSet<u64>,
+    parked_stream: Vec<u64>,
     durable: Checkpoint,
     writing: Option<Write<u64>>,
     next: u64,
@@ -440,6 +528,7 @@ impl World {
             given: BTreeMap::new(),
             acked: BTreeSet::new(),
             parked: BTreeSet::new(),
+            parked_stream: Vec::new(),
             durable: Checkpoint::default(),
             writing: None,
             next: 0,
@@ -449,7 +538,7 @@ impl World {
     fn feed(&mut self) {
         let wanted = self.group.wants() as u64;
         for n in self.next..self.next + wanted {
-            self.group.feed(n, id(n), (n % 97) as u16, n);
+            self.group.feed(n, id(n), n % 97, n);
         }
         self.next += wanted;
         let aside = self.group.wants_aside();
@@ -457,7 +546,7 @@ impl World {
             self.group.not_fetched();
         } else {
             for n in aside {
-                self.group.feed_aside(n, id(n), (n % 97) as u16, n);
+                self.group.feed_aside(n, id(n), n % 97, n);
             }
         }
         // What consumers had when they left is in memory besides: at most five had 20, and one 40.
@@ -471,6 +560,10 @@ impl World {
             assert!(!self.acked.contains(&n), "{n} came again after it was acked");
             assert!(!self.parked.contains(&n), "{n} came again after it was parked");
             assert!(delivery.item.retries <= self.settings.max_retry_count);
+            if self.settings.strategy.parks_sequences() {
+                let mut before = (0..n).filter(|before| before % 97 == n % 97);
+                assert!(before.all(|before| self.acked.contains(&before)), "{n} overtook one before it");
+            }
             self.given.get_mut(&delivery.member).expect("it is there").insert(n);
         }
     }
@@ -541,7 +634,10 @@ impl World {
         if !succeeds {
             return self.group.not_written();
         }
-        self.parked.extend(write.parks.iter().map(|park| park.item.event));
+        let parked: Vec<_> = write.parks.iter().map(|park| park.item.event).collect();
+        self.group.parked_from(self.parked_stream.len() as u64);
+        self.parked_stream.extend(&parked);
+        self.parked.extend(parked);
         self.durable = write.checkpoint.clone();
         self.group.written(write.checkpoint);
     }
@@ -561,6 +657,9 @@ impl World {
         assert!(self.parked.iter().all(is_done), "what is parked would come again");
         self.acked.retain(|n| is_done(n));
         self.group = Group::new(self.settings.clone(), self.durable.clone());
+        for (at, n) in self.parked_stream.iter().enumerate() {
+            self.group.was_parked(at as u64, n % 97);
+        }
         self.group.time(Duration::from_secs(self.now));
         self.next = source.low;
     }
@@ -605,6 +704,13 @@ impl World {
     }
 }
 
+const STRATEGIES: [GroupStrategy; 4] = [
+    GroupStrategy::RoundRobin,
+    GroupStrategy::DispatchToSingle,
+    GroupStrategy::Pinned,
+    GroupStrategy::PinnedInSequence,
+];
+
 fn live_through(strategy: GroupStrategy, steps: &[(u8, u8)]) {
     let mut world = World::new(settings(strategy));
     for (action, dice) in steps {
@@ -616,8 +722,7 @@ fn live_through(strategy: GroupStrategy, steps: &[(u8, u8)]) {
 #[test]
 fn nothing_is_lost_and_nothing_comes_again_whatever_happens() {
     bolero::check!().with_type::<(u8, Vec<(u8, u8)>)>().for_each(|(strategy, steps)| {
-        let strategies = [GroupStrategy::RoundRobin, GroupStrategy::DispatchToSingle, GroupStrategy::Pinned];
-        live_through(strategies[usize::from(strategy % 3)], steps);
+        live_through(STRATEGIES[usize::from(strategy % 4)], steps);
     });
 }
 
@@ -626,7 +731,7 @@ fn nothing_is_lost_and_nothing_comes_again_whatever_happens() {
 fn long_lives_end_well_too() {
     for seed in 1..=60_u64 {
         let steps = steps(seed, 600);
-        for strategy in [GroupStrategy::RoundRobin, GroupStrategy::DispatchToSingle, GroupStrategy::Pinned] {
+        for strategy in STRATEGIES {
             live_through(strategy, &steps);
         }
     }
