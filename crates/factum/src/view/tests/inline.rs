@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use factum_core::{
-    Append, AppendFuture, Appended, EventStore, Events, MemoryStore, Read, Subscribe, SubscribeError,
-    Subscription,
+    Answers, Append, AppendFuture, Appended, EventStore, Events, MemoryStore, Read, Subscribe,
+    SubscribeError, Subscription,
 };
 
 use super::*;
@@ -81,6 +81,10 @@ impl EventStore for Counting {
 
     fn append_async(&self, append: &Append) -> AppendFuture {
         self.store.append_async(append)
+    }
+
+    fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Answers> {
+        self.store.append_each(appends)
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {
