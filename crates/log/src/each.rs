@@ -119,13 +119,17 @@ mod tests {
     use super::*;
     use crate::disk::MemoryDisk;
     use crate::reply::Answer;
-    use crate::{Log, LogOptions};
+    use crate::{Access, Log, LogOptions};
 
     fn log(options: LogOptions) -> Log {
+        log_on(&Arc::new(MemoryDisk::new()), options)
+    }
+
+    fn log_on(disk: &Arc<MemoryDisk>, options: LogOptions) -> Log {
         let segment_bytes = 4 << 20;
         let sizes =
             LogOptions { segment_bytes_first: segment_bytes, segment_bytes_max: segment_bytes, ..options };
-        Log::open_on(Arc::new(MemoryDisk::new()), sizes).unwrap()
+        Log::open_on(disk.clone(), sizes).unwrap()
     }
 
     fn one(expected: ExpectedRevision, bytes: usize) -> Append {
@@ -158,6 +162,30 @@ mod tests {
     }
 
     #[test]
+    fn a_piece_has_a_bound() {
+        let log = log(LogOptions::default());
+        let mut handing = Handing { engine: log.engine(), together: Arc::default(), request: None, count: 0 };
+        for _ in 0..8 {
+            handing.add(&one(ExpectedRevision::Any, TOGETHER_BYTES_MAX / 3), 0);
+            assert!(handing.waiting().is_some_and(|waiting| waiting <= TOGETHER_BYTES_MAX));
+        }
+        assert!(heard(handing.end()).iter().all(Result::is_ok));
+    }
+
+    #[test]
+    fn each_is_told_that_the_log_is_only_read() {
+        let disk = Arc::new(MemoryDisk::new());
+        log_on(&disk, LogOptions::default()).close().unwrap();
+        let log = log_on(&disk, LogOptions { access: Access::Read, ..LogOptions::default() });
+        let mut appends = (0..3).map(|_| one(ExpectedRevision::Any, 1));
+        let answers = heard(hand_over(log.engine(), &mut appends));
+        assert_eq!(answers.len(), 3);
+        for answer in answers {
+            assert!(matches!(answer, Err(AppendError::Storage(StorageError::ReadOnly))), "{answer:?}");
+        }
+    }
+
+    #[test]
     fn those_before_count_where_one_would_not_wait() {
         let log = log(LogOptions { queue_bytes_max: 1_000, ..LogOptions::default() });
         let mut appends = [400, 400, 400, 1].map(|bytes| one(ExpectedRevision::Any, bytes).or_refuse());
@@ -184,6 +212,13 @@ mod tests {
         assert!(poll().is_pending(), "everything else has a turn");
         assert!(matches!(poll(), Poll::Ready(())));
         assert_eq!(told, 1);
+        let next = hand_over(log.engine(), &mut std::iter::once(one(ExpectedRevision::Any, 1)));
+        assert!(next.led.is_some(), "the one before had its turn, and is led no more");
+        assert!(heard(next)[0].is_ok());
+        let mut two = (0..2).map(|_| one(ExpectedRevision::Any, 1));
+        let waiting = hand_over(log.engine(), &mut two);
+        assert!(waiting.led.is_none(), "many are the sequencer's");
+        assert!(heard(waiting).iter().all(Result::is_ok));
     }
 
     #[test]

@@ -214,6 +214,7 @@ impl Answers for Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use factum_core::{Durability, Position};
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
 
@@ -228,6 +229,59 @@ mod tests {
 
     fn refused() -> Answer {
         Err(AppendError::Storage(StorageError::Closed))
+    }
+
+    /// A receipt that is known by its position.
+    fn receipt(position: u64) -> Appended {
+        let position = Position::new(position);
+        Appended {
+            positions: Some(position..=position),
+            revisions: [None].into(),
+            recorded_at: None,
+            durability: Durability::Memory,
+            repeated: false,
+        }
+    }
+
+    #[test]
+    fn each_of_a_run_is_answered_as_it_was_judged() {
+        let together: Arc<Together> = Arc::default();
+        let mut reply = Reply::Among(Run::from(&together, 4));
+        (4..8).for_each(|_| reply.grow());
+        let mut replies = Replies::default();
+        replies.add(&mut reply, receipt(4));
+        replies.add(&mut reply, receipt(5));
+        reply.take_first().send(Err(AppendError::ConditionFailed { position: Position::FIRST }));
+        drop(reply);
+        replies.send();
+        let mut told = std::mem::take(&mut together.0.lock().answers);
+        told.sort_by_key(|(number, _)| *number);
+        match &told[..] {
+            [(4, Ok(first)), (5, Ok(second)), (6, Err(refused)), (7, Err(dropped))] => {
+                assert_eq!([first, second], [&receipt(4), &receipt(5)]);
+                assert!(matches!(refused, AppendError::ConditionFailed { .. }), "{refused:?}");
+                assert!(matches!(dropped, AppendError::Storage(StorageError::Closed)), "{dropped:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_caller_is_not_told_what_is_another_s() {
+        let callers: [Arc<Together>; 2] = Default::default();
+        let mut replies = Replies::default();
+        // The second's first one was refused before: its numbers go on where the first's end.
+        for (caller, number) in callers.iter().zip(0..) {
+            let mut reply = Reply::Among(Run::from(caller, number));
+            reply.grow();
+            replies.add(&mut reply, receipt(number.into()));
+        }
+        replies.send();
+        for (caller, number) in callers.iter().zip(0..) {
+            let told = std::mem::take(&mut caller.0.lock().answers);
+            let [(told_number, Ok(told_receipt))] = &told[..] else { panic!("{told:?}") };
+            assert_eq!((*told_number, told_receipt), (number, &receipt(number.into())));
+        }
     }
 
     #[test]
