@@ -110,3 +110,34 @@ impl HttpBody for Pieces {
         self.0.is_none()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tonic::Code;
+
+    #[tokio::test]
+    async fn after_the_pages_it_is_said_once_how_the_call_ended() {
+        let page = |text: &'static str| Ok(Bytes::from_static(text.as_bytes()));
+        for (pages, code) in [
+            (vec![page("a"), page("b")], Code::Ok),
+            (vec![page("a"), page("b"), Err(Status::data_loss("a hole")), page("c")], Code::DataLoss),
+        ] {
+            let (_, _, beside) = response::<()>(futures_util::stream::iter(pages).boxed()).into_parts();
+            let mut answer = http::Response::new(Body::empty());
+            *answer.extensions_mut() = beside;
+            let mut body = put_in(answer).into_body();
+            let mut frames = Vec::new();
+            while !body.is_end_stream() {
+                let frame = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+                frames.push(frame.unwrap().unwrap());
+            }
+            let ended = Status::from_header_map(frames.pop().unwrap().trailers_ref().unwrap());
+            assert_eq!(ended.unwrap().code(), code);
+            let pages: Vec<_> = frames.into_iter().map(|frame| frame.into_data().unwrap()).collect();
+            assert_eq!(pages, ["a", "b"]);
+            let more = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+            assert!(more.is_none());
+        }
+    }
+}

@@ -153,6 +153,9 @@ mod tests {
     use crate::store::packed::UnpackedAppends;
     use factum_core::{Append, AppendError, ExpectedRevision, NewEvent, Position, StreamName};
     use prost::Message as _;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::Wake;
 
     fn append(stream: &str) -> Append {
         let event = NewEvent::json("A", &().into()).unwrap();
@@ -210,6 +213,28 @@ mod tests {
             assert!(awaited[place].try_recv().unwrap().is_err());
         }
         assert!(flight.is_empty());
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_would_send_before_the_call_has_begun_is_woken_for_it() {
+        let (queue, mut flight) = (Queue::of(0), Flight::default());
+        let call = flight.open();
+        let _awaited = hand_over(&queue, &["a"]);
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        assert!(flight.poll_send(call, &queue, &mut Context::from_waker(&waker)).is_pending());
+        assert!(!woken.0.load(Ordering::Relaxed));
+        flight.begin();
+        assert!(woken.0.load(Ordering::Relaxed));
     }
 
     #[test]
