@@ -159,6 +159,8 @@ mod tests {
             assert!(!exchanged(&mut state, &mut now, LATELY - 1, AT_ONCE, 100));
             assert!(exchanged(&mut state, &mut now, 1, AT_ONCE, 100));
         }
+        assert!(exchanged(&mut state, &mut now, u8::MAX - LATELY, AT_ONCE, 100));
+        assert!(exchanged(&mut state, &mut now, 1, AT_ONCE, 100), "there is no end to it");
     }
 
     #[test]
