@@ -1,5 +1,5 @@
 //! The first program, in 35 lines: events, a state, a decision, a stored
-//! command, a look back, a test. `docs/first-aggregate.md` goes through it.
+//! command, a view with a look back, a test. `docs/first-aggregate.md` goes through it.
 //!
 //! `cargo run -p factum-examples --bin first`
 
@@ -15,8 +15,9 @@ enum Account {
     Withdrawn { #[id] id: AccountId, cents: u64 },
 }
 
-// What a decision needs to know, folded from what has happened.
-#[rustfmt::skip] #[derive(Aggregate, Clone, Debug)]
+// What a decision needs to know, folded from what has happened. As a `Row` it is also
+// what a view of all accounts shows.
+#[rustfmt::skip] #[derive(Aggregate, Row, Clone, Debug)]
 #[folds(Account)]
 struct Balance { #[key] id: AccountId, cents: u64 }
 
@@ -39,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     store.record(Account::Deposited { id: "ada".into(), cents: 500 }).run()?;
     store.decide(Balance::of("ada"), |balance| withdraw(balance, 200)).run()?;
     assert_eq!(store.load(Balance::of("ada")).run()?.cents, 300);
-    assert_eq!(store.load(Balance::of("ada")).as_of(Position::FIRST).run()?.cents, 500);
+    assert_eq!(store.view(each::<Balance>()).as_of(Position::FIRST).run()?.rows()[0].cents, 500);
     Ok(())
 }
 

@@ -50,6 +50,18 @@ pub fn expand(input: &DeriveInput) -> Result<TokenStream> {
             }
         }
     });
+    // The id in a stream's name. What else an id may wrap need not be read from a text.
+    let reads = is_one_of(inner, &["String", "Uuid"]) || is_one_of(inner, &NUMBERS);
+    let from_str = reads.then(|| {
+        quote! {
+            impl ::core::str::FromStr for #name {
+                type Err = <#inner as ::core::str::FromStr>::Err;
+                fn from_str(id: &str) -> ::core::result::Result<Self, Self::Err> {
+                    ::core::str::FromStr::from_str(id).map(Self)
+                }
+            }
+        }
+    });
     Ok(quote! {
         impl ::factum::Id for #name {
             const KEY: &'static str = #key;
@@ -93,6 +105,7 @@ pub fn expand(input: &DeriveInput) -> Result<TokenStream> {
             }
         }
         #from_text
+        #from_str
     })
 }
 

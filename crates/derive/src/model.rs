@@ -6,6 +6,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::{Data, DeriveInput, Error, Field, Fields, Ident, LitInt, Path, Result, Token, parenthesized};
 
+use crate::naming::table_of_model;
 use crate::stored_fields::is_option;
 
 use crate::variant::at;
@@ -93,7 +94,7 @@ pub fn expand(input: &DeriveInput, kind: Kind) -> Result<TokenStream> {
             )
         });
     };
-    let mut one_stream = None;
+    let (mut one_stream, mut aggregate) = (None, None);
     let boundary = match kind {
         Kind::Aggregate => {
             let [key] = &key_names[..] else {
@@ -112,6 +113,14 @@ pub fn expand(input: &DeriveInput, kind: Kind) -> Result<TokenStream> {
             one_stream = Some(quote! {
                 fn one_stream(&self) -> ::core::option::Option<::factum::boundary::StreamText> {
                     ::core::option::Option::Some(::factum::boundary::StreamText::of(#category, &self.#key))
+                }
+            });
+            let (table, version) = (table_of_model(&ident.to_string()), folds.version);
+            aggregate = Some(quote! {
+                #[automatically_derived]
+                impl ::factum::model::OneStream for #ident {
+                    const TABLE: &'static str = #table;
+                    const VERSION: u32 = #version;
                 }
             });
             quote! { ::factum::Boundary::stream(#category, &self.#key, &SELECTED) }
@@ -144,6 +153,7 @@ pub fn expand(input: &DeriveInput, kind: Kind) -> Result<TokenStream> {
     let of = format_ident!("of");
 
     Ok(quote! {
+        #aggregate
         #[automatically_derived]
         impl #ident {
             #[doc = #of_doc]
@@ -231,6 +241,14 @@ fn named_fields(input: &DeriveInput) -> Result<Vec<Field>> {
         &input.ident,
         "a model is a struct with named fields: its keys, and what is folded",
     ))
+}
+
+/// The enum that a state is folded from, if it is one.
+pub fn folded_from(input: &DeriveInput) -> Option<Path> {
+    match &folds_of(input).ok()?.events[..] {
+        [events] => Some(events.clone()),
+        _ => None,
+    }
 }
 
 fn folds_of(input: &DeriveInput) -> Result<Folds> {

@@ -1,5 +1,6 @@
 //! `#[derive(Row)]`: a struct whose fields are the columns of a table.
 
+use crate::model::folded_from;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::ext::IdentExt as _;
@@ -32,7 +33,22 @@ pub fn expand(input: &DeriveInput) -> Result<TokenStream> {
         _ => (quote! { (#(#key_types),*) }, quote! { (#(#asked),*) }),
     };
 
+    // The state of an aggregate is made for its key.
+    let state = folded_from(input).filter(|_| keys.len() == 1).map(|events| {
+        quote! {
+            #[automatically_derived]
+            impl ::factum::view::StateRow for #ident {
+                type Event = #events;
+
+                fn begin(key: #key_type) -> Self {
+                    Self::of(key)
+                }
+            }
+        }
+    });
+
     Ok(quote! {
+        #state
         #[automatically_derived]
         impl ::factum::view::Row for #ident {
             type Key = #key_type;

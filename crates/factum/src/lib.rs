@@ -79,7 +79,7 @@ pub use receipt::Receipt;
 pub use repository::{Repository, Root};
 pub use retry::Retry;
 pub use store::{Store, StoreError};
-pub use view::{Projection, Row, Rows};
+pub use view::{Projection, Row, Rows, each};
 
 #[doc(hidden)]
 pub use itoa;
@@ -90,7 +90,7 @@ pub use serde;
 pub mod prelude {
     pub use crate::{
         Aggregate, Decide, DecideError, Event, Evolve, Id, Model, Projection, Receipt, Row, Rows, Store,
-        StoreError, Timestamp,
+        StoreError, Timestamp, each,
     };
 }
 

@@ -103,6 +103,19 @@ pub trait Model: Clone + Send + Sync + 'static {
     fn shapes() -> Vec<ModelShape>;
 }
 
+/// A model of one stream, named by one id: what derives [`Aggregate`](macro@crate::Aggregate).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an aggregate",
+    label = "not an aggregate",
+    note = "what derives `Aggregate` is one stream; for a model found by tags write a `Projection`"
+)]
+pub trait OneStream: Model {
+    /// Its name as that of a read model: `open_order` of an `OpenOrder`.
+    const TABLE: &'static str;
+    /// That of its `#[folds(...)]`.
+    const VERSION: u32;
+}
+
 /// What a model folds and holds, as data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelShape {

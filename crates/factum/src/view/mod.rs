@@ -24,6 +24,7 @@
 mod cell;
 pub mod check;
 mod column;
+mod each;
 mod feed;
 mod finite;
 mod fold;
@@ -45,6 +46,7 @@ mod tests;
 
 pub use cell::{Cell, CellError};
 pub use column::{Column, Kind};
+pub use each::{Each, StateRow, each};
 pub use fold::Poison;
 pub use inline::InlineView;
 pub use live::{View, ViewError, Viewing};
