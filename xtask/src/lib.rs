@@ -7,9 +7,10 @@
 //! ```
 //!
 //! Every check is a function from what was read to problems: nothing below
-//! `tidy::run`, `guide::run` and `compatibility::run` touches a file, so each has
+//! `tidy::run`, `guide::run`, `compatibility::run` and `build_time::run` touches a file, so each has
 //! a test with an example that fails.
 
+pub mod build_time;
 pub mod compatibility;
 pub mod guide;
 pub mod problem;

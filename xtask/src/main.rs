@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use xtask::problem::{Problem, ToolError};
-use xtask::{compatibility, guide, tidy, torture};
+use xtask::{build_time, compatibility, guide, tidy, torture};
 
 const USAGE: &str = "usage: cargo xtask TOOL
 
@@ -11,6 +11,8 @@ const USAGE: &str = "usage: cargo xtask TOOL
   guide      runs the console examples of README.md and compares what they show
   compatibility
              runs every KurrentDB client and writes what it shows into the page
+  build-time
+             builds a program from nothing, with the log and with the SDK, and tells how long it took
   torture    runs the suites that break the log, for as long as is asked for
   sabotage   builds the log with faults in it, and wants the suites to fail";
 
@@ -20,6 +22,13 @@ fn main() -> ExitCode {
         ["tidy"] => report("tidy", tidy::run()),
         ["guide"] => report("guide", guide::run()),
         ["compatibility"] => report("compatibility", compatibility::run()),
+        ["build-time"] => match build_time::run() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::FAILURE
+            }
+        },
         ["torture", ..] => torture::torture(&arguments[1..]),
         ["sabotage", ..] => torture::sabotage(&arguments[1..]),
         _ => {
