@@ -1,12 +1,12 @@
 //! `#[derive(Aggregate)]` and `#[derive(Model)]`: which events a state is
 //! folded from. They differ only in how the boundary is found.
 
+use heck::ToSnakeCase as _;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::{Data, DeriveInput, Error, Field, Fields, Ident, LitInt, Path, Result, Token, parenthesized};
 
-use crate::naming::table_of_model;
 use crate::stored_fields::is_option;
 
 use crate::variant::at;
@@ -115,7 +115,7 @@ pub fn expand(input: &DeriveInput, kind: Kind) -> Result<TokenStream> {
                     ::core::option::Option::Some(::factum::boundary::StreamText::of(#category, &self.#key))
                 }
             });
-            let (table, version) = (table_of_model(&ident.to_string()), folds.version);
+            let (table, version) = (ident.to_string().to_snake_case(), folds.version);
             aggregate = Some(quote! {
                 #[automatically_derived]
                 impl ::factum::model::OneStream for #ident {

@@ -22,18 +22,6 @@ pub fn key_of_id(type_name: &str) -> String {
     lower_first(without(type_name, "Id"))
 }
 
-/// `OpenOrder` → `open_order`.
-pub fn table_of_model(type_name: &str) -> String {
-    let mut table = String::new();
-    for letter in type_name.chars() {
-        if letter.is_uppercase() && !table.is_empty() {
-            table.push('_');
-        }
-        table.extend(letter.to_lowercase());
-    }
-    table
-}
-
 /// What an enum of events puts before its variants: `Account` and
 /// `AccountEvent` both `Account`.
 pub fn prefix_of_enum(type_name: &str) -> &str {
@@ -55,8 +43,6 @@ mod tests {
         assert_eq!(key_of_id("BankAccountId"), "bankAccount");
         assert_eq!(key_of_id("Id"), "id");
         assert_eq!(key_of_id("Email"), "email");
-        assert_eq!(table_of_model("Balance"), "balance");
-        assert_eq!(table_of_model("OpenOrder2"), "open_order2");
         assert_eq!(prefix_of_enum("Account"), "Account");
         assert_eq!(prefix_of_enum("AccountEvent"), "Account");
         assert_eq!(prefix_of_enum("AccountEvents"), "Account");

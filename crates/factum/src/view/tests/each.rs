@@ -5,10 +5,10 @@ use crate::view::{Each, ViewError, each};
 use crate::{Aggregate, Evolve, Position, Store};
 
 #[derive(crate::Id, Clone, Debug, PartialEq)]
-struct ShelfId(u64);
+pub struct ShelfId(u64);
 
 #[derive(crate::Event, Clone, Debug, PartialEq)]
-enum Stock {
+pub enum Stock {
     Arrived {
         #[id]
         shelf: ShelfId,
@@ -23,7 +23,7 @@ enum Stock {
 
 #[derive(Aggregate, crate::Row, Clone, Debug, PartialEq)]
 #[folds(Stock, version = 3)]
-struct OnShelf {
+pub struct OnShelf {
     #[key]
     shelf: ShelfId,
     pieces: u32,
@@ -45,7 +45,7 @@ impl Evolve<Stock> for OnShelf {
     }
 }
 
-fn arrived(shelf: u64, pieces: u32) -> Stock {
+pub fn arrived(shelf: u64, pieces: u32) -> Stock {
     Stock::Arrived { shelf: ShelfId(shelf), pieces }
 }
 

@@ -1,6 +1,6 @@
 //! A bank and its read models, for the tests of all ways.
 
-mod each;
+pub mod each;
 mod inline;
 mod memory;
 mod on_demand;

@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::view::each;
 use crate::view::sqlite::{ControlError, DatabaseError, InDatabaseError};
+use crate::view::tests::each::{OnShelf, arrived};
 use crate::view::tests::{Account, Balances, Flows, Tally, deposit, history, record};
 use crate::{RecordedEvent, Row, Rows};
 
@@ -34,6 +36,20 @@ proptest! {
         }
         prop_assert_eq!(flows.rows().unwrap(), store.view(Flows).run().unwrap().rows());
     }
+}
+
+#[test]
+fn each_aggregate_has_a_row_in_a_table_called_as_it_is() {
+    let (store, place) = (Store::memory(), Place::new());
+    let in_database = store.project(each::<OnShelf>()).in_database(&place.database).unwrap();
+    for event in [arrived(7, 5), arrived(10, 1), arrived(7, 2)] {
+        store.record(event).run().unwrap();
+    }
+    all_projected(&in_database);
+    let rows = in_database.rows().unwrap();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows, store.view(each::<OnShelf>()).run().unwrap().rows());
+    assert_eq!(place.status("on_shelf").version, 3);
 }
 
 #[test]
