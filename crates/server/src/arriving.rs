@@ -11,12 +11,11 @@
 //! generated code still does all else: [`Whole`], around the service, gives it a call
 //! without messages, and what would bring them travels with the call.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use axum::body::{Bytes, HttpBody};
 use axum::http;
-use factum_wire::store::MESSAGE_BYTES_MAX;
 use prost::Message;
 use prost::bytes::BytesMut;
 use tonic::Status;
@@ -34,7 +33,10 @@ const ROOM_BYTES_MAX: usize = 1024 * 1024;
 /// What brings the messages of a call; travels with it, where only what can be cloned
 /// may.
 #[derive(Clone)]
-struct Beside(Arc<Mutex<Option<Body>>>);
+struct Beside {
+    body: Arc<Mutex<Option<Body>>>,
+    message_bytes_max: usize,
+}
 
 /// A service one of whose calls takes its messages by itself.
 #[derive(Debug, Clone)]
@@ -43,6 +45,8 @@ pub struct Whole<S> {
     pub service: S,
     /// The path of that call.
     pub path: &'static str,
+    /// The longest message it takes.
+    pub message_bytes_max: usize,
 }
 
 impl<S: NamedService> NamedService for Whole<S> {
@@ -63,7 +67,8 @@ impl<S: Service<http::Request<Body>>> Service<http::Request<Body>> for Whole<S> 
             return self.service.call(request);
         }
         let (mut parts, body) = request.into_parts();
-        parts.extensions.insert(Beside(Arc::new(Mutex::new(Some(body)))));
+        let (body, message_bytes_max) = (Arc::new(Mutex::new(Some(body))), self.message_bytes_max);
+        parts.extensions.insert(Beside { body, message_bytes_max });
         self.service.call(http::Request::from_parts(parts, Body::empty()))
     }
 }
@@ -75,18 +80,22 @@ pub struct Arriving {
     piece: Bytes,
     /// The beginning of a message that is in several.
     gathered: BytesMut,
+    message_bytes_max: usize,
 }
 
 impl Arriving {
     /// Of the call that came so to [`Whole`].
-    pub fn with<T>(request: &mut tonic::Request<T>) -> Option<Self> {
-        let beside = request.extensions_mut().remove::<Beside>()?;
-        let body = beside.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        Some(Self::of(body))
+    pub fn with<T>(request: &mut tonic::Request<T>) -> Result<Self, Status> {
+        let beside = request.extensions_mut().remove::<Beside>();
+        let body = beside.as_ref().and_then(|beside| lock(&beside.body).take());
+        match (body, beside) {
+            (Some(body), Some(beside)) => Ok(Self::of(body, beside.message_bytes_max)),
+            _ => Err(Status::internal("the service was set up without what takes its messages")),
+        }
     }
 
-    fn of(body: Body) -> Self {
-        Self { body, piece: Bytes::new(), gathered: BytesMut::new() }
+    pub(crate) fn of(body: Body, message_bytes_max: usize) -> Self {
+        Self { body, piece: Bytes::new(), gathered: BytesMut::new(), message_bytes_max }
     }
 
     /// The next; `None` if there is none. After an error nobody asks again.
@@ -118,7 +127,7 @@ impl Arriving {
     /// The next message, if all of it is there; else what is there is gathered.
     fn take(&mut self) -> Result<Option<Bytes>, Status> {
         if self.gathered.is_empty() {
-            match length(&self.piece)? {
+            match self.length(&self.piece)? {
                 Some(length) if length <= self.piece.len() => {
                     return Ok(Some(self.piece.split_to(length).slice(HEAD_BYTES..)));
                 }
@@ -127,35 +136,41 @@ impl Arriving {
             }
         }
         while !self.piece.is_empty() {
-            let wanted = length(&self.gathered)?.unwrap_or(HEAD_BYTES);
+            let wanted = self.length(&self.gathered)?.unwrap_or(HEAD_BYTES);
             let missing = (wanted - self.gathered.len()).min(self.piece.len());
             self.gathered.extend_from_slice(&self.piece.split_to(missing));
-            if length(&self.gathered)? == Some(self.gathered.len()) {
+            if self.length(&self.gathered)? == Some(self.gathered.len()) {
                 return Ok(Some(self.gathered.split().freeze().slice(HEAD_BYTES..)));
             }
         }
         Ok(None)
     }
+
+    /// How long a message is, with its head; `None` before all of its head is there.
+    fn length(&self, bytes: &[u8]) -> Result<Option<usize>, Status> {
+        let Some([compressed, length @ ..]) = bytes.first_chunk::<HEAD_BYTES>() else { return Ok(None) };
+        if *compressed != 0 {
+            return Err(Status::unimplemented("the message is compressed: send it as it is"));
+        }
+        let (length, allowed) = (u32::from_be_bytes(*length) as usize, self.message_bytes_max);
+        if length > allowed {
+            return Err(Status::out_of_range(format!(
+                "the message has {length} bytes, and {allowed} are allowed"
+            )));
+        }
+        Ok(Some(HEAD_BYTES + length))
+    }
 }
 
-/// How long a message is, with its head; `None` before all of its head is there.
-fn length(bytes: &[u8]) -> Result<Option<usize>, Status> {
-    let Some([compressed, length @ ..]) = bytes.first_chunk::<HEAD_BYTES>() else { return Ok(None) };
-    if *compressed != 0 {
-        return Err(Status::unimplemented("the message is compressed: send it as it is"));
-    }
-    let length = u32::from_be_bytes(*length) as usize;
-    if length > MESSAGE_BYTES_MAX {
-        let says = format!("the message has {length} bytes, and {MESSAGE_BYTES_MAX} are allowed");
-        return Err(Status::out_of_range(says));
-    }
-    Ok(Some(HEAD_BYTES + length))
+fn lock(body: &Mutex<Option<Body>>) -> MutexGuard<'_, Option<Body>> {
+    body.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use factum_wire::proto::store::AppendRequest;
+    use factum_wire::store::MESSAGE_BYTES_MAX;
     use std::convert::Infallible;
     use std::pin::pin;
     use tonic::Code;
@@ -172,7 +187,7 @@ mod tests {
     async fn taken(pieces: &[&[u8]]) -> Result<Vec<(Vec<u8>, u32)>, Status> {
         let frames = pieces.iter().map(|piece| Ok::<_, Infallible>(Bytes::copy_from_slice(piece)));
         let body = axum::body::Body::from_stream(futures_util::stream::iter(frames.collect::<Vec<_>>()));
-        let mut arriving = Arriving::of(Body::new(body));
+        let mut arriving = Arriving::of(Body::new(body), MESSAGE_BYTES_MAX);
         let mut taken = Vec::new();
         loop {
             let next = std::future::poll_fn(|context| arriving.poll_next::<AppendRequest>(context));
@@ -200,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_comes_in_one_piece_is_copied_nowhere() {
-        let mut arriving = Arriving::of(Body::empty());
+        let mut arriving = Arriving::of(Body::empty(), MESSAGE_BYTES_MAX);
         arriving.piece = [message(b"abc", 1), message(b"de", 2)].concat().into();
         let piece = arriving.piece.as_ptr_range();
         for _ in 0..2 {
@@ -213,7 +228,7 @@ mod tests {
     #[tokio::test]
     async fn a_message_that_only_says_it_is_long_takes_little_room() {
         let head = [&[0][..], &(MESSAGE_BYTES_MAX as u32).to_be_bytes(), b"x"].concat();
-        let mut arriving = Arriving::of(Body::empty());
+        let mut arriving = Arriving::of(Body::empty(), MESSAGE_BYTES_MAX);
         arriving.piece = head.into();
         assert!(arriving.take().unwrap().is_none());
         assert!(arriving.gathered.capacity() <= 2 * ROOM_BYTES_MAX);

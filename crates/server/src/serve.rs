@@ -47,7 +47,7 @@ use crate::room::Room;
 use crate::sessions::SessionsService;
 use crate::stopping::{self, Asking, Stopping};
 use crate::store::{self, StoreService};
-use crate::streams::StreamsService;
+use crate::streams::{StreamsService, batch};
 use crate::users::UsersService;
 use crate::written::Written;
 
@@ -240,10 +240,18 @@ fn routes(
         health::routes(services.store.clone(), stopping.clone()).merge(info::routes(Arc::clone(&node)));
     let plain = plain.merge(page::routes(groups.clone()));
     Routes::from(plain.fallback(absent))
-        .add_service(Written(streams))
+        .add_service(Whole {
+            service: Written(streams),
+            path: batch::PATH,
+            message_bytes_max: MESSAGE_BYTES_MAX,
+        })
         .add_service(sessions)
         .add_service(PersistentSubscriptionsServer::new(groups))
-        .add_service(Whole { service: Written(store), path: store::APPEND })
+        .add_service(Whole {
+            service: Written(store),
+            path: store::APPEND,
+            message_bytes_max: factum_wire::store::MESSAGE_BYTES_MAX,
+        })
         .add_service(GossipServer::new(GossipService(Arc::clone(&node))))
         .add_service(MonitoringServer::new(MonitoringService::new(node, stopping)))
         .add_service(OperationsServer::new(OperationsService::new(asking, registry.clone())))

@@ -8,7 +8,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use factum_core::{ExpectedRevision, NewEvent, Position, Revision, StreamName, Timestamp};
+
+use prost::Message;
 
 use crate::failure::Failure;
 use crate::proto::client::{StreamIdentifier, Uuid as WireId};
@@ -94,6 +97,39 @@ fn respond(id: WireId, stream: StreamIdentifier, answer: Answer) -> BatchAppendR
         result: Some(answer),
         stream_identifier: Some(stream),
         expected_stream_position: None,
+    }
+}
+
+/// Before each message: not compressed, and so long.
+const HEAD_BYTES: usize = 5;
+
+/// Answers, as they go into a connection.
+#[derive(Debug, Default)]
+pub struct Answers {
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+impl Answers {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, answer: &BatchAppendResp) {
+        let length = answer.encoded_len();
+        self.count += 1;
+        self.bytes.reserve(HEAD_BYTES + length);
+        self.bytes.push(0);
+        // A name and a few numbers, or a text of a few KiB.
+        self.bytes.extend_from_slice(&(length as u32).to_be_bytes());
+        answer.encode_raw(&mut self.bytes);
+    }
+
+    /// All of them.
+    pub fn into_bytes(self) -> Bytes {
+        self.bytes.into()
     }
 }
 

@@ -73,64 +73,96 @@ impl From<Failure> for Refusal {
     }
 }
 
+impl Write {
+    /// Makes of what a client sent what the store is to have, and refuses what nobody
+    /// may write.
+    pub fn prepare(mut self) -> Result<Self, Failure> {
+        refuse_change(&self.named)?;
+        copies::apart(&mut self.events);
+        self.events = self.events.into_iter().map(correlation::tagged).collect();
+        Ok(self)
+    }
+
+    /// Whether a first attempt can be made without a look.
+    pub fn is_hopeful(&self) -> bool {
+        !self.named.is_metadata && !self.events.is_empty()
+    }
+
+    /// The first attempt with these events: an append that holds only if its stream
+    /// has no metadata.
+    pub fn hope(&self, events: Vec<NewEvent>) -> Append {
+        let append = Append::to(self.named.stream.clone(), self.expected, events);
+        append.expecting(self.named.metadata.clone(), NoStream)
+    }
+
+    /// The first attempt, under way. The events are only lent.
+    fn attempt(&mut self, store: &dyn EventStore) -> AppendFuture {
+        let events = std::mem::take(&mut self.events);
+        let mut append = self.hope(events);
+        let appending = store.append_async(&append);
+        if let Some(lent) = append.writes.first_mut() {
+            self.events = std::mem::take(&mut lent.events);
+        }
+        appending
+    }
+}
+
+/// What the store's answer to the first attempt means.
+#[derive(Debug)]
+pub enum Heard {
+    /// What the client is told.
+    Answer(Result<Written, Refusal>),
+    /// The stream has to be looked at: what was hoped for is not so, or it may be
+    /// this append that was recorded before.
+    LookFirst(Option<Written>),
+}
+
+impl Heard {
+    /// Of what the store said.
+    pub fn of(answer: Result<Appended, AppendError>) -> Self {
+        match answer {
+            Ok(appended) if appended.repeated => Self::LookFirst(Some(Written::of(&appended, 0))),
+            Ok(appended) => Self::Answer(Ok(Written::of(&appended, 0))),
+            Err(
+                AppendError::Conflict { .. }
+                | AppendError::PartlyRepeated { .. }
+                | AppendError::IdReused { .. },
+            ) => Self::LookFirst(None),
+            Err(error) => Self::Answer(Err(failure::of_append(error).into())),
+        }
+    }
+}
+
 /// Appends. What can be handed over to the store without a look is handed over
 /// by this call, not by the first poll, so that the order of calls is kept.
 pub fn write(
     store: Arc<dyn EventStore>,
     write: Write,
 ) -> impl Future<Output = Result<Written, Refusal>> + Send + 'static {
-    write_in_turn(store, write, Turn::alone())
-}
-
-/// The same, behind the appends that this turn is behind.
-pub fn write_in_turn(
-    store: Arc<dyn EventStore>,
-    mut write: Write,
-    turn: Turn,
-) -> impl Future<Output = Result<Written, Refusal>> + Send + 'static {
-    copies::apart(&mut write.events);
-    write.events = write.events.into_iter().map(correlation::tagged).collect();
-    let allowed = refuse_change(&write.named);
-    let is_hopeful = allowed.is_ok() && !write.named.is_metadata && !write.events.is_empty();
-    let hopeful = is_hopeful.then(|| hope(&*store, &write.named, write.expected, &mut write.events));
+    let begun = write.prepare().map(|mut write| {
+        let appending = write.is_hopeful().then(|| write.attempt(&*store));
+        (write, appending)
+    });
     async move {
-        allowed?;
-        let mut repeated = None;
-        if let Some(appending) = hopeful {
-            match appending.await {
-                Ok(appended) if appended.repeated => repeated = Some(Written::of(&appended, 0)),
-                Ok(appended) => return Ok(Written::of(&appended, 0)),
-                Err(
-                    AppendError::Conflict { .. }
-                    | AppendError::PartlyRepeated { .. }
-                    | AppendError::IdReused { .. },
-                ) => {}
-                Err(error) => return Err(failure::of_append(error).into()),
+        let (write, appending) = begun?;
+        let heard = match appending {
+            Some(appending) => Heard::of(appending.await),
+            None => Heard::LookFirst(None),
+        };
+        match heard {
+            Heard::Answer(answer) => answer,
+            // Rare and large: it must not make every append so.
+            Heard::LookFirst(repeated) => {
+                Box::pin(deliberate(store, Arc::new(write), repeated, Turn::alone())).await
             }
         }
-        // Rare and large: it must not make every append so.
-        Box::pin(deliberate(store, Arc::new(write), repeated, turn)).await
     }
 }
 
-/// The append, if its stream has no metadata. The events are only lent.
-fn hope(
-    store: &dyn EventStore,
-    named: &Named,
-    expected: ExpectedRevision,
-    events: &mut Vec<NewEvent>,
-) -> AppendFuture {
-    let append = Append::to(named.stream.clone(), expected, std::mem::take(events));
-    let mut append = append.expecting(named.metadata.clone(), NoStream);
-    let appending = store.append_async(&append);
-    if let Some(lent) = append.writes.first_mut() {
-        *events = std::mem::take(&mut lent.events);
-    }
-    appending
-}
-
-/// Looks, plans, and tries, until nobody comes between.
-async fn deliberate(
+/// What is done where the first attempt was in vain, or cannot be made, behind the
+/// appends that this turn is behind: looks, plans, and tries, until nobody comes
+/// between.
+pub async fn deliberate(
     store: Arc<dyn EventStore>,
     write: Arc<Write>,
     repeated: Option<Written>,
@@ -213,8 +245,8 @@ async fn recorded_before(
         };
     }
     // It has metadata, so that this can only be refused: what by is the question.
-    let mut events = write.events.clone();
-    match hope(&**store, &write.named, write.expected, &mut events).await {
+    let again = write.hope(write.events.clone());
+    match store.append_async(&again).await {
         Ok(appended) => confirm(standing, write, Written::of(&appended, 0)).map(Some),
         Err(AppendError::Conflict { .. }) if write.expected == NoStream => {
             let (looking, at) = (Arc::clone(write), Arc::clone(store));

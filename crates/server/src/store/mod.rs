@@ -63,8 +63,7 @@ impl Store for StoreService {
         mut request: Request<Streaming<AppendRequest>>,
     ) -> Result<Response<Self::AppendStream>, Status> {
         let (store, room) = (Arc::clone(&self.store), self.room.clone());
-        let requests = Arriving::with(&mut request)
-            .ok_or_else(|| Status::internal("the service was set up without what takes its messages"))?;
+        let requests = Arriving::with(&mut request)?;
         Ok(Response::new(append::begin(store, room, requests, self.stopping.clone())))
     }
 

@@ -2,7 +2,7 @@
 //! rules.
 
 mod append;
-mod batch;
+pub(crate) mod batch;
 pub(crate) mod follow;
 pub(crate) mod page;
 mod read;
@@ -18,9 +18,9 @@ use factum_wire::proto::streams::{
 };
 use factum_wire::read::{ReadRequest, What};
 use factum_wire::{Failure, delete};
-use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::arriving::Arriving;
 use crate::blocking::blocking;
 use crate::rules::named::Named;
 use crate::rules::remove::{self, Removal};
@@ -29,9 +29,6 @@ use crate::serve::Services;
 use crate::stopping::Stopping;
 use crate::tail::Tail;
 use crate::written;
-
-/// Answers that follow one another.
-type Answers<T> = BoxStream<'static, Result<T, Status>>;
 
 /// The most bytes of events in one append.
 pub const APPEND_BYTES_MAX: u64 = 32 * 1024 * 1024;
@@ -74,7 +71,7 @@ impl StreamsService {
 #[tonic::async_trait]
 impl Streams for StreamsService {
     type ReadStream = written::None<ReadResp>;
-    type BatchAppendStream = Answers<BatchAppendResp>;
+    type BatchAppendStream = written::None<BatchAppendResp>;
 
     async fn read(&self, request: Request<ReadReq>) -> Result<Response<Self::ReadStream>, Status> {
         let request = request.into_inner();
@@ -108,8 +105,9 @@ impl Streams for StreamsService {
 
     async fn batch_append(
         &self,
-        request: Request<Streaming<BatchAppendReq>>,
+        mut request: Request<Streaming<BatchAppendReq>>,
     ) -> Result<Response<Self::BatchAppendStream>, Status> {
-        Ok(Response::new(batch::begin(self.services.clone(), request.into_inner(), self.stopping.clone())))
+        let requests = Arriving::with(&mut request)?;
+        Ok(written::response(batch::begin(&self.services, requests, self.stopping.clone())))
     }
 }
