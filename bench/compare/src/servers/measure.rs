@@ -223,7 +223,7 @@ impl Bench {
         let before = self.flushed();
         let answers = appends(&clients, plan).await;
         let flushed = self.flushed().zip(before).map(|(after, before)| after - before);
-        self.read_back(&*clients[0], &answers, callers).await?;
+        self.read_back(&*clients[0], &answers).await?;
         self.is_flushed(&answers, flushed, is_lone)?;
 
         let latency = answers.latency();
@@ -234,18 +234,18 @@ impl Bench {
             false => (per_s, format!("p50 {}, p99 {}", micros(told.p50_us), micros(told.p99_us))),
         };
         let answers_a_flush =
-            flushed.filter(|flushed| *flushed > 0).map(|flushed| answers.at.len() as f64 / flushed as f64);
+            flushed.filter(|flushed| *flushed > 0).map(|flushed| answers.count() as f64 / flushed as f64);
         Ok(Outcome { figure, more, answers_a_flush, ..Outcome::default() })
     }
 
     /// An error if what was answered cannot be read; what can be read a moment later
     /// is there.
-    async fn read_back<C: Client>(&self, client: &C, answers: &Answers, callers: u32) -> Result<(), Failure> {
+    async fn read_back<C: Client>(&self, client: &C, answers: &Answers) -> Result<(), Failure> {
         let begin = Instant::now();
         loop {
             let mut back = Book::default();
             client.read_all(&mut |payload| back.see(payload)).await?;
-            match answers.are_in(&back, callers) {
+            match answers.are_in(&back) {
                 Err(_) if begin.elapsed() < READABLE_WITHIN => tokio::time::sleep(READ_AGAIN_AFTER).await,
                 is_there => return is_there,
             }
@@ -262,7 +262,7 @@ impl Bench {
     fn is_flushed(&self, answers: &Answers, flushed: Option<u64>, is_lone: bool) -> Result<(), Failure> {
         match (&self.flushes, flushed) {
             (Some(disk), Some(flushed)) if disk.is_telling => {
-                is_enough(answers.at.len() as u64, flushed, is_lone).map_err(Failure::from)
+                is_enough(answers.count(), flushed, is_lone).map_err(Failure::from)
             }
             _ => Ok(()),
         }
@@ -304,7 +304,7 @@ impl Bench {
         let writers = server.connect::<C>(1).await?;
         let follower = server.connect::<C>(1).await?.remove(0);
         let (answers, delivered) = live(&writers, follower, self.steady(STEADY_CALLERS, LIVE_PER_S)).await?;
-        answers.are_in(&book(&delivered), STEADY_CALLERS)?;
+        answers.are_in(&book(&delivered))?;
         self.delivered(&answers, &delays(&answers, &delivered), LIVE_PER_S)
     }
 
