@@ -444,8 +444,8 @@ pub struct ServeArgs {
 Each event is one line, with everything it has; whatever --format says, only as ndjson. `import jsonl` \
 reads the file into another store, and `given_history(\"FILE\")` of the SDK replays it in a test.
 
-Positions, revisions and recorded_at are those of this store. --all leaves out the streams `$import-...`, \
-in which this store remembers the progress of its own imports.")]
+Positions, revisions and recorded_at are those of this store. --all leaves out what is true of this store \
+only: `$import-...`, the progress of its imports, and `$server`, when it was served.")]
 pub struct StreamExportArgs {
     /// The stream
     #[arg(required_unless_present = "all", conflicts_with = "all")]

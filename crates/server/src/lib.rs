@@ -17,7 +17,8 @@
 //! calls look like is in `factum-wire`; what happens during a call is in
 //! `streams`, and for consumer groups in `groups`; the streams of links that nobody
 //! writes are in `system`. Clients that follow the log live share one `tail` of it.
-//! Factum's own protocol, which is the port itself, is in `store`.
+//! Factum's own protocol, which is the port itself, is in `store`. Whoever starts a
+//! server may keep a [`journal`] of that in the store; [`serve()`] itself writes none.
 //!
 //! Invariants: only loopback addresses are served, because there is no
 //! encryption and no authentication yet; the store is read on threads that may
@@ -38,6 +39,7 @@ mod gossip;
 mod groups;
 mod health;
 mod info;
+pub mod journal;
 mod lanes;
 mod monitoring;
 mod node;

@@ -1,4 +1,4 @@
-//! Failures, on standard error.
+//! Failures, and warnings of what fails beside the verb, on standard error.
 //!
 //! ```text
 //! error: the store cannot be opened
@@ -25,6 +25,24 @@ struct Report<'a> {
     hints: &'a [String],
 }
 
+#[derive(Serialize)]
+struct Warning {
+    warning: String,
+}
+
+/// Says what failed though the verb goes on: the error and its sources.
+pub fn warn(failure: &Failure, format: Format) {
+    let mut message = Vec::new();
+    let chain = failure.chain();
+    let written = match format.is_json() {
+        true => json(&mut message, &Warning { warning: chain.join(": ") }),
+        false => people(&mut message, "warning:", &chain, &[], colours()),
+    };
+    if written.is_ok() {
+        let _ = std::io::stderr().write_all(&message);
+    }
+}
+
 /// Says why a verb failed, and how the program ends.
 pub fn report(failure: &Failure, format: Format) -> Exit {
     if failure.is_silent() {
@@ -33,8 +51,8 @@ pub fn report(failure: &Failure, format: Format) -> Exit {
     let mut message = Vec::new();
     let chain = failure.chain();
     let written = match format.is_json() {
-        true => json(&mut message, failure.code, chain.join(": "), &failure.hints),
-        false => people(&mut message, &chain, &failure.hints, colours()),
+        true => json(&mut message, &Report::of(failure.code, chain.join(": "), &failure.hints)),
+        false => people(&mut message, "error:", &chain, &failure.hints, colours()),
     };
     if written.is_ok() {
         // With standard error gone too, only the code is left to speak.
@@ -50,7 +68,7 @@ pub fn report_usage(error: &clap::Error, format: Format) -> Exit {
         let text = error.render().to_string();
         let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
         let mut message = Vec::new();
-        if json(&mut message, Exit::Usage, text.to_owned(), &[]).is_ok() {
+        if json(&mut message, &Report::of(Exit::Usage, text.to_owned(), &[])).is_ok() {
             let _ = std::io::stderr().write_all(&message);
         }
     } else {
@@ -65,14 +83,26 @@ fn colours() -> bool {
     stderr.is_terminal() && anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never
 }
 
-fn json(to: &mut Vec<u8>, code: Exit, error: String, hints: &[String]) -> std::io::Result<()> {
-    json::write(to, &Report { error, kind: code.name(), exit_code: code.code(), hints })?;
+impl<'a> Report<'a> {
+    fn of(code: Exit, error: String, hints: &'a [String]) -> Self {
+        Self { error, kind: code.name(), exit_code: code.code(), hints }
+    }
+}
+
+fn json(to: &mut Vec<u8>, said: &impl Serialize) -> std::io::Result<()> {
+    json::write(to, said)?;
     to.write_all(b"\n")
 }
 
-fn people(to: &mut Vec<u8>, chain: &[String], hints: &[String], colours: bool) -> std::io::Result<()> {
+fn people(
+    to: &mut Vec<u8>,
+    what: &str,
+    chain: &[String],
+    hints: &[String],
+    colours: bool,
+) -> std::io::Result<()> {
     let mut lines = chain.iter().map(|line| text::escape(line));
-    writeln!(to, "{} {}", Ink::Error.paint(colours, "error:"), lines.next().unwrap_or_default())?;
+    writeln!(to, "{} {}", Ink::Error.paint(colours, what), lines.next().unwrap_or_default())?;
     for line in lines {
         writeln!(to, "  {line}")?;
     }
@@ -93,7 +123,7 @@ mod tests {
         struct Outer(#[source] std::io::Error);
         let failure = Failure::new(Exit::Failure, Outer(std::io::Error::other("quota\x1b[2J"))).hint("wait");
         let mut message = Vec::new();
-        people(&mut message, &failure.chain(), &failure.hints, false).unwrap();
+        people(&mut message, "error:", &failure.chain(), &failure.hints, false).unwrap();
         assert_eq!(
             String::from_utf8(message).unwrap(),
             "error: the disk said no: quota\\u{1b}[2J\nhint: wait\n"

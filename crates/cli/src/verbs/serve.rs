@@ -1,11 +1,16 @@
-//! `serve`: the store, for clients in other processes of this machine.
+//! `serve`: the store, for clients in other processes of this machine. When it is
+//! served, and how that ended, is recorded in its journal; where that fails it is
+//! said, and the store is served all the same.
 
+use std::error::Error;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use factum_core::{EventStore, MemoryStore};
+use factum_server::journal::{Journal, STREAM, Why};
 use factum_server::{ServeError, Services, check_address};
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -17,7 +22,7 @@ use crate::failure::Failure;
 use crate::format::Format;
 use crate::open;
 use crate::render::rows::{self, Row};
-use crate::render::{Out, text};
+use crate::render::{self, Out, text};
 
 /// How many files a process may have open that are no connections: the store's.
 const FILES: u64 = 512;
@@ -40,7 +45,7 @@ pub fn run(args: ServeArgs, global: &Global, out: &mut Out) -> Result<(), Failur
         Some(log) => (Arc::new(log.clone()), global.store_path()?.display().to_string()),
         None => (Arc::new(MemoryStore::new()), "memory".to_owned()),
     };
-    let mut services = Services::of(store);
+    let mut services = Services::of(Arc::clone(&store));
     if let Some(connections) = args.connections {
         services = services.with_connections(connections as usize);
     }
@@ -57,12 +62,45 @@ pub fn run(args: ServeArgs, global: &Global, out: &mut Out) -> Result<(), Failur
     let served = runtime.block_on(async {
         let listener = TcpListener::bind(args.listen).await.map_err(|error| busy(args.listen, &error))?;
         let address = listener.local_addr().map_err(|error| busy(args.listen, &error))?;
-        show(&Serving { listen: address.to_string(), store: is }, out)?;
-        let stopped = async move { stop.notified().await };
-        factum_server::serve(listener, services, stopped).await.map_err(refused)
+        let journal = Journal::new(store, address);
+        recorded(journal.started(), "began; clients are served all the same", out.format);
+        let is_signalled = Arc::new(AtomicBool::new(false));
+        let heard = Arc::clone(&is_signalled);
+        let stopped = async move {
+            stop.notified().await;
+            heard.store(true, Ordering::Relaxed);
+        };
+        let served = match show(&Serving { listen: address.to_string(), store: is }, out) {
+            Ok(()) => factum_server::serve(listener, services, stopped).await.map_err(refused),
+            Err(failure) => Err(failure),
+        };
+        let why = match served {
+            Err(_) => Why::Failure,
+            Ok(()) if is_signalled.load(Ordering::Relaxed) => Why::Signal,
+            Ok(()) => Why::Client,
+        };
+        recorded(journal.stopped(why), "ended; the next start may call it broken off", out.format);
+        served
     });
     let closed = log.map_or(Ok(()), |log| log.close().map_err(Failure::from));
     served.and(closed)
+}
+
+/// Warns of what the journal may not say, and of what follows.
+fn recorded<E: Error + Send + Sync + 'static>(said: Result<(), E>, what: &'static str, format: Format) {
+    if let Err(error) = said {
+        render::failure::warn(
+            &Failure::new(Exit::Failure, Unrecorded { what, source: error.into() }),
+            format,
+        );
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{STREAM} may not say that this run {what}")]
+struct Unrecorded {
+    what: &'static str,
+    source: Box<dyn Error + Send + Sync>,
 }
 
 /// Refuses more connections than the process may have files for: they would take

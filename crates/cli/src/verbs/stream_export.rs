@@ -3,7 +3,7 @@
 //! An export is JSON lines and nothing else, because `import jsonl` and
 //! `given_history` read nothing else.
 
-use factum_core::{EventStore, Read, Selection, Until};
+use factum_core::{EventStore, Read, Selection, StreamName, Until};
 
 use crate::args::{Global, StreamExportArgs};
 use crate::exit::Exit;
@@ -15,6 +15,9 @@ use crate::render::Out;
 use crate::render::event::EventRow;
 use crate::render::rows::Rows;
 use crate::{history, names, open};
+
+/// A server's journal and its metadata; the server may not be built along.
+const JOURNAL: [&str; 2] = ["$server", "$$$server"];
 
 /// Opens the store and exports.
 pub fn run(args: StreamExportArgs, global: &Global, out: &mut Out) -> Result<(), Failure> {
@@ -54,12 +57,18 @@ fn export(
     let mut rows = Rows::many();
     for event in store.read(Read::of(selection).until(until))? {
         let event = event?;
-        if all && event.stream.as_str().starts_with(STREAM_PREFIX) {
+        if all && is_of_this_store(&event.stream) {
             continue;
         }
         rows.row(out, &EventRow::of(&event))?;
     }
     rows.end::<EventRow<'_>>(out)
+}
+
+/// Whether a stream tells of the store itself, which is true of no other one: its
+/// imports, and when it was served.
+fn is_of_this_store(stream: &StreamName) -> bool {
+    stream.as_str().starts_with(STREAM_PREFIX) || JOURNAL.contains(&stream.as_str())
 }
 
 #[cfg(test)]

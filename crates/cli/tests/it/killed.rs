@@ -203,6 +203,9 @@ fn clients_lose_nothing_and_are_told_everything_once() {
         let found = next.remove(stream).unwrap_or_default();
         assert!((*count..=*count + 1).contains(&found), "{stream}: {count} acknowledged, {found} there");
     }
+    // And the journal, of every life its beginning.
+    assert_eq!(next.remove("$server"), Some(KILLS as u64 + 1));
+    assert_eq!(next.remove("$$$server"), Some(1));
     assert_eq!(next, BTreeMap::new());
 
     // What followers were told: the same, each once, and nothing else.
@@ -231,7 +234,7 @@ fn clients_lose_nothing_and_are_told_everything_once() {
     assert!(took < Duration::from_secs(10), "{took:?}");
     let verified = place.json(["event-store", "verify", "--deep"]);
     assert_eq!((&verified["whole"], &verified["torn_tail_bytes"]), (&true.into(), &0.into()));
-    assert_eq!(verified["events"], recorded.len());
+    assert_eq!(verified["events"], recorded.len() + 1, "and its end is recorded");
     assert!(longest_start < Duration::from_secs(10), "a start took {longest_start:?}");
     println!("{} events in {KILLS} lives, the longest start {longest_start:?}", recorded.len());
 }

@@ -11,6 +11,8 @@ mod history;
 mod import_git;
 mod import_jsonl;
 #[cfg(feature = "serve")]
+mod journal;
+#[cfg(feature = "serve")]
 mod killed;
 mod machine;
 mod meta;

@@ -62,18 +62,24 @@ impl StreamMetadata {
 
     /// The event that deletes a stream. Nothing else of its metadata is kept.
     pub fn deletion() -> Result<NewEvent, Failure> {
-        Self::default().truncated_before(EVERYTHING)
+        Self::default().saying(TRUNCATE_BEFORE, EVERYTHING)
+    }
+
+    /// The event by which only the last so many events of a stream are read.
+    pub fn showing(count: u64) -> Result<NewEvent, Failure> {
+        Self::default().saying(MAX_COUNT, count)
     }
 
     /// The event that begins a deleted stream again: as it is, but its events
     /// from `first` on can be read.
     pub fn begun_again(&self, first: Revision) -> Result<NewEvent, Failure> {
-        self.truncated_before(first.get())
+        self.saying(TRUNCATE_BEFORE, first.get())
     }
 
-    fn truncated_before(&self, revision: u64) -> Result<NewEvent, Failure> {
+    /// As it is, but for this key.
+    fn saying(&self, key: &str, number: u64) -> Result<NewEvent, Failure> {
         let mut keys = self.0.clone();
-        keys.insert(TRUNCATE_BEFORE.to_owned(), revision.into());
+        keys.insert(key.to_owned(), number.into());
         let written = || -> Result<NewEvent, Box<dyn std::error::Error>> {
             Ok(NewEvent::new(EventType::new(TYPE)?, serde_json::to_vec(&Value::Object(keys))?))
         };
@@ -114,5 +120,6 @@ mod tests {
         let after = StreamMetadata::of_new(&before.begun_again(Revision::new(7)).unwrap());
         assert_eq!(after, metadata(r#"{"mine": [1, "x"], "$tb": 7, "$maxCount": 3}"#));
         assert_eq!(&StreamMetadata::deletion().unwrap().data[..], br#"{"$tb":9223372036854775807}"#);
+        assert_eq!(&StreamMetadata::showing(7).unwrap().data[..], br#"{"$maxCount":7}"#);
     }
 }

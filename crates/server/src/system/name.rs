@@ -4,6 +4,7 @@ use factum_core::{Category, EventType, Query, QueryItem, StreamName};
 use factum_wire::Failure;
 
 use super::correlation;
+use crate::journal;
 use crate::rules::link::TYPE;
 use crate::rules::named::Named;
 
@@ -53,13 +54,18 @@ impl SystemStream {
     }
 }
 
-/// Refuses to change a system stream, or its metadata.
+/// Refuses to change a system stream, or its metadata; and to write or delete the
+/// journal, whose metadata is as that of any stream.
 pub fn refuse_change(named: &Named) -> Result<(), Failure> {
-    match SystemStream::of(&named.stream) {
-        Some(_) => Err(Failure::AccessDenied(format!(
-            "{} is kept by the server and cannot be written or deleted: write to the streams it links to",
-            named.stream
-        ))),
-        None => Ok(()),
-    }
+    let instead = if SystemStream::of(&named.stream).is_some() {
+        "write to the streams it links to"
+    } else if named.stream.as_str() == journal::STREAM && !named.is_metadata {
+        "its metadata may say how much of it is shown"
+    } else {
+        return Ok(());
+    };
+    let stream = &named.stream;
+    Err(Failure::AccessDenied(format!(
+        "{stream} is kept by the server and cannot be written or deleted: {instead}"
+    )))
 }

@@ -70,7 +70,10 @@ impl<const BATCH: bool> Client for Factum<BATCH> {
     async fn read_all(&self, see: &mut (dyn FnMut(&[u8]) + Send)) -> Result<(), Failure> {
         let mut events = self.client.read_all(&ReadAllOptions::default()).await?;
         while let Some(event) = events.next().await? {
-            see(data(&event));
+            // Not what the server says of itself.
+            if !event.get_original_stream_id().starts_with('$') {
+                see(data(&event));
+            }
         }
         Ok(())
     }

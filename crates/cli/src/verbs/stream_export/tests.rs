@@ -64,14 +64,18 @@ fn ends_where_it_is_told() {
 }
 
 #[test]
-fn leaves_out_what_this_store_remembers_of_imports() {
+fn leaves_out_what_is_true_of_this_store_only() {
     let store = MemoryStore::new();
-    for name in ["$import-x", "order-1", "$other"] {
+    for name in ["$import-x", "$$$server", "order-1", "$server", "$other"] {
         let event = NewEvent::json("T", &serde_json::json!({})).unwrap();
         store.append(Append::to(stream(name), ExpectedRevision::Any, [event])).unwrap();
     }
     assert_eq!(exported(&store, Selection::All, None).len(), 2);
-    assert_eq!(exported(&store, Selection::Stream(stream("$import-x")), None).len(), 1);
+    for name in ["$import-x", "$server"] {
+        assert_eq!(exported(&store, Selection::Stream(stream(name)), None).len(), 1, "{name}");
+    }
+    #[cfg(feature = "serve")]
+    assert_eq!(JOURNAL[0], factum_server::journal::STREAM);
 }
 
 #[test]
