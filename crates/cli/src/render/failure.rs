@@ -25,12 +25,14 @@ struct Report<'a> {
     hints: &'a [String],
 }
 
+#[cfg(feature = "serve")]
 #[derive(Serialize)]
 struct Warning {
     warning: String,
 }
 
 /// Says what failed though the verb goes on: the error and its sources.
+#[cfg(feature = "serve")]
 pub fn warn(failure: &Failure, format: Format) {
     let mut message = Vec::new();
     let chain = failure.chain();
