@@ -570,6 +570,7 @@ impl Recovering<'_> {
             open: OpenBatch::default(),
             deferred: Vec::new(),
             last_appends: [0; 2],
+            behind_large: 0,
             batch_bytes_expected: 0,
             inbox: std::collections::VecDeque::new(),
             has_ended: false,

@@ -65,6 +65,11 @@ const LOOK_AHEAD: usize = 16;
 /// meanwhile saves.
 pub const WRITE_INLINE_BYTES_MAX: u64 = 128 * 1024;
 
+/// So many batches behind a larger one are handed over as well: where batches are now a
+/// little larger than that and now a little smaller, to take turns costs both, the change
+/// of threads and the time in which the next could have been prepared.
+const HAND_OVER_BEHIND: u32 = 4;
+
 /// The state that gives places.
 pub struct Sequencer {
     /// The segment being filled.
@@ -80,6 +85,8 @@ pub struct Sequencer {
     pub deferred: Vec<Deferred>,
     /// How many appends the last batch held, and the one before it.
     pub last_appends: [usize; 2],
+    /// How many more batches are handed over because of a large one before them.
+    pub behind_large: u32,
     /// How many bytes the next batch may have, so that its buffer fits.
     pub batch_bytes_expected: u64,
     pub inbox: VecDeque<Box<Request>>,
@@ -574,7 +581,12 @@ impl Sequencer {
             flags: 0,
         };
         self.offset += padded;
-        if may_hand_over && padded > WRITE_INLINE_BYTES_MAX {
+        let is_handed_over = padded > WRITE_INLINE_BYTES_MAX || self.behind_large > 0;
+        self.behind_large = match padded > WRITE_INLINE_BYTES_MAX {
+            true => HAND_OVER_BEHIND,
+            false => self.behind_large.saturating_sub(1),
+        };
+        if may_hand_over && is_handed_over {
             engine.mailbox.hand_over(batch);
         } else {
             engine.writer.lock().commit(engine, batch);
