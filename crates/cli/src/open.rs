@@ -31,6 +31,7 @@ const TRY_EVERY: Duration = Duration::from_millis(20);
 
 /// How quick the last flush must have been for a lone append to be flushed by the
 /// thread that has the connection: about three times what a good disk takes.
+#[cfg(feature = "serve")]
 const ASYNC_FLUSH_MAX: Duration = Duration::from_micros(300);
 
 /// Opens the store for a verb that only looks, wherever it is, and lets it look.
@@ -116,6 +117,7 @@ pub fn for_appending(global: &Global, init: bool) -> Result<Log, Failure> {
 
 /// The same, to be served: whoever waits for an answer is woken by the thread that
 /// has it, and that thread can be kept from the others for a quick flush.
+#[cfg(feature = "serve")]
 pub fn for_serving(global: &Global, init: bool) -> Result<Log, Failure> {
     for_appending_as(global, init, LogOptions { async_flush_max: ASYNC_FLUSH_MAX, ..LogOptions::default() })
 }
