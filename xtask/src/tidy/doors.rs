@@ -90,7 +90,7 @@ const DOORS: [Door; 10] = [
             "crates/log/src/lone.rs",
             "crates/log/src/mailbox.rs",
             // Until when the client of an append waits.
-            "crates/server/src/streams/batch.rs",
+            "crates/server/src/streams/batch/",
             // How soon a client asks again.
             "crates/wire/src/pace.rs",
         ],
