@@ -52,7 +52,7 @@ use crate::segment::scan::{Scan, Step, Stop};
 use crate::segment::{
     Committed, SEGMENTS_DIR, Segment, check_header, create_stub, file_name, io_error, number_of, write_header,
 };
-use crate::sequencer::{OpenBatch, Sequencer};
+use crate::sequencer::{OpenBatch, Route, Sequencer};
 use crate::store_file::StoreFile;
 
 /// What recovery came upon; for whoever wants to know.
@@ -570,7 +570,7 @@ impl Recovering<'_> {
             open: OpenBatch::default(),
             deferred: Vec::new(),
             last_appends: [0; 2],
-            behind_large: 0,
+            route: Route::default(),
             batch_bytes_expected: 0,
             inbox: std::collections::VecDeque::new(),
             has_ended: false,

@@ -70,6 +70,22 @@ pub const WRITE_INLINE_BYTES_MAX: u64 = 128 * 1024;
 /// of threads and the time in which the next could have been prepared.
 const HAND_OVER_BEHIND: u32 = 4;
 
+/// Which batches the writer's thread writes.
+#[derive(Debug, Default)]
+pub struct Route {
+    /// How many more it does because of a large one before them.
+    behind_large: u32,
+}
+
+impl Route {
+    /// Whether it is to write the next batch, of so many bytes.
+    fn hands_over(&mut self, bytes: u64) -> bool {
+        let (is_large, is_behind) = (bytes > WRITE_INLINE_BYTES_MAX, self.behind_large > 0);
+        self.behind_large = if is_large { HAND_OVER_BEHIND } else { self.behind_large.saturating_sub(1) };
+        is_large || is_behind
+    }
+}
+
 /// The state that gives places.
 pub struct Sequencer {
     /// The segment being filled.
@@ -85,8 +101,8 @@ pub struct Sequencer {
     pub deferred: Vec<Deferred>,
     /// How many appends the last batch held, and the one before it.
     pub last_appends: [usize; 2],
-    /// How many more batches are handed over because of a large one before them.
-    pub behind_large: u32,
+    #[allow(missing_docs)]
+    pub route: Route,
     /// How many bytes the next batch may have, so that its buffer fits.
     pub batch_bytes_expected: u64,
     pub inbox: VecDeque<Box<Request>>,
@@ -581,12 +597,7 @@ impl Sequencer {
             flags: 0,
         };
         self.offset += padded;
-        let is_handed_over = padded > WRITE_INLINE_BYTES_MAX || self.behind_large > 0;
-        self.behind_large = match padded > WRITE_INLINE_BYTES_MAX {
-            true => HAND_OVER_BEHIND,
-            false => self.behind_large.saturating_sub(1),
-        };
-        if may_hand_over && is_handed_over {
+        if self.route.hands_over(padded) && may_hand_over {
             engine.mailbox.hand_over(batch);
         } else {
             engine.writer.lock().commit(engine, batch);
@@ -669,5 +680,23 @@ impl Then {
             Self::Resolve(question) => question.into_reply(),
         };
         reply.send(Err(AppendError::Storage(cause)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_behind_a_large_batch_go_the_same_way_for_a_while() {
+        let (small, large) = (WRITE_INLINE_BYTES_MAX, WRITE_INLINE_BYTES_MAX + 1);
+        let mut route = Route::default();
+        let mut ways = |bytes, times: u32| (0..times).map(|_| route.hands_over(bytes)).collect::<Vec<_>>();
+        assert_eq!(ways(small, 2), [false; 2]);
+        assert_eq!(ways(large, 1), [true]);
+        assert_eq!(ways(small, 3), [true; 3]);
+        assert_eq!(ways(large, 1), [true], "from here on it is counted again");
+        assert_eq!(ways(small, HAND_OVER_BEHIND), vec![true; HAND_OVER_BEHIND as usize]);
+        assert_eq!(ways(small, 2), [false; 2]);
     }
 }

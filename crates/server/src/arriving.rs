@@ -16,15 +16,13 @@ use std::task::{Context, Poll, ready};
 
 use axum::body::{Bytes, HttpBody};
 use axum::http;
+use factum_wire::codec::HEAD_BYTES;
 use prost::Message;
 use prost::bytes::BytesMut;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::server::NamedService;
-
-/// Before each message: whether it is compressed, and how long it is.
-const HEAD_BYTES: usize = 5;
 
 /// For how much of a message room is made before it has come: who says that a long one
 /// comes has not sent it yet.

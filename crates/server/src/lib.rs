@@ -44,6 +44,8 @@ mod lanes;
 mod monitoring;
 mod node;
 mod operations;
+#[cfg(test)]
+mod passing;
 mod projections;
 mod prompt;
 mod room;

@@ -11,15 +11,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use factum_core::{ExpectedRevision, NewEvent, Position, Revision, StreamName, Timestamp};
 
-use prost::Message;
-
 use crate::failure::Failure;
 use crate::proto::client::{StreamIdentifier, Uuid as WireId};
 use crate::proto::streams::BatchAppendResp;
 use crate::proto::streams::batch_append_req::options::DeadlineOption;
 use crate::proto::streams::batch_append_req::{Options, ProposedMessage};
 use crate::proto::streams::batch_append_resp::{Result as Answer, Success, success};
-use crate::{event, expectation, read, stream};
+use crate::{codec, event, expectation, read, stream};
 
 /// Longer than anybody waits: whoever would, waits for ever.
 const FOR_EVER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -100,9 +98,6 @@ fn respond(id: WireId, stream: StreamIdentifier, answer: Answer) -> BatchAppendR
     }
 }
 
-/// Before each message: not compressed, and so long.
-const HEAD_BYTES: usize = 5;
-
 /// Answers, as they go into a connection.
 #[derive(Debug, Default)]
 pub struct Answers {
@@ -118,13 +113,8 @@ impl Answers {
 
     /// Adds one.
     pub fn push(&mut self, answer: &BatchAppendResp) {
-        let length = answer.encoded_len();
         self.count += 1;
-        self.bytes.reserve(HEAD_BYTES + length);
-        self.bytes.push(0);
-        // A name and a few numbers, or a text of a few KiB.
-        self.bytes.extend_from_slice(&(length as u32).to_be_bytes());
-        answer.encode_raw(&mut self.bytes);
+        codec::write(answer, &mut self.bytes);
     }
 
     /// All of them.

@@ -8,6 +8,9 @@
 //!
 //! Understood where it lies, each number of it is looked for in what may be many
 //! pieces; in one piece, that is a look at the next byte.
+//!
+//! Answers that are written into a page before they go into the connection have their
+//! heads from here as well.
 
 use std::marker::PhantomData;
 
@@ -20,6 +23,35 @@ use tonic_prost::{ProstCodec, ProstEncoder};
 /// How much is gathered in one piece of memory: two frames of HTTP/2, so that what
 /// is left of a message fits beside the next without being moved.
 const GATHERED_BYTES: usize = 32 * 1024;
+
+/// What gRPC puts before each message: whether it is compressed, and how long it is.
+pub const HEAD_BYTES: usize = 5;
+
+/// Begins a message of so many bytes, not compressed.
+pub fn write_head(length: usize, page: &mut Vec<u8>) {
+    page.reserve(HEAD_BYTES + length);
+    page.push(0);
+    // An answer is one event of at most 16 MiB, or less.
+    page.extend_from_slice(&(length as u32).to_be_bytes());
+}
+
+/// Adds a message.
+pub fn write(message: &impl Message, page: &mut Vec<u8>) {
+    write_head(message.encoded_len(), page);
+    message.encode_raw(page);
+}
+
+/// The messages of a page: for tests, which want to look at them.
+pub fn read_back<M: Message + Default>(mut page: &[u8]) -> Option<Vec<M>> {
+    let mut messages = Vec::new();
+    while let Some((head, rest)) = page.split_first_chunk::<HEAD_BYTES>() {
+        let [0, length @ ..] = head else { return None };
+        let (message, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        messages.push(M::decode(message).ok()?);
+        page = rest;
+    }
+    page.is_empty().then_some(messages)
+}
 
 /// Sends messages of one type and takes those of another.
 pub struct Whole<T, U>(ProstCodec<T, U>);

@@ -3,9 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use factum_core::{
-    Answers, Append, AppendError, AppendFuture, Appended, ContentType, EventStore, EventStoreExt, EventType,
-    Events, ExpectedRevision, ManualClock, MemoryStore, NewEvent, Position, Read, ReadError, Revision,
-    Selection, StreamName, Subscribe, SubscribeError, Subscription, Timestamp, Uuid,
+    Append, ContentType, EventStore, EventStoreExt, EventType, Events, ExpectedRevision, ManualClock,
+    MemoryStore, NewEvent, Position, Read, ReadError, Revision, Selection, StreamName, Timestamp, Uuid,
 };
 use factum_wire::Failure;
 use serde_json::json;
@@ -16,6 +15,7 @@ use super::named::Named;
 use super::remove::{self, Removal};
 use super::standing::TOMBSTONE_REVISION;
 use super::write::{Refusal, Write, Written, write};
+use crate::passing::{Otherwise, Passing};
 
 use ExpectedRevision::{Any, Exact, Exists, NoStream};
 
@@ -482,17 +482,9 @@ struct Between {
     happens: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
-impl EventStore for Between {
-    fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        self.store.append(append)
-    }
-
-    fn append_async(&self, append: &Append) -> AppendFuture {
-        self.store.append_async(append)
-    }
-
-    fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Answers> {
-        self.store.append_each(appends)
+impl Otherwise for Between {
+    fn store(&self) -> &dyn EventStore {
+        &*self.store
     }
 
     fn read(&self, read: Read) -> Result<Events, ReadError> {
@@ -502,18 +494,6 @@ impl EventStore for Between {
             happens();
         }
         self.store.read(read)
-    }
-
-    fn count(&self, read: Read) -> Result<u64, ReadError> {
-        self.store.count(read)
-    }
-
-    fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {
-        self.store.subscribe(subscribe)
-    }
-
-    fn last_position(&self) -> Result<Option<Position>, ReadError> {
-        self.store.last_position()
     }
 }
 
@@ -529,7 +509,7 @@ async fn a_view_is_never_of_two_times() {
         store.append(again).unwrap();
     };
     let happens = Mutex::new(Some(Box::new(begun_again) as Box<dyn FnOnce() + Send>));
-    let between = Between { store: Arc::clone(&case.store), stream: name("s"), happens };
+    let between = Passing(Between { store: Arc::clone(&case.store), stream: name("s"), happens });
     let view = View::of(&between, &named("s"), factum_core::Clock::now(&*case.clock)).unwrap();
     assert_eq!(view, range(2, 2), "the deleted events stay deleted");
 }

@@ -21,14 +21,11 @@ use std::io::Write;
 
 use bytes::Bytes;
 use factum_core::{ContentType, Position, RecordedEvent, Timestamp, Uuid};
-use prost::Message;
 
+use crate::codec;
 use crate::id::IdForm;
 use crate::position;
 use crate::proto::streams::ReadResp;
-
-/// Before each message: not compressed, and so long.
-const HEAD_BYTES: usize = 5;
 
 /// An event and the revision it is shown with.
 #[derive(Debug, Clone, Copy)]
@@ -65,9 +62,8 @@ impl WrittenAnswers {
 
     /// Adds an answer.
     pub fn push(&mut self, answer: &ReadResp) {
-        let length = answer.encoded_len();
-        self.head(length);
-        answer.encode_raw(&mut self.bytes);
+        self.count += 1;
+        codec::write(answer, &mut self.bytes);
     }
 
     /// Adds an event, or a link with what it points at: `event` is `None` if
@@ -88,7 +84,8 @@ impl WrittenAnswers {
         let inner = lengths.iter().flatten().map(|length| nested_length(*length)).sum::<usize>()
             + 1
             + varint_length(at);
-        self.head(nested_length(inner));
+        self.count += 1;
+        codec::write_head(nested_length(inner), &mut self.bytes);
         self.key_and_length(0x0a, inner);
         for (key, record, length) in [(0x0a, event, lengths[0]), (0x12, link, lengths[1])] {
             if let (Some(record), Some(length)) = (record, length) {
@@ -106,23 +103,8 @@ impl WrittenAnswers {
     }
 
     /// The answers in such bytes: for tests, which want to look at them.
-    pub fn read_back(mut bytes: &[u8]) -> Option<Vec<ReadResp>> {
-        let mut answers = Vec::new();
-        while let Some((head, rest)) = bytes.split_first_chunk::<HEAD_BYTES>() {
-            let [0, length @ ..] = head else { return None };
-            let (message, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-            answers.push(ReadResp::decode(message).ok()?);
-            bytes = rest;
-        }
-        bytes.is_empty().then_some(answers)
-    }
-
-    fn head(&mut self, length: usize) {
-        self.count += 1;
-        self.bytes.reserve(HEAD_BYTES + length);
-        self.bytes.push(0);
-        // An event has at most 16 MiB.
-        self.bytes.extend_from_slice(&(length as u32).to_be_bytes());
+    pub fn read_back(bytes: &[u8]) -> Option<Vec<ReadResp>> {
+        codec::read_back(bytes)
     }
 
     fn record(&mut self, record: &Record<'_>) {

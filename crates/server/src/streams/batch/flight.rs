@@ -24,16 +24,16 @@ use std::time::Duration;
 
 use factum_core::{Answers as Awaited, AppendError, Appended, EventStore};
 use factum_wire::Failure;
-use factum_wire::batch::{self, Answers};
-use factum_wire::proto::client::{StreamIdentifier, Uuid as WireId};
+use factum_wire::batch::Answers;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use crate::room::Held;
 use crate::rules::turn::{Line, Turns};
 use crate::rules::write::{Heard, Refusal, Write, Written, deliberate};
+
+use super::asker::Asker;
 
 /// How often appends are looked at that others before them hold up, and those whose
 /// client waits no longer.
@@ -42,29 +42,14 @@ const LOOK: Duration = Duration::from_millis(5);
 /// One append, on its way.
 pub struct InFlight {
     #[allow(missing_docs)]
-    pub wire_id: WireId,
-    /// The stream's name as it came.
-    pub wire_name: StreamIdentifier,
+    pub asker: Asker,
     #[allow(missing_docs)]
     pub write: Write,
-    /// Of its events.
-    pub bytes: u64,
-    #[allow(missing_docs)]
-    pub held: Held,
     /// Until when its client waits, if not for ever.
     pub deadline: Option<Instant>,
 }
 
-/// What is kept of one that is being tried again.
-struct Asker {
-    wire_id: WireId,
-    wire_name: StreamIdentifier,
-    bytes: u64,
-    #[allow(dead_code, reason = "held, and never looked at")]
-    held: Held,
-}
-
-/// What became of it.
+/// What became of one that was tried again.
 type TriedAgain = (Asker, Arc<Write>, Line, Result<Written, Refusal>);
 
 /// Appends that were handed over together.
@@ -123,7 +108,7 @@ pub struct Flight {
     /// The number of the next.
     next: u64,
     /// Those that the store does not have yet.
-    taken: Vec<Option<(u64, InFlight)>>,
+    taken: Vec<(u64, InFlight)>,
     groups: VecDeque<Group>,
     /// By their numbers, those that are to be tried again, and what the store said.
     aside: BTreeMap<u64, (InFlight, Option<Written>)>,
@@ -168,9 +153,9 @@ impl Flight {
         let number = self.next;
         self.next += 1;
         self.count += 1;
-        self.bytes += append.bytes;
+        self.bytes += append.asker.bytes;
         match append.write.is_hopeful() {
-            true => self.taken.push(Some((number, append))),
+            true => self.taken.push((number, append)),
             false => drop(self.aside.insert(number, (append, None))),
         }
     }
@@ -189,7 +174,7 @@ impl Flight {
             self.turns.forget(line);
             self.count -= 1;
             self.bytes -= asker.bytes;
-            answers.push(&answer(asker.wire_id, asker.wire_name, &write, written));
+            answers.push(&asker.answer(&write, written));
         }
     }
 
@@ -199,10 +184,10 @@ impl Flight {
         }
         let appends = std::mem::take(&mut self.taken);
         // Kept, because it may have to be tried again: the bytes are shared.
-        let hopes =
-            appends.iter().flatten().map(|(_, append)| append.write.hope(append.write.events.clone()));
-        let answers = Some(self.store.append_each(&mut Counted { left: appends.len(), hopes }));
-        let deadline = appends.iter().flatten().filter_map(|(_, append)| append.deadline).min();
+        let mut hopes = appends.iter().map(|(_, append)| append.write.hope(append.write.events.clone()));
+        let answers = Some(self.store.append_each(&mut hopes));
+        let deadline = appends.iter().filter_map(|(_, append)| append.deadline).min();
+        let appends = appends.into_iter().map(Some).collect();
         self.groups.push_back(Group { appends, heard: 0, answers, deadline });
     }
 
@@ -214,8 +199,8 @@ impl Flight {
             Heard::LookFirst(repeated) => drop(aside.insert(number, (append, repeated))),
             Heard::Answer(written) => {
                 *count -= 1;
-                *bytes -= append.bytes;
-                answers.push(&answer(append.wire_id, append.wire_name, &append.write, written));
+                *bytes -= append.asker.bytes;
+                answers.push(&append.asker.answer(&append.write, written));
             }
         };
         for group in groups.iter_mut() {
@@ -238,8 +223,8 @@ impl Flight {
         let is_late = |_: &u64, (append, _): &mut (InFlight, _)| append.deadline.is_some_and(|at| at <= now);
         for append in late.chain(aside.extract_if(.., is_late).map(|(_, (append, _))| append)) {
             *count -= 1;
-            *bytes -= append.bytes;
-            answers.push(&batch::refusal(append.wire_id, append.wire_name, &Failure::TimedOut));
+            *bytes -= append.asker.bytes;
+            answers.push(&append.asker.refused(&Failure::TimedOut));
         }
     }
 
@@ -253,9 +238,9 @@ impl Flight {
             && first.is_none_or(|first| *next.key() < first)
         {
             let (append, repeated) = next.remove();
-            let InFlight { wire_id, wire_name, write, bytes, held, deadline } = append;
+            let InFlight { asker, write, deadline } = append;
             let (turn, line) = self.turns.next(write.named.target());
-            let (asker, write) = (Asker { wire_id, wire_name, bytes, held }, Arc::new(write));
+            let write = Arc::new(write);
             let trying = deliberate(Arc::clone(&self.store), Arc::clone(&write), repeated, turn);
             let tried = async move {
                 let written = match deadline {
@@ -279,51 +264,17 @@ enum Polled {
     All,
 }
 
-/// Hopes, and how many are left.
-struct Counted<I> {
-    left: usize,
-    hopes: I,
-}
-
-impl<I: Iterator> Iterator for Counted<I> {
-    type Item = I::Item;
-
-    fn next(&mut self) -> Option<I::Item> {
-        self.left = self.left.saturating_sub(1);
-        self.hopes.next()
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (0, Some(self.left))
-    }
-}
-
-fn answer(
-    id: WireId,
-    name: StreamIdentifier,
-    write: &Write,
-    written: Result<Written, Refusal>,
-) -> factum_wire::proto::streams::BatchAppendResp {
-    match written {
-        Ok(written) => batch::success(id, name, written.revision, written.position),
-        Err(Refusal::Failed(failure)) => batch::refusal(id, name, &failure),
-        Err(Refusal::WrongExpected(actual)) => {
-            let (stream, expected) = (write.named.target().clone(), write.expected);
-            batch::refusal(id, name, &Failure::WrongExpected { stream, expected, actual })
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::passing::{Otherwise, Passing};
     use crate::rules::named::Named;
     use crate::rules::write::write;
-    use crate::streams::batch::tests::{read_back, request};
-    use factum_core::{
-        Append, AppendFuture, EventType, Events, ExpectedRevision, MemoryStore, NewEvent, Position, Read,
-        ReadError, StreamName, Subscribe, SubscribeError, Subscription, Uuid,
-    };
+    use crate::streams::batch::tests::request;
+    use factum_core::{Append, EventType, ExpectedRevision, MemoryStore, NewEvent, Read, StreamName, Uuid};
+    use factum_wire::codec;
+    use factum_wire::proto::client::StreamIdentifier;
+    use factum_wire::proto::streams::BatchAppendResp;
     use factum_wire::proto::streams::batch_append_resp::Result as BatchResult;
     use std::future::poll_fn;
     use std::sync::Mutex;
@@ -377,35 +328,15 @@ mod tests {
         }
     }
 
-    impl EventStore for Slow {
-        fn append(&self, append: Append) -> Result<Appended, AppendError> {
-            self.store.append(append)
-        }
-
-        fn append_async(&self, append: &Append) -> AppendFuture {
-            self.store.append_async(append)
+    impl Otherwise for Slow {
+        fn store(&self) -> &dyn EventStore {
+            &self.store
         }
 
         fn append_each(&self, appends: &mut dyn Iterator<Item = Append>) -> Box<dyn Awaited> {
             let gate = Arc::<Gate>::default();
             self.gates.lock().unwrap().push(Arc::clone(&gate));
             Box::new(Gated(gate, self.store.append_each(appends)))
-        }
-
-        fn read(&self, read: Read) -> Result<Events, ReadError> {
-            self.store.read(read)
-        }
-
-        fn count(&self, read: Read) -> Result<u64, ReadError> {
-            self.store.count(read)
-        }
-
-        fn subscribe(&self, subscribe: Subscribe) -> Result<Box<dyn Subscription>, SubscribeError> {
-            self.store.subscribe(subscribe)
-        }
-
-        fn last_position(&self) -> Result<Option<Position>, ReadError> {
-            self.store.last_position()
         }
     }
 
@@ -416,16 +347,8 @@ mod tests {
     }
 
     fn append(stream: &str, id: u128) -> InFlight {
-        let wire_id = request(id, stream, 0).correlation_id.unwrap();
-        let write = write_of(stream, id);
-        InFlight {
-            wire_id,
-            wire_name: StreamIdentifier::default(),
-            write,
-            bytes: 1,
-            held: Held::default(),
-            deadline: None,
-        }
+        let asker = Asker::new(request(id, stream, 0).correlation_id.unwrap(), StreamIdentifier::default());
+        InFlight { asker: Asker { bytes: 1, ..asker }, write: write_of(stream, id), deadline: None }
     }
 
     /// What is answered in that time: what was recorded, and what was not with why.
@@ -436,15 +359,16 @@ mod tests {
             if flight.count() == 0 { Poll::Ready(()) } else { Poll::Pending }
         });
         let _ = tokio::time::timeout(within, all).await;
-        let told = read_back(&answers.into_bytes()).into_iter().map(|answer| match answer.result.unwrap() {
+        let told: Vec<BatchAppendResp> = codec::read_back(&answers.into_bytes()).unwrap();
+        let told = told.into_iter().map(|answer| match answer.result.unwrap() {
             BatchResult::Success(_) => "recorded".to_owned(),
             BatchResult::Error(status) => status.message,
         });
         told.collect()
     }
 
-    fn flight() -> (Arc<Slow>, Flight) {
-        let store = Arc::<Slow>::default();
+    fn flight() -> (Arc<Passing<Slow>>, Flight) {
+        let store = Arc::<Passing<Slow>>::default();
         (Arc::clone(&store), Flight::to(store))
     }
 
@@ -455,10 +379,10 @@ mod tests {
             flight.take(append(stream, id));
             assert!(answered(&mut flight, Duration::ZERO).await.is_empty());
         }
-        store.open(1);
+        store.0.open(1);
         assert_eq!(answered(&mut flight, LOOK * 2).await, ["recorded"]);
         assert_eq!((flight.count(), flight.bytes()), (1, 1));
-        store.open(0);
+        store.0.open(0);
         assert_eq!(answered(&mut flight, LOOK).await, ["recorded"]);
         assert_eq!((flight.count(), flight.bytes(), flight.groups.len()), (0, 0, 0));
     }
@@ -468,24 +392,24 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_tried_again_keeps_its_place() {
         let (store, mut flight) = flight();
-        write(Arc::<Slow>::clone(&store), write_of("$$a", 9)).await.unwrap();
+        write(Arc::<Passing<Slow>>::clone(&store), write_of("$$a", 9)).await.unwrap();
         for id in [1, 2] {
             flight.take(append("a", id));
             assert!(answered(&mut flight, Duration::ZERO).await.is_empty());
         }
-        store.open(1);
+        store.0.open(1);
         assert!(answered(&mut flight, LOOK * 10).await.is_empty());
-        assert_eq!((flight.aside.len(), store.recorded("a")), (1, vec![]));
-        store.open(0);
+        assert_eq!((flight.aside.len(), store.0.recorded("a")), (1, vec![]));
+        store.0.open(0);
         assert_eq!(answered(&mut flight, Duration::from_secs(60)).await, ["recorded", "recorded"]);
-        assert_eq!(store.recorded("a"), [1, 2]);
+        assert_eq!(store.0.recorded("a"), [1, 2]);
         assert_eq!((flight.count(), flight.bytes()), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_no_longer_is_told_so_once() {
         let (store, mut flight) = flight();
-        write(Arc::<Slow>::clone(&store), write_of("$$a", 9)).await.unwrap();
+        write(Arc::<Passing<Slow>>::clone(&store), write_of("$$a", 9)).await.unwrap();
         let patience = Duration::from_millis(100);
         let until = |append: InFlight| InFlight { deadline: Some(Instant::now() + patience), ..append };
         flight.take(until(append("a", 1)));
@@ -494,11 +418,11 @@ mod tests {
         flight.take(until(append("a", 3)));
         assert!(answered(&mut flight, Duration::ZERO).await.is_empty());
         // The last is refused, and waits for those before it.
-        store.open(1);
+        store.0.open(1);
         assert!(answered(&mut flight, patience - LOOK * 2).await.is_empty());
         assert_eq!(answered(&mut flight, LOOK * 4).await, ["Timeout", "Timeout"]);
-        store.open(0);
+        store.0.open(0);
         assert_eq!(answered(&mut flight, patience).await, ["recorded"]);
-        assert_eq!((flight.count(), flight.bytes(), store.recorded("a")), (0, 0, vec![]));
+        assert_eq!((flight.count(), flight.bytes(), store.0.recorded("a")), (0, 0, vec![]));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use factum_core::{Clock, NewEvent};
 use factum_wire::batch::{self, Target};
-use factum_wire::proto::client::{StreamIdentifier, Uuid as WireId};
+use factum_wire::proto::client::StreamIdentifier;
 use factum_wire::proto::streams::batch_append_req::ProposedMessage;
 use factum_wire::proto::streams::{BatchAppendReq, BatchAppendResp};
 use factum_wire::{Failure, event, id};
@@ -14,6 +14,8 @@ use uuid::Uuid;
 use crate::room::Held;
 use crate::streams::APPEND_BYTES_MAX;
 
+use super::asker::Asker;
+
 /// How many appends of one call may be gathered, and how many bytes of them.
 const GATHERED_MAX: usize = 1_024;
 const BYTES_MAX: u64 = 2 * APPEND_BYTES_MAX;
@@ -21,17 +23,11 @@ const BYTES_MAX: u64 = 2 * APPEND_BYTES_MAX;
 /// What was received of one append.
 pub struct Gathering {
     #[allow(missing_docs)]
-    pub wire_id: WireId,
-    /// The stream's name as it came.
-    pub wire_name: StreamIdentifier,
+    pub asker: Asker,
     #[allow(missing_docs)]
     pub target: Target,
     #[allow(missing_docs)]
     pub events: Vec<NewEvent>,
-    /// Of the events.
-    pub bytes: u64,
-    #[allow(missing_docs)]
-    pub held: Held,
     /// Until when its client waits, if not for ever: counted from its options on.
     pub deadline: Option<Instant>,
     /// Whether it was there already when those that take too long were last
@@ -40,38 +36,24 @@ pub struct Gathering {
 }
 
 impl Gathering {
-    fn new(wire_id: WireId, wire_name: StreamIdentifier, target: Target) -> Self {
+    fn new(asker: Asker, target: Target) -> Self {
         let deadline = target.patience.map(|patience| Instant::now() + patience);
-        Self {
-            deadline,
-            wire_id,
-            wire_name,
-            target,
-            events: Vec::new(),
-            bytes: 0,
-            held: Held::default(),
-            is_old: false,
-        }
+        Self { asker, target, events: Vec::new(), deadline, is_old: false }
     }
 
     /// Also these.
     fn add(&mut self, messages: Vec<ProposedMessage>, held: Held) -> Result<(), Failure> {
-        self.held.join(held);
+        self.asker.held.join(held);
         self.events.reserve(messages.len());
         for message in messages {
             let event = batch::propose(message)?;
-            self.bytes += event::weight(&event);
+            self.asker.bytes += event::weight(&event);
             self.events.push(event);
         }
-        match self.bytes > APPEND_BYTES_MAX {
+        match self.asker.bytes > APPEND_BYTES_MAX {
             true => Err(Failure::AppendTooLarge { limit: APPEND_BYTES_MAX }),
             false => Ok(()),
         }
-    }
-
-    /// The answer that it is refused with.
-    pub fn refused(self, failure: &Failure) -> BatchAppendResp {
-        batch::refusal(self.wire_id, self.wire_name, failure)
     }
 }
 
@@ -116,17 +98,16 @@ impl Gathered {
         let begun = self.take(key);
         let mut gathering = match request.options {
             Some(options) => {
-                // Clients of some languages cannot do without the name in an answer.
-                let wire_name = options.stream_identifier.clone().unwrap_or_default();
+                let asker = Asker::new(wire_id, options.stream_identifier.clone().unwrap_or_default());
                 match batch::target(options, clock.now()) {
-                    Ok(target) => Gathering::new(wire_id, wire_name, target),
-                    Err(failure) => return refused(batch::refusal(wire_id, wire_name, &failure)),
+                    Ok(target) => Gathering::new(asker, target),
+                    Err(failure) => return refused(asker.refused(&failure)),
                 }
             }
             None => match (begun, &held) {
                 (Some(gathering), _) => gathering,
                 (None, Err(failure)) => {
-                    return refused(batch::refusal(wire_id, StreamIdentifier::default(), failure));
+                    return refused(Asker::new(wire_id, StreamIdentifier::default()).refused(failure));
                 }
                 // What belongs to nothing, or to what was refused, is passed over.
                 (None, Ok(_)) => return Ok(Came::Part),
@@ -134,12 +115,12 @@ impl Gathered {
         };
         let added = held.and_then(|held| gathering.add(request.proposed_messages, held));
         if let Err(failure) = added {
-            return refused(gathering.refused(&failure));
+            return refused(gathering.asker.refused(&failure));
         }
         if request.is_final {
             return Ok(Came::Whole(gathering));
         }
-        self.bytes += gathering.bytes;
+        self.bytes += gathering.asker.bytes;
         self.by_id.insert(key, gathering);
         match self.by_id.len() > GATHERED_MAX || self.bytes > BYTES_MAX {
             true => Err(Failure::Full(format!(
@@ -156,7 +137,7 @@ impl Gathered {
             return None;
         }
         let gathering = self.by_id.remove(&key)?;
-        self.bytes -= gathering.bytes;
+        self.bytes -= gathering.asker.bytes;
         Some(gathering)
     }
 
@@ -166,8 +147,8 @@ impl Gathered {
         let old = self.by_id.extract_if(|_, gathering| std::mem::replace(&mut gathering.is_old, true));
         let mut refusals = Vec::new();
         for (_, gathering) in old {
-            self.bytes -= gathering.bytes;
-            refusals.push(gathering.refused(&Failure::TimedOut));
+            self.bytes -= gathering.asker.bytes;
+            refusals.push(gathering.asker.refused(&Failure::TimedOut));
         }
         refusals
     }

@@ -11,6 +11,7 @@
 //! Appends to the same stream are recorded in the order in which they came: see
 //! [`flight`].
 
+mod asker;
 mod flight;
 mod gathered;
 mod inbox;
@@ -21,7 +22,7 @@ use std::task::{Context, Poll};
 
 use factum_core::Clock;
 use factum_wire::Failure;
-use factum_wire::batch::{self, Answers};
+use factum_wire::batch::Answers;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
@@ -146,7 +147,7 @@ impl Call {
     }
 
     fn launch(&mut self, complete: Gathering, answers: &mut Answers) {
-        let Gathering { wire_id, wire_name, target, events, bytes, held, deadline, .. } = complete;
+        let Gathering { asker, target, events, deadline, .. } = complete;
         // A timer is not so exact that it would notice the shortest of them.
         let named = match deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             true => Err(Failure::TimedOut),
@@ -154,8 +155,8 @@ impl Call {
         };
         let write = named.and_then(|named| Write { named, expected: target.expected, events }.prepare());
         match write {
-            Ok(write) => self.flight.take(InFlight { wire_id, wire_name, write, bytes, held, deadline }),
-            Err(failure) => answers.push(&batch::refusal(wire_id, wire_name, &failure)),
+            Ok(write) => self.flight.take(InFlight { asker, write, deadline }),
+            Err(failure) => answers.push(&asker.refused(&failure)),
         }
     }
 }
@@ -169,8 +170,7 @@ mod tests {
     use factum_wire::proto::streams::batch_append_req::{Options, ProposedMessage};
     use factum_wire::proto::streams::batch_append_resp::Result as BatchResult;
     use factum_wire::proto::streams::{BatchAppendReq, BatchAppendResp};
-    use factum_wire::{IdForm, event, stream};
-    use prost::Message;
+    use factum_wire::{IdForm, codec, event, stream};
     use std::convert::Infallible;
 
     use crate::stopping;
@@ -196,31 +196,19 @@ mod tests {
         }
     }
 
-    /// What messages are answered in such pages.
-    pub(super) fn read_back(mut page: &[u8]) -> Vec<BatchAppendResp> {
-        let mut answers = Vec::new();
-        while let Some(([0, length @ ..], rest)) = page.split_first_chunk::<5>() {
-            let (message, rest) = rest.split_at(u32::from_be_bytes(*length) as usize);
-            answers.push(BatchAppendResp::decode(message).unwrap());
-            page = rest;
-        }
-        assert!(page.is_empty());
-        answers
-    }
-
     /// The whole of a call.
     async fn answers(store: &Arc<MemoryStore>, requests: &[BatchAppendReq]) -> Vec<BatchAppendResp> {
         let services = Services::of(Arc::<MemoryStore>::clone(store));
         let pieces = requests.iter().map(|request| {
-            let message = request.encode_to_vec();
-            let head = [&[0][..], &(message.len() as u32).to_be_bytes()].concat();
-            Ok::<_, Infallible>(Bytes::from([head, message].concat()))
+            let mut piece = Vec::new();
+            codec::write(request, &mut piece);
+            Ok::<_, Infallible>(Bytes::from(piece))
         });
         let body = axum::body::Body::from_stream(futures_util::stream::iter(pieces.collect::<Vec<_>>()));
         let requests = Arriving::of(tonic::body::Body::new(body), usize::MAX);
         let (_stop, stopping) = stopping::stop();
         let pages: Vec<_> = begin(&services, requests, stopping).collect().await;
-        pages.into_iter().flat_map(|page| read_back(&page.unwrap())).collect()
+        pages.into_iter().flat_map(|page| codec::read_back(&page.unwrap()).unwrap()).collect()
     }
 
     #[tokio::test]
