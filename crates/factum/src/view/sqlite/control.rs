@@ -10,7 +10,7 @@ use std::time::Duration;
 use factum_core::{Position, Timestamp};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, Transaction, TransactionBehavior};
 
-use super::database::connect;
+use super::database::{Turn, connect};
 use super::register::{is_fresh, phase_of, position};
 use super::schema::{self, quoted};
 use crate::view::Phase;
@@ -19,6 +19,7 @@ use crate::view::Phase;
 pub struct Control {
     path: PathBuf,
     connection: Connection,
+    turn: Turn,
 }
 
 /// One version of a projection.
@@ -190,7 +191,11 @@ pub enum ControlError {
 impl Control {
     /// Of the database in this file, which must be there.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ControlError> {
-        let path = path.as_ref().to_owned();
+        Self::with(path.as_ref().to_owned(), Turn::default())
+    }
+
+    /// Of a database that this process may write to as well.
+    pub(super) fn with(path: PathBuf, turn: Turn) -> Result<Self, ControlError> {
         let connection = match connect(&path, false) {
             Ok(connection) => connection,
             Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == ErrorCode::CannotOpen => {
@@ -201,7 +206,7 @@ impl Control {
         let tables =
             "SELECT count(*) FROM sqlite_schema WHERE name IN ('factum_projection', 'factum_rebuild')";
         match connection.query_row(tables, [], |row| row.get::<_, i64>(0)) {
-            Ok(2) => Ok(Self { path, connection }),
+            Ok(2) => Ok(Self { path, connection, turn }),
             Ok(_) => Err(ControlError::NoProjections { path }),
             Err(source) => Err(ControlError::Sqlite { path, source }),
         }
@@ -310,6 +315,7 @@ impl Control {
     /// as the one before.
     pub fn remove(&self, name: &str, version: u32) -> Result<(), ControlError> {
         self.version_of(name, version)?;
+        let _turn = self.turn.take();
         // Nobody else writes from here on, so what is looked at stays so.
         let remove = || -> rusqlite::Result<bool> {
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
@@ -345,6 +351,7 @@ impl Control {
     }
 
     fn write(&self, sql: &str, name: &str) -> Result<(), ControlError> {
+        let _turn = self.turn.take();
         self.connection.execute(sql, [name]).map(|_| ()).map_err(|source| self.error(source))
     }
 

@@ -2,10 +2,13 @@
 //!
 //! Whoever writes takes its turn first: SQLite lets waiting writers try again at
 //! intervals, so that one who writes all the time, a rebuild for instance, would
-//! keep out the others of this process.
+//! keep out the others of this process. Those of other processes, an operator's
+//! for instance, can only try; they do so often enough to meet the gap between two
+//! transactions.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use parking_lot::{FairMutex, FairMutexGuard};
@@ -14,8 +17,9 @@ use rusqlite::{Connection, OpenFlags};
 use super::control::{Control, ControlError};
 use super::schema;
 
-/// How long a write waits for another process's.
-const BUSY_MAX: Duration = Duration::from_secs(5);
+/// How often a write that finds another process's tries again, for 5 s in all.
+const TRY_EVERY: Duration = Duration::from_millis(1);
+const TRIES_MAX: i32 = 5_000;
 
 /// A SQLite database for read models. Clones are the same one.
 #[derive(Clone)]
@@ -23,7 +27,18 @@ pub struct Database(Arc<Inner>);
 
 struct Inner {
     path: PathBuf,
-    turn: FairMutex<()>,
+    turn: Turn,
+}
+
+/// Who of this process writes next. Clones are the same one.
+#[derive(Clone, Default)]
+pub(super) struct Turn(Arc<FairMutex<()>>);
+
+impl Turn {
+    /// To write is allowed while this lives.
+    pub fn take(&self) -> FairMutexGuard<'_, ()> {
+        self.0.lock()
+    }
 }
 
 /// Why a database cannot be used.
@@ -55,7 +70,7 @@ impl Database {
         if text.is_empty() || text.starts_with(":memory:") || text.starts_with("file:") {
             return Err(DatabaseError::NoFile { path });
         }
-        let database = Self(Arc::new(Inner { path, turn: FairMutex::new(()) }));
+        let database = Self(Arc::new(Inner { path, turn: Turn::default() }));
         let connection = database.writer()?;
         connection
             .execute_batch(schema::REGISTER)
@@ -78,7 +93,7 @@ impl Database {
 
     /// What is projected into it, and how to pause, resume and rebuild that.
     pub fn control(&self) -> Result<Control, ControlError> {
-        Control::open(&self.0.path)
+        Control::with(self.0.path.clone(), self.0.turn.clone())
     }
 
     pub(super) fn writer(&self) -> Result<Connection, DatabaseError> {
@@ -87,7 +102,7 @@ impl Database {
 
     /// To write is allowed while this lives.
     pub(super) fn turn(&self) -> FairMutexGuard<'_, ()> {
-        self.0.turn.lock()
+        self.0.turn.take()
     }
 
     pub(super) fn error(&self, source: rusqlite::Error) -> DatabaseError {
@@ -100,8 +115,11 @@ impl Database {
 pub(super) fn connect(path: &Path, creates: bool) -> rusqlite::Result<Connection> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, creates);
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY_MAX)?;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_handler(Some(|tries| {
+        thread::sleep(TRY_EVERY);
+        tries < TRIES_MAX
+    }))?;
     connection.set_prepared_statement_cache_capacity(64);
     if creates {
         // It stays so for whoever opens it.
