@@ -576,7 +576,7 @@ impl factum_core::CursorSource for Counting {
 
 #[test]
 fn who_does_not_read_is_not_read_for() {
-    const EVENTS: usize = 20_000;
+    const EVENTS: usize = 30_000;
     let store = MemoryStore::new();
     let large = || NewEvent { data: vec![b'1'; 1_000].into(), ..event() };
     store.append(Append::to(name("a"), ExpectedRevision::Any, (0..EVENTS).map(|_| large()))).unwrap();

@@ -2,7 +2,7 @@
 //! may be an error; the others when the reader comes to them.
 //!
 //! ```text
-//!   server ─► connection ─► at most 1 MiB ahead ─► batch ─► events,
+//!   server ─► connection ─► at most 4 MiB ahead ─► batch ─► events,
 //!             (the thread     of the reader         views of its memory
 //!              behind)                              (the reader's thread)
 //! ```
@@ -154,11 +154,13 @@ impl Iterator for RemoteEvents {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(event) = self.batch.next() {
-                if event.is_err() {
-                    self.answers = None;
-                }
-                return Some(event.map_err(|error| self.background.way().misunderstood(&error).into()));
+            let (way, answers) = (self.background.way(), &mut self.answers);
+            let event = self.batch.next_or(|error| {
+                *answers = None;
+                way.misunderstood(&error).into()
+            });
+            if event.is_some() {
+                return event;
             }
             let mut answers = self.answers.take()?;
             match self.next_batch(&mut answers) {

@@ -18,8 +18,9 @@ use super::{Address, RemoteOptions};
 use crate::proto::store::store_client::StoreClient;
 use crate::store::MESSAGE_BYTES_MAX;
 
-/// How much one call may send ahead of its reader.
-const CALL_WINDOW: u32 = 1024 * 1024;
+/// How much one call may send ahead of its reader: some pages, so that neither side
+/// sleeps while the other works on one. A subscription asks for each page by itself.
+const CALL_WINDOW: u32 = 4 * 1024 * 1024;
 /// And all calls together: no limit, because one that nobody reads on must not
 /// stop the others.
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;

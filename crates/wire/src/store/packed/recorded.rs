@@ -113,6 +113,23 @@ impl Unpacked {
         self.at >= self.bytes.len()
     }
 
+    /// The next event. If it is none, what the caller makes of that, and no more after
+    /// it. An event is large: it is made where the caller has room for it.
+    #[inline]
+    pub fn next_or<E>(&mut self, refusal: impl FnOnce(Malformed) -> E) -> Option<Result<RecordedEvent, E>> {
+        if self.is_empty() {
+            return None;
+        }
+        match self.event() {
+            Ok(event) => Some(Ok(event)),
+            Err(error) => {
+                *self = Self::default();
+                Some(Err(refusal(error)))
+            }
+        }
+    }
+
+    #[inline]
     fn event(&mut self) -> Result<RecordedEvent, Malformed> {
         let mut cut = Cut { bytes: &self.bytes, at: self.at };
         let head: &[u8; HEAD_BYTES] = cut.head()?;
@@ -130,13 +147,6 @@ impl Iterator for Unpacked {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.is_empty() {
-            return None;
-        }
-        let event = self.event();
-        if event.is_err() {
-            *self = Self::default();
-        }
-        Some(event)
+        self.next_or(|error| error)
     }
 }
