@@ -148,11 +148,20 @@ impl Mailbox {
         }
     }
 
-    /// The sequencer's sleep while a batch is being written: until it is, or
-    /// until more requests wait.
-    pub fn wait_for_writer_or_requests(&self) {
+    /// The sequencer's wait while a batch is being written: until it is, or until
+    /// more requests wait. For some moments it stays awake: callers who come one
+    /// after another would each have to wake it.
+    pub fn wait_for_writer_or_requests(&self, awake: Duration) {
+        let until = Instant::now() + awake;
+        let is_over = |state: &State| !state.writing || !state.requests.is_empty();
+        while Instant::now() < until {
+            if is_over(&self.state.lock()) {
+                return;
+            }
+            std::thread::yield_now();
+        }
         let mut state = self.state.lock();
-        while state.writing && state.requests.is_empty() {
+        while !is_over(&state) {
             self.sequencer.wait(&mut state);
         }
     }

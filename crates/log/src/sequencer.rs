@@ -48,7 +48,8 @@ const HEARTBEAT_AFTER: Duration = Duration::from_millis(100);
 
 /// How long the first caller may take to come back: a thread must wake up.
 const GATHER_FIRST_GAP: Duration = Duration::from_micros(50);
-/// How long each further one may take.
+/// How long each further one may take; also how long to stay awake for one while a
+/// batch is being written.
 const GATHER_GAP: Duration = Duration::from_micros(10);
 /// How long to go on gathering in all: about the flush it saves.
 const GATHER_TIME_MAX: Duration = Duration::from_micros(150);
@@ -172,16 +173,16 @@ impl Sequencer {
             self.deliver(engine);
             if !self.open.is_empty() {
                 if engine.mailbox.is_writing() {
-                    engine.mailbox.wait_for_writer_or_requests();
+                    engine.mailbox.wait_for_writer_or_requests(GATHER_GAP);
                 } else {
                     self.dispatch(engine, engine.has_own_threads());
                 }
             } else if !self.deferred.is_empty() {
-                engine.mailbox.wait_for_writer_or_requests();
+                engine.mailbox.wait_for_writer_or_requests(GATHER_GAP);
             } else if engine.mailbox.is_idle() {
                 break;
             } else {
-                engine.mailbox.wait_for_writer_or_requests();
+                engine.mailbox.wait_for_writer_or_requests(GATHER_GAP);
             }
         }
         self.after_commit(engine);
