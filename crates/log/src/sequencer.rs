@@ -171,18 +171,10 @@ impl Sequencer {
             self.take_all(engine);
             self.gather(engine);
             self.deliver(engine);
-            if !self.open.is_empty() {
-                if engine.mailbox.is_writing() {
-                    engine.mailbox.wait_for_writer_or_requests(GATHER_GAP);
-                } else {
-                    self.dispatch(engine, engine.has_own_threads());
-                }
-            } else if !self.deferred.is_empty() {
-                engine.mailbox.wait_for_writer_or_requests(GATHER_GAP);
-            } else if engine.mailbox.is_idle() {
-                break;
-            } else {
-                engine.mailbox.wait_for_writer_or_requests(GATHER_GAP);
+            match self.open.is_empty() {
+                false if !engine.mailbox.is_writing() => self.dispatch(engine, engine.has_own_threads()),
+                true if self.deferred.is_empty() && engine.mailbox.is_idle() => break,
+                _ => engine.mailbox.wait_for_writer_or_requests(GATHER_GAP),
             }
         }
         self.after_commit(engine);

@@ -102,11 +102,6 @@ impl WrittenAnswers {
         self.bytes.into()
     }
 
-    /// The answers in such bytes: for tests, which want to look at them.
-    pub fn read_back(bytes: &[u8]) -> Option<Vec<ReadResp>> {
-        codec::read_back(bytes)
-    }
-
     fn record(&mut self, record: &Record<'_>) {
         let event = record.shown.event;
         self.field(0x0a, record.id.bytes());
@@ -384,7 +379,7 @@ mod tests {
             }
             prop_assert_eq!(written.count(), pairs.len());
             let bytes = written.into_bytes();
-            prop_assert_eq!(WrittenAnswers::read_back(&bytes).unwrap(), expected);
+            prop_assert_eq!(codec::read_back::<ReadResp>(&bytes).unwrap(), expected);
         }
     }
 
@@ -393,9 +388,9 @@ mod tests {
         let mut answers = WrittenAnswers::with_room(64);
         answers.push(&read::last_stream_position(7));
         answers.push_event(None, None, Position::new(4), IdForm::Text);
-        let answers = WrittenAnswers::read_back(&answers.into_bytes()).unwrap();
+        let answers = codec::read_back::<ReadResp>(&answers.into_bytes()).unwrap();
         assert_eq!(answers[0].content, Some(Content::LastStreamPosition(7)));
         assert_eq!(answers[1], read::event(None, None, Position::new(4)));
-        assert_eq!(WrittenAnswers::read_back(b"\0\0\0\0\x01"), None);
+        assert_eq!(codec::read_back::<ReadResp>(b"\0\0\0\0\x01"), None);
     }
 }

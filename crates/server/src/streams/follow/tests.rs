@@ -8,9 +8,10 @@ use factum_core::{
 };
 use factum_wire::filter::Of;
 use factum_wire::position::Place;
+use factum_wire::proto::streams::ReadResp;
 use factum_wire::proto::streams::read_resp::Content;
 use factum_wire::read::From;
-use factum_wire::{Filter, IdForm};
+use factum_wire::{Filter, IdForm, codec};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::thread::ThreadId;
@@ -62,7 +63,7 @@ impl Case {
     /// The next page, in short.
     fn told(&mut self) -> Vec<String> {
         let page = self.follower.page();
-        let answers = WrittenAnswers::read_back(&page.answers.into_bytes()).unwrap();
+        let answers = codec::read_back::<ReadResp>(&page.answers.into_bytes()).unwrap();
         let mut told: Vec<_> = answers
             .into_iter()
             .map(|answer| match answer.content.unwrap() {
@@ -385,7 +386,7 @@ async fn everyone_gets_what_they_asked_for_however_they_read() {
                 let Ok(page) = tokio::time::timeout(Duration::from_millis(200), receiver.recv()).await else {
                     continue;
                 };
-                for answer in WrittenAnswers::read_back(&page.unwrap().answers.into_bytes()).unwrap() {
+                for answer in codec::read_back::<ReadResp>(&page.unwrap().answers.into_bytes()).unwrap() {
                     match answer.content.unwrap() {
                         Content::Event(event) => {
                             let position = event.event.unwrap().commit_position - 1;

@@ -148,7 +148,7 @@ fn cancelling_leaves_no_trace() {
     store.record((0..20_000).map(|cents| deposit("a", cents)).collect::<Vec<_>>()).run().unwrap();
     all_projected(&place.tallies(&store));
     let tallies = slowly(&store, &place);
-    // Of the process that runs it, and of another.
+    // One that shares the turns of this process, and one that cannot, as in another.
     let outside = Control::open(place.database.path()).unwrap();
     for control in [place.control(), outside] {
         control.rebuild("tallies").unwrap();
@@ -166,6 +166,27 @@ fn cancelling_leaves_no_trace() {
     store.record(deposit("a", 1)).run().unwrap();
     all_projected(&tallies);
     assert_eq!(tally(&place.database).0, 20_001);
+}
+
+#[test]
+fn whoever_steers_from_this_process_takes_a_turn() {
+    let (store, place) = (Store::memory(), Place::new());
+    all_projected(&place.tallies(&store));
+    let (control, outside) = (place.control(), Control::open(place.database.path()).unwrap());
+    let is_paused = || place.status("tallies").is_paused;
+    let turn = place.database.turn();
+    std::thread::scope(|scope| {
+        let pausing = scope.spawn(move || control.pause("tallies").unwrap());
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!pausing.is_finished() && !is_paused(), "somebody else writes");
+        drop(turn);
+        pausing.join().unwrap();
+    });
+    assert!(is_paused());
+    // Of another process nobody knows whose turn it is.
+    let _turn = place.database.turn();
+    outside.resume("tallies").unwrap();
+    assert!(!is_paused());
 }
 
 #[test]
